@@ -1,0 +1,95 @@
+"""The error tree.
+
+Layer: bottom; imports nothing of Limner.
+
+    LimnerError
+    ├── DataError      pairing, mask values, sizes, unreadable files
+    ├── ConfigError    unknown keys, impossible values
+    ├── BundleError    a model file that is foreign, newer or damaged
+    ├── OutputError    a place that cannot be written: full disk, no permission, already there
+    ├── ResourceError  the machine is too small for what was asked: memory
+    └── MissingExtra   an optional dependency that is not installed
+
+Catch `LimnerError` to catch every user-facing failure; anything else that escapes is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class LimnerError(Exception):
+    """A failure the user can act on.
+
+    Args:
+        expected: What should have been the case, as a clause without a full stop.
+        found: What was the case instead, and in which file.
+        remedy: What to do about it, as a full sentence or several.
+        details: Lines to list under the message, such as file names. Shown in full by `str`; pass
+            them already shortened with `shorten` where there may be thousands.
+
+    Example:
+        >>> print(DataError("a mask has the size of its image (512×500)", "'a_mask.png' is 512×512", "Resize it."))
+        Expected: a mask has the size of its image (512×500)
+        Found:    'a_mask.png' is 512×512
+        To do:    Resize it.
+    """
+
+    def __init__(self, expected: str, found: str, remedy: str, *, details: Sequence[str] = ()) -> None:
+        self.expected = expected
+        self.found = found
+        self.remedy = remedy
+        self.details = tuple(details)
+        super().__init__(expected, found, remedy)
+
+    def __str__(self) -> str:
+        lines = [f"Expected: {self.expected}", f"Found:    {self.found}"]
+        lines += [f"          - {line}" for line in self.details]
+        lines.append(f"To do:    {self.remedy}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are pickled by calling the class with `args`; `details` is keyword-only.
+        return (_rebuild, (type(self), self.expected, self.found, self.remedy, self.details))
+
+
+def _rebuild(
+    kind: type[LimnerError], expected: str, found: str, remedy: str, details: tuple[str, ...]
+) -> LimnerError:
+    return kind(expected, found, remedy, details=details)
+
+
+class DataError(LimnerError):
+    """Pictures, masks or their pairing are not as they must be."""
+
+
+class ConfigError(LimnerError):
+    """A setting is unknown, of the wrong type, or impossible."""
+
+
+class BundleError(LimnerError):
+    """A model file is foreign, damaged, or written by a newer Limner."""
+
+
+class OutputError(LimnerError):
+    """A result cannot be written where it was asked for."""
+
+
+class ResourceError(LimnerError):
+    """The machine has too little memory for what was asked."""
+
+
+class MissingExtra(LimnerError):  # noqa: N818 - named for what is missing, as in the documentation
+    """An optional dependency is not installed; the remedy is the exact `pip install` line."""
+
+
+def shorten(lines: Sequence[str], most: int = 10) -> list[str]:
+    """The first `most` lines, and a last one that counts the rest.
+
+    Example:
+        >>> shorten(["a", "b", "c"], most=2)
+        ['a', 'b', '… and 1 more']
+    """
+    if len(lines) <= most:
+        return list(lines)
+    return [*lines[:most], f"… and {len(lines) - most:,} more"]

@@ -1,0 +1,33 @@
+"""Metrics: counts per image and class, scores from counts, and tables of scores.
+
+Layer: beside `losses`. Pure NumPy functions; no torch, no files. One policy for empty masks, `POLICY`.
+
+    counts, plane_counts   masks → Counts (tp, fp, fn, tn per class)
+    dice, iou, …, cases    Counts → scores and the case of every image and class
+    aggregate              counts of all images → means, pooled scores and cases per class
+"""
+
+from __future__ import annotations
+
+from limner.metrics.aggregate import ClassSummary, Scores, Summary, aggregate, foreground
+from limner.metrics.counts import Counts, counts, plane_counts
+from limner.metrics.scores import METRICS, POLICY, Case, cases, dice, iou, precision, recall
+
+__all__ = [
+    "METRICS",
+    "POLICY",
+    "Case",
+    "ClassSummary",
+    "Counts",
+    "Scores",
+    "Summary",
+    "aggregate",
+    "cases",
+    "counts",
+    "dice",
+    "foreground",
+    "iou",
+    "plane_counts",
+    "precision",
+    "recall",
+]

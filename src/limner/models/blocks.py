@@ -1,0 +1,165 @@
+"""Parts that U-shaped networks share: convolution blocks, up-sampling, inner padding, first weights.
+
+Layer: models. Tensors are `batch channels height width`.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from limner.errors import ConfigError
+
+NORMS = ("batch", "instance", "group")
+UPS = ("transpose", "bilinear")
+GROUPS = 8
+"""Groups of group normalisation, so widths must be multiples of it."""
+
+
+class DoubleConv(nn.Module):
+    """(3×3 convolution → norm → ReLU) twice, with dropout in between; the size stays.
+
+    The convolutions have no bias: the norm that follows would cancel it.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        middle: Channels between the two convolutions; `out_channels` when not given.
+        norm: One of `NORMS`.
+        dropout: Probability in [0, 1) with which each number between the two convolutions is zeroed
+            while training. 0 adds no layer.
+
+    Raises:
+        ConfigError: `norm` is unknown or does not fit a width, or `dropout` is out of range.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, middle: int | None = None, norm: str, dropout: float
+    ) -> None:
+        super().__init__()
+        if not 0 <= dropout < 1:
+            raise ConfigError("dropout is in [0, 1)", f"dropout = {dropout}", "0.1 to 0.5 are usual; 0 turns it off.")
+        middle = middle or out_channels
+        self.first = nn.Conv2d(in_channels, middle, 3, padding=1, bias=False)
+        self.first_norm = make_norm(norm, middle)
+        self.dropout = nn.Dropout(dropout) if dropout > 0 else nn.Identity()
+        self.second = nn.Conv2d(middle, out_channels, 3, padding=1, bias=False)
+        self.second_norm = make_norm(norm, out_channels)
+
+    def forward(
+        self, features: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch widths height width"]:
+        """Features of the same size, at least 0."""
+        # In place is safe: no norm needs its own output to go backward.
+        features = functional.relu(self.first_norm(self.first(features)), inplace=True)
+        features = self.dropout(features)
+        return functional.relu(self.second_norm(self.second(features)), inplace=True)
+
+
+class Up(nn.Module):
+    """Doubles the size of coarse features, joins the skip connection, and convolves.
+
+    Args:
+        coarse: Channels of the coarser features.
+        skip: Channels of the skip connection, which has twice their size.
+        out_channels: Channels of the output.
+        up: `transpose` learns the doubling (2×2 transposed convolution, `coarse` → `skip` channels);
+            `bilinear` interpolates and keeps the channels. One of `UPS`.
+        norm: See `DoubleConv`.
+        dropout: See `DoubleConv`.
+
+    Raises:
+        ConfigError: An argument is unknown or out of range.
+    """
+
+    def __init__(self, coarse: int, skip: int, out_channels: int, *, up: str, norm: str, dropout: float) -> None:
+        super().__init__()
+        check_choice("up", up, UPS)
+        self.up: nn.Module
+        if up == "transpose":
+            self.up = nn.ConvTranspose2d(coarse, skip, 2, stride=2)
+            joined = 2 * skip
+        else:
+            self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+            joined = coarse + skip
+        self.convs = DoubleConv(joined, out_channels, middle=joined // 2, norm=norm, dropout=dropout)
+
+    def forward(
+        self,
+        features: Float[Tensor, "batch coarse half_height half_width"],
+        skip: Float[Tensor, "batch skip height width"],
+    ) -> Float[Tensor, "batch widths height width"]:
+        """Features at the size of `skip`."""
+        joined: Tensor = self.convs(torch.cat([skip, self.up(features)], dim=1))
+        return joined
+
+
+def make_norm(norm: str, channels: int) -> nn.Module:
+    """The normalisation layer named `norm` for `channels` channels, with a learned scale and shift.
+
+    Raises:
+        ConfigError: `norm` is not one of `NORMS`, or `channels` cannot be cut into `GROUPS` groups.
+    """
+    check_choice("norm", norm, NORMS)
+    if norm == "batch":
+        return nn.BatchNorm2d(channels)
+    if norm == "instance":
+        return nn.InstanceNorm2d(channels, affine=True)
+    if channels % GROUPS:
+        raise ConfigError(
+            f"with norm = group every width is a multiple of {GROUPS}",
+            f"a layer of {channels} channels",
+            f"Choose multiples of {GROUPS} for conv_sizes, or norm = instance.",
+        )
+    return nn.GroupNorm(GROUPS, channels)
+
+
+def check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse a `value` of the setting `key` that is none of `choices`.
+
+    Raises:
+        ConfigError: It is none of them; the message names the nearest and all.
+    """
+    if value not in choices:
+        near = get_close_matches(value, choices, n=1)
+        hint = f"Did you mean '{near[0]}'? " if near else ""
+        raise ConfigError(
+            f"{key} is a known choice", f"{key} = '{value}'", f"{hint}Choose one of {', '.join(choices)}."
+        )
+
+
+def pad_to_stride(
+    images: Float[Tensor, "batch channels height width"], stride: int
+) -> Float[Tensor, "batch channels padded_height padded_width"]:
+    """Repeat the last row and column until both sides are multiples of `stride`.
+
+    Padding goes below and to the right, so that pixel (y, x) of the input lies in cell
+    (y // 2**i, x // 2**i) of level i. A picture that would shrink to one single cell gets a second:
+    no norm can be computed over one number.
+    """
+    height, width = images.shape[-2:]
+    bottom, right = -height % stride, -width % stride
+    if height <= stride and width <= stride:
+        right += stride
+    if bottom == 0 and right == 0:
+        return images
+    return functional.pad(images, (0, right, 0, bottom), mode="replicate")
+
+
+def initialize_weights(module: nn.Module) -> None:
+    """Random first weights that keep the variance of the features; use as `model.apply(initialize_weights)`.
+
+    He et al. 2015, "Delving Deep into Rectifiers" (arXiv 1502.01852), equation 10, for convolutions
+    before a ReLU. Transposed convolutions have no ReLU after them and one tap per output pixel, so
+    their variance is 1 / channels in.
+    """
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    elif isinstance(module, nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, std=module.in_channels**-0.5)
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.bias is not None:
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,64 @@
+"""Heads: one 1×1 convolution per target, from features to logits.
+
+Layer: models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from limner.errors import ConfigError
+
+DEFAULT_TARGET = "mask"
+
+
+class Heads(nn.Module):
+    """Logits of every target, by name, from the same features.
+
+    Args:
+        in_channels: Channels of the features.
+        targets: Channels of each target's logits, by name; see `as_targets`.
+    """
+
+    def __init__(self, in_channels: int, targets: Mapping[str, int]) -> None:
+        super().__init__()
+        # The prefix keeps targets named like a method of the container ("values", "type") possible.
+        self.convs = nn.ModuleDict({f"to_{name}": nn.Conv2d(in_channels, count, 1) for name, count in targets.items()})
+
+    def forward(
+        self, features: Float[Tensor, "batch channels height width"]
+    ) -> dict[str, Float[Tensor, "batch _ height width"]]:
+        """`{target: logits}` at the size of the features."""
+        return {name.removeprefix("to_"): conv(features) for name, conv in self.convs.items()}
+
+
+def as_targets(out_channels: int | Mapping[str, int]) -> dict[str, int]:
+    """Channels by target name; a bare number is the one target `mask`.
+
+    Raises:
+        ConfigError: There is no target, a name holds a dot or is empty, or a number is below 1.
+
+    Example:
+        >>> as_targets(2)
+        {'mask': 2}
+        >>> as_targets({"mask": 3, "depth": 1})
+        {'mask': 3, 'depth': 1}
+    """
+    targets = {DEFAULT_TARGET: out_channels} if isinstance(out_channels, int) else dict(out_channels)
+    if not targets:
+        raise ConfigError("out_channels names a target", "no target", "Give a number, or {target: number}.")
+    for name, count in targets.items():
+        if not name or "." in name:
+            raise ConfigError(
+                "a target's name has letters and no dot", f"the target '{name}'", "Rename the target; 'mask' is usual."
+            )
+        if count < 1:
+            raise ConfigError(
+                "out_channels is 1 or more",
+                f"{count} for target '{name}'",
+                "Give 1 for a binary target, else the classes.",
+            )
+    return targets

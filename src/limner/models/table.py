@@ -1,0 +1,54 @@
+"""The table of models, and building one by its name.
+
+Layer: models. Adding a model is one file and one row here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from torch import nn
+
+from limner.errors import ConfigError
+from limner.models.blocks import check_choice
+from limner.models.unet import UNet
+
+MODELS: dict[str, type[nn.Module]] = {
+    "unet": UNet,
+}
+"""Name → class. Names are written in configurations and bundles, so they are for ever."""
+
+
+def create_model(name: str, *, in_channels: int, out_channels: int | Mapping[str, int], **kwargs: Any) -> nn.Module:
+    """The model called `name` with fresh random weights, in training mode.
+
+    Args:
+        name: A key of `MODELS`.
+        in_channels: Channels of the images.
+        out_channels: Channels of the logits, by target name; a bare number is `{"mask": number}`.
+        **kwargs: Keyword arguments of the model's class.
+
+    Raises:
+        ConfigError: The name or a keyword is unknown (the message names the nearest and the choices),
+            or a value is impossible.
+
+    Example:
+        >>> model = create_model("unet", in_channels=1, out_channels=1, conv_sizes=(8, 16))
+        >>> sum(parameter.numel() for parameter in model.parameters())
+        29481
+    """
+    check_choice("the model", name, tuple(MODELS))
+    choices = [key for key in inspect.signature(MODELS[name]).parameters if key not in ("in_channels", "out_channels")]
+    unknown = [key for key in kwargs if key not in choices]
+    if unknown:
+        near = get_close_matches(unknown[0], choices, n=1)
+        hint = f"Did you mean '{near[0]}'? " if near else ""
+        raise ConfigError(
+            f"settings that the model '{name}' has",
+            f"unknown: {', '.join(unknown)}",
+            f"{hint}It has {', '.join(choices)}.",
+        )
+    return MODELS[name](in_channels=in_channels, out_channels=out_channels, **kwargs)

@@ -1,0 +1,48 @@
+"""Words, sizes and shapes that every module shares.
+
+Layer: just above `errors`. Imports no torch.
+
+Legend used throughout:
+
+    image    `height width channels`, uint8 / uint16 / float32
+    mask     `height width` uint8 class ids (binary, multiclass) or
+             `height width classes` uint8 planes of 0 / 1 (multilabel)
+    batch    tensors are `batch channels height width`
+    logits   before the activation; `probs` after it, in [0, 1]
+    size     `(height, width)` in pixels
+    colour   `(red, green, blue)`, 0–255
+
+A *location* is a string that names one picture wherever it lies:
+
+    /data/a.png                               a file
+    zip://sub/a.png::/data/pictures.zip       a member of an archive, read without unpacking
+    s3://bucket/a.png                         anything fsspec opens
+    /data/stack.tif#page=3                    one page (from 0) of a multi-page file
+    /data/masks/                              a trailing slash: every picture of a folder together
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+Size: TypeAlias = tuple[int, int]
+"""`(height, width)` in pixels."""
+
+Color: TypeAlias = tuple[int, int, int]
+"""`(red, green, blue)`, each 0–255."""
+
+Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "regression"]
+"""How a target's numbers are meant.
+
+binary: one class against background, one logit, sigmoid. multiclass: exactly one class per pixel,
+softmax. multilabel: classes may overlap, a sigmoid each. regression: a number per pixel.
+"""
+
+Split: TypeAlias = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+IGNORE = 255
+"""Class id, inside Limner, of pixels that take no part in loss or metrics."""
+
+MAX_CLASSES = 254
+"""Class ids are uint8 and 255 is `IGNORE`."""
