@@ -25,6 +25,7 @@ from limner.errors import ConfigError
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class _Section(BaseModel):
@@ -46,7 +47,7 @@ class DataConfig(_Section):
     split: str | None = Field(None, description="Shares as `train:val:test`, such as `70:15:15`, or `train:val`.")
     val: float | None = Field(None, ge=0, description="Validation samples: a share below 1, or a count. Default 0.15.")
     test: float | None = Field(None, ge=0, description="Test samples: a share below 1, or a count. Default 0.15.")
-    seed: int = Field(0, ge=0, description="Seed of the split.")
+    seed: Seed = Field(0, description="Seed of the split.")
     class_names: list[str] | None = Field(None, description="Names by class id, background first.")
     values: list[list[Any]] | None = Field(
         None, description="Stored mask values of each class id, such as `[[0], [255]]`; found by inspection if absent."
@@ -106,13 +107,19 @@ class TrainingConfig(_Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
     compile: bool = Field(False, description="Compile the network with torch.compile before training.")
     previews: int = Field(4, ge=0, description="Validation samples drawn after each epoch.")
-    seed: int = Field(0, ge=0, description="Seed of weights, order, augmentation and dropout.")
+    seed: Seed = Field(0, description="Seed of weights, order, augmentation and dropout.")
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _bare_number_is_seconds(cls, value: Any) -> Any:
+        return f"{value}s" if isinstance(value, int | float) and not isinstance(value, bool) else value
 
     @field_validator("time")
     @classmethod
     def _time_is_readable(cls, value: str | None) -> str | None:
         try:
-            parse_duration(value or "1s")
+            if value is not None:
+                parse_duration(value)
         except ConfigError as error:
             raise ValueError(f"must be {error.expected}") from None
         return value
@@ -146,7 +153,32 @@ class Config(_Section):
 
     def to_yaml(self) -> str:
         """YAML of every setting that was given; the plan records what was chosen for the rest."""
-        return yaml.safe_dump(self.model_dump(mode="json", exclude_unset=True), sort_keys=False, allow_unicode=True)
+        values = self.model_dump(mode="json", exclude_unset=True)
+        return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's plain scalars. By 1.1's rules, `70:15:15` is a number, `1e-3` and `no` are not what they seem."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that `_Loader` would take for a number."""
+
+
+_FLOAT = re.compile(
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
+)
+_PLAIN = {
+    "null": (re.compile(r"~$|null$|Null$|NULL$|$"), ["~", "n", "N", ""]),
+    "bool": (re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
+    "int": (re.compile(r"[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789")),
+    "float": (_FLOAT, list("-+.0123456789")),
+    "merge": (re.compile(r"<<$"), ["<"]),
+}
+_Loader.yaml_implicit_resolvers = {}
+for _name, (_pattern, _first) in _PLAIN.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, _first)
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", *_PLAIN["float"])
 
 
 def parse_duration(text: str) -> float:
@@ -191,11 +223,11 @@ def load_config(
     changes = [parse_override(override) for override in overrides]
     changes += [(_find_key(name), value) for name, value in (settings or {}).items()]
     for keys, value in changes:
-        section = values.setdefault(keys[0], {})
+        section = values[keys[0]] = values.get(keys[0]) or {}
         if not isinstance(section, dict):
             raise ConfigError(f"'{keys[0]}' holds settings", f"{section!r} in {path}", "Indent its keys below it.")
         section[keys[1]] = value
-        lines.pop(keys, None)
+        lines[keys] = 0  # it no longer stands in the file
     return config_from(values, where=str(path) if path else "", lines=lines)
 
 
@@ -207,9 +239,11 @@ def config_from(
     Raises:
         ConfigError: An unknown key (the nearest is named), a wrong type or an impossible value.
     """
+    # A section whose keys are all commented out reads as None.
+    given = {key: {} if value is None else value for key, value in values.items()}
     try:
         # JSON mode: strict about scalars (no "5" for 5), yet lists pass for tuples.
-        return Config.model_validate_json(json.dumps(values, default=str), strict=True)
+        return Config.model_validate_json(json.dumps(given, default=str), strict=True)
     except ValidationError as error:
         raise _explain(error, where, lines or {}) from None
 
@@ -224,8 +258,8 @@ def parse_override(text: str) -> tuple[tuple[str, str], Any]:
     if not equals:
         raise ConfigError("settings as key=value", f"{text!r}", "Write for example training.epochs=5.")
     try:
-        value = yaml.safe_load(raw) if raw.strip() else None
-    except yaml.YAMLError:
+        value, _ = _parse(raw)
+    except (yaml.YAMLError, ValueError):
         raise ConfigError(f"a YAML value for {name}", f"{raw!r}", "Quote it if it is text.") from None
     return _find_key(name.strip()), value
 
@@ -253,14 +287,38 @@ def _all_keys() -> Iterator[tuple[str, str]]:
 
 
 def _unknown_key(name: str, place: str) -> ConfigError:
-    known = [f"{section}.{key}" for section, key in _all_keys()]
-    by_last = {key.split(".")[-1]: key for key in known}
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    near = near or [by_last[key] for key in difflib.get_close_matches(name.split(".")[-1], by_last, n=1, cutoff=0.5)]
-    found = f"unknown setting '{name}'{place}"
-    sections = ", ".join(Config.model_fields)
-    remedy = f"Did you mean '{near[0]}'?" if near else f"The sections are {sections}; see docs/reference/settings.md."
-    return ConfigError("a setting that exists", found, remedy)
+    section, _, key = name.rpartition(".")
+    section = section or (key if key in Config.model_fields else "")
+    own = [known for owner, known in _all_keys() if owner == section]
+    near = _nearest(section, key)
+    remedy = f"Did you mean '{near}'?" if near else f"The sections are {', '.join(Config.model_fields)}."
+    if own and not near:
+        remedy = f"{section} has {', '.join(own)}."
+    return ConfigError("a setting that exists", f"unknown setting '{name}'{place}", remedy)
+
+
+def _nearest(section: str, key: str) -> str | None:
+    """The setting or section meant: the same key elsewhere, else one spelled alike, in its own section first."""
+    owners = {known: f"{owner}.{known}" for owner, known in _all_keys()}
+    own = {known: f"{owner}.{known}" for owner, known in _all_keys() if owner == section}
+    sections = {} if section else {name: name for name in Config.model_fields}
+    if key in owners:
+        return owners[key]
+    for names in (sections, own, owners):
+        near = difflib.get_close_matches(key, names, n=1, cutoff=0.7)
+        if near:
+            return names[near[0]]
+    return None
+
+
+def _parse(text: str) -> tuple[Any, Any]:
+    """Value and root node of one YAML document."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        return (None if node is None else loader.construct_document(node)), node
+    finally:
+        loader.dispose()
 
 
 def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
@@ -270,9 +328,8 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigError(f"a YAML file at '{path}'", reason, "Check the path given to --config.") from None
     try:
-        values = yaml.safe_load(text)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
+        values, root = _parse(text)
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}, line {mark.line + 1}" if mark else str(path)
         problem = getattr(error, "problem", None) or "it cannot be parsed"
@@ -281,26 +338,41 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
         return {}, {}
     if not isinstance(values, dict):
         raise ConfigError("sections with settings below them", f"{path} holds {values!r}", "See docs/how-to/config.md.")
-    return values, dict(_lines(root))
+    return values, _lines(root, path)
 
 
-def _lines(node: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Line number, from 1, of every key below a YAML node."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            path = (*above, str(key.value))
-            yield path, key.start_mark.line + 1
-            yield from _lines(value, path)
+def _lines(root: yaml.MappingNode, path: Path) -> dict[tuple[str, ...], int]:
+    """Line number, from 1, of every section and setting."""
+    lines: dict[tuple[str, ...], int] = {}
+    for section, settings in root.value:
+        pairs: list[tuple[tuple[str, ...], yaml.Node]] = [((str(section.value),), section)]
+        if isinstance(settings, yaml.MappingNode):
+            pairs += [((str(section.value), str(key.value)), key) for key, _ in settings.value]
+        for keys, node in pairs:
+            line = node.start_mark.line + 1
+            if keys in lines and keys[-1] != "<<":
+                found = f"'{'.'.join(keys)}' in {path}, line {lines[keys]} and again in line {line}"
+                raise ConfigError("each setting once", found, "Remove one of them.")
+            lines[keys] = line
+    return lines
 
 
 def _explain(error: ValidationError, where: str, lines: Mapping[tuple[str, ...], int]) -> ConfigError:
-    first = error.errors(include_url=False)[0]
-    keys = tuple(str(part) for part in first["loc"])
-    name = ".".join(keys[:2])
-    line = lines.get(keys[:2]) or lines.get(keys[:1])
+    first, *others = error.errors(include_url=False)
+    keys = tuple(str(part) for part in first["loc"])[:2]
+    name = ".".join(keys)
+    line = lines.get(keys, lines.get(keys[:1]))
     place = f" in {where}, line {line}" if where and line else ""
     if first["type"] == "extra_forbidden":
         return _unknown_key(name, place)
-    problem = first["msg"].removeprefix("Value error, ")
-    problem = problem[0].lower() + problem[1:]
+    # A value that may be of several types has one message for each.
+    alike = [first, *(other for other in others if other["loc"][:-1] == first["loc"][:-1] and len(first["loc"]) > 2)]
+    problem = " or ".join(dict.fromkeys(_problem(item["type"], item["msg"]) for item in alike))
     return ConfigError(f"{name}: {problem}", f"{first['input']!r}{place}", f"Change {name}.")
+
+
+def _problem(kind: str, message: str) -> str:
+    if kind == "missing":
+        return "needs more values"
+    message = message.removeprefix("Value error, ")
+    return message[0].lower() + message[1:]

@@ -1,0 +1,50 @@
+"""The one file that prediction, evaluation, export and serving need.
+
+Layer: above `models`. Reading a bundle's description imports no torch; its weights do, when asked for.
+
+A bundle is a safetensors file: the weights, and everything else as JSON in the header under the key
+`limner`. Nothing in it is ever executed. What this version does not know, it refuses.
+
+    description  what stands in the header, as strict models; `read_meta`
+    weights      `save_bundle`, `load_bundle`
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from limner.bundle.description import (
+    FORMAT,
+    BundleMeta,
+    DataSpec,
+    InputSpec,
+    ModelSpec,
+    TargetSpec,
+    TilingSpec,
+    read_meta,
+)
+
+if TYPE_CHECKING:
+    from limner.bundle.weights import Bundle, load_bundle, save_bundle
+
+__all__ = [
+    "FORMAT",
+    "Bundle",
+    "BundleMeta",
+    "DataSpec",
+    "InputSpec",
+    "ModelSpec",
+    "TargetSpec",
+    "TilingSpec",
+    "load_bundle",
+    "read_meta",
+    "save_bundle",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"Bundle", "load_bundle", "save_bundle"}:
+        from limner.bundle import weights
+
+        return getattr(weights, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,227 @@
+"""What a bundle says about itself, and how it is read and refused.
+
+Layer: bundle. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from safetensors import SafetensorError, safe_open
+
+from limner._version import __version__
+from limner.errors import BundleError
+from limner.types import MAX_CLASSES, Task
+
+FORMAT = 1
+"""Version of the description. A bundle with a higher one is refused."""
+
+HEADER_KEY = "limner"
+
+_Count = Annotated[int, Field(ge=1)]
+_Byte = Annotated[int, Field(ge=0, le=255)]
+
+
+class _Spec(BaseModel):
+    # Non-finite numbers would become null in JSON and come back as something else.
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ModelSpec(_Spec):
+    """The network: `create_model(name, **kwargs)` builds it."""
+
+    name: str
+    kwargs: dict[str, Any]
+
+
+class InputSpec(_Spec):
+    """What pictures the network was trained on, and how they become its numbers.
+
+    A pixel `x` enters the network as `((x - low) / (high - low) - mean) / std`.
+    """
+
+    channels: _Count
+    dtype: Literal["uint8", "uint16", "float32"]
+    low: float
+    high: float
+    mean: Annotated[list[float], Field(description="Per channel, on the [0, 1] scale.")]
+    std: Annotated[list[Annotated[float, Field(gt=0)]], Field(description="Per channel, on the [0, 1] scale.")]
+    fit: Literal["resize", "native"]
+    size: Annotated[
+        tuple[_Count, _Count] | None,
+        Field(description="Height and width pictures are resized to; for `native`, the size of training crops."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _agree(self) -> InputSpec:
+        if not self.low < self.high:
+            raise ValueError(f"low must be below high, not {self.low} and {self.high}")
+        if not len(self.mean) == len(self.std) == self.channels:
+            raise ValueError(f"mean and std need one number for each of the {self.channels} channels")
+        if self.fit == "resize" and self.size is None:
+            raise ValueError("fit 'resize' needs a size")
+        return self
+
+
+class TargetSpec(_Spec):
+    """One thing the network predicts.
+
+    `names` and `colors` go by class id; for `binary` and `multiclass` id 0 is the background, for
+    `multilabel` they go by plane. `label_map` says which stored mask values the ids stand for.
+    """
+
+    task: Task
+    names: list[str]
+    colors: list[tuple[_Byte, _Byte, _Byte]]
+    label_map: dict[str, Any] = {}
+    threshold: Annotated[float, Field(ge=0, le=1, description="A probability above it is the class.")] = 0.5
+    temperature: Annotated[float, Field(gt=0, description="Logits are divided by it before the activation.")] = 1.0
+
+    @model_validator(mode="after")
+    def _agree(self) -> TargetSpec:
+        if len(self.names) != len(self.colors):
+            raise ValueError(f"{len(self.names)} names but {len(self.colors)} colours")
+        least, most = {"binary": (2, 2), "multiclass": (2, MAX_CLASSES), "multilabel": (1, MAX_CLASSES)}.get(
+            self.task, (0, MAX_CLASSES)
+        )
+        if not least <= len(self.names) <= most:
+            raise ValueError(f"{len(self.names)} names do not fit the task {self.task!r}")
+        return self
+
+
+class TilingSpec(_Spec):
+    """How pictures that are too large to predict at once are cut."""
+
+    size: Annotated[int, Field(ge=1, description="Side of a tile; pictures up to it are predicted whole.")]
+    overlap: Annotated[float, Field(ge=0, lt=1, description="Least share of a tile over its neighbour.")] = 0.5
+
+
+class DataSpec(_Spec):
+    """What the network learned from."""
+
+    hash: str
+    count: Annotated[int, Field(ge=0, description="Samples in all.")]
+    splits: dict[str, int] = {}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in ("torch", "numpy")}}
+
+
+class BundleMeta(_Spec):
+    """Everything in a bundle but its weights. `created` is ISO 8601 in UTC."""
+
+    format: int = FORMAT
+    limner: str = __version__
+    created: str = Field(default_factory=_now)
+    model: ModelSpec
+    inputs: InputSpec
+    targets: Annotated[dict[str, TargetSpec], Field(min_length=1)]
+    tiling: TilingSpec
+    post_processing: Annotated[
+        list[dict[str, Any]], Field(max_length=0, description="Steps after the threshold; this version knows none.")
+    ] = []
+    data: DataSpec
+    scores: dict[str, Any] = {}
+    licence: str = ""
+    versions: dict[str, str] = Field(default_factory=_versions)
+
+
+def read_meta(path: str | Path) -> BundleMeta:
+    """Read a bundle's description, without its weights and without torch.
+
+    Raises:
+        BundleError: The file is missing, damaged, not a bundle, or from a newer Limner.
+    """
+    header = read_header(Path(path))
+    if HEADER_KEY not in header:
+        raise BundleError(
+            f"'{path}' is a Limner bundle",
+            "a safetensors file without Limner's description: weights alone do not say how to use them",
+            "Give the model.safetensors of a Limner run.",
+        )
+    try:
+        described = json.loads(header[HEADER_KEY])
+    except ValueError as error:
+        raise _damaged(path, f"its description is not JSON ({error})") from error
+    if not isinstance(described, dict) or not isinstance(described.get("format"), int):
+        raise _damaged(path, "its description has no format number")
+    _refuse_newer(path, described)
+    try:
+        # From the text, because strict models take a JSON list for a tuple but not a Python one.
+        return BundleMeta.model_validate_json(header[HEADER_KEY])
+    except ValidationError as error:
+        raise BundleError(
+            f"the description in '{path}' is one that Limner {__version__} understands",
+            f"{error.error_count()} settings are unknown or impossible (written by Limner {described.get('limner')})",
+            "Upgrade Limner if the bundle is from a newer one; otherwise make the bundle again.",
+            details=[f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()],
+        ) from error
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """The key-value header of a safetensors file, after checking that the file is whole."""
+    if not path.is_file():
+        raise BundleError(
+            f"'{path}' is a bundle",
+            "a folder" if path.is_dir() else "no such file",
+            "Give the model.safetensors of a run.",
+        )
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except SafetensorError as error:
+        if _looks_like_safetensors(path):
+            raise _damaged(path, f"it is cut off or changed ({error})") from error
+        raise BundleError(
+            f"'{path}' is a safetensors file",
+            "another kind of file" + (": a pickle, which could run code when opened" if _is_pickle(path) else ""),
+            "Give the model.safetensors of a Limner run.",
+        ) from error
+    except OSError as error:
+        raise BundleError(
+            f"'{path}' can be read", error.strerror or str(error), "Check its permissions and the disk."
+        ) from error
+
+
+def _refuse_newer(path: str | Path, described: dict[str, Any]) -> None:
+    writer = described.get("limner", "a newer version")
+    remedy = f"Upgrade to Limner {writer} or later: pip install --upgrade limner"
+    if described["format"] > FORMAT:
+        raise BundleError(
+            f"'{path}' has bundle format {FORMAT} or older", f"format {described['format']}, by Limner {writer}", remedy
+        )
+    if described.get("post_processing"):
+        raise BundleError(
+            f"Limner {__version__} knows every step of '{path}'",
+            f"post-processing it does not know, by Limner {writer}",
+            remedy,
+        )
+
+
+def _damaged(path: str | Path, found: str) -> BundleError:
+    return BundleError(
+        f"'{path}' is a whole bundle", found, "Copy the file again from where it was made, or train again."
+    )
+
+
+def _looks_like_safetensors(path: Path) -> bool:
+    # Eight bytes of length, then the JSON header, which always opens with a brace.
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{"
+
+
+def _is_pickle(path: Path) -> bool:
+    # Protocol 2 and above start with 0x80; PyTorch wraps its pickles in a zip archive.
+    with path.open("rb") as file:
+        return file.read(4).startswith((b"\x80", b"PK"))

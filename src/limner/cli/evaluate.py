@@ -1,0 +1,68 @@
+"""`limner evaluate`: score a model on pictures whose masks are known.
+
+Layer: cli.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "evaluate"
+
+
+def run(
+    model: Annotated[Path, typer.Argument(help="Run folder or .safetensors file.")],
+    data: Annotated[
+        str | None,
+        typer.Argument(help="Folder, .csv or .zip. Default: the samples the run set aside.", show_default=False),
+    ] = None,
+    images: Annotated[str | None, typer.Option(help="Folder of pictures, instead of DATA.", show_default=False)] = None,
+    masks: Annotated[str | None, typer.Option(help="Folder of masks, instead of DATA.", show_default=False)] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="train, val or test: score these samples only. Default: test if there is one.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Folder of the results. Default: evaluation/ beside the model.", show_default=False
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    skip_unmatched: Annotated[
+        bool, typer.Option("--skip-unmatched", help="Leave out files without a partner.")
+    ] = False,
+    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave out damaged files.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Score a model: Dice, IoU, precision and recall per picture and class."""
+    from limner.cli.console import Stages, output, print_json
+    from limner.cli.tables import print_scores
+    from limner.workflow import evaluate
+
+    stages = Stages(quiet=as_json)
+    try:
+        result = evaluate(
+            model,
+            data,
+            images=images,
+            masks=masks,
+            split=split,
+            out=out,
+            device=device,
+            skip_unmatched=skip_unmatched,
+            skip_unreadable=skip_unreadable,
+            progress=stages,
+        )
+    finally:
+        stages.close()
+    if as_json:
+        print_json(result.summary)
+        return
+    print_scores(result.summary)
+    output().print(f"Results  {result.folder}")

@@ -1,0 +1,28 @@
+"""`limner report`: draw a run's report again.
+
+Layer: cli.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "report"
+
+
+def run(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Write report.html of a run again, from the files in its folder."""
+    from limner.cli.console import output, print_json
+    from limner.workflow import report
+
+    path = report(folder)
+    if as_json:
+        print_json({"report": str(path)})
+    else:
+        output().print(f"Report  {path}")

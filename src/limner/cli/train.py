@@ -1,0 +1,104 @@
+"""`limner train`: from a folder to a trained model, its evaluation and a report.
+
+Layer: cli.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "train"
+
+
+def run(
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[DATA] [KEY=VALUE]...",
+            help="Folder, .csv or .zip with pictures and masks; then any settings, such as epochs=20.",
+            show_default=False,
+        ),
+    ] = None,
+    images: Annotated[str | None, typer.Option(help="Folder of pictures, instead of DATA.", show_default=False)] = None,
+    masks: Annotated[str | None, typer.Option(help="Folder of masks, instead of DATA.", show_default=False)] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="YAML file of settings.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Run folder. Default: runs/NAME-OF-DATA.", show_default=False)
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this run, from its last checkpoint.", show_default=False)
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", "-e", help="Most epochs to train.", show_default=False)
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="Time budget, such as 90s, 15m, 2h.", show_default=False)] = None,
+    batch: Annotated[int | None, typer.Option("--batch", "-b", help="Samples per step.", show_default=False)] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate.", show_default=False)] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Shares train:val:test, such as 70:15:15.", show_default=False)
+    ] = None,
+    val: Annotated[
+        float | None, typer.Option(help="Validation samples: a share below 1, or a count.", show_default=False)
+    ] = None,
+    test: Annotated[
+        float | None, typer.Option(help="Test samples: a share below 1, or a count.", show_default=False)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of split and training.", show_default=False)] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)] = None,
+    skip_unmatched: Annotated[
+        bool, typer.Option("--skip-unmatched", help="Leave out files without a partner.")
+    ] = False,
+    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave out damaged files.")] = False,
+    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Keep decoded pictures on disk.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Train a model on a folder of pictures and masks, evaluate it, and write a report.
+
+    Every setting of docs/reference/settings.md can follow as section.key=value, such as
+    model.conv_sizes=[32,64,128]; what you leave out is planned from the data, with reasons in plan.yaml.
+    """
+    from limner.cli.console import EXIT_INTERRUPTED, output, print_json
+    from limner.cli.tables import print_scores
+    from limner.cli.training_view import TrainingView
+    from limner.workflow import separate_settings, train
+
+    place, overrides = separate_settings(data or [])
+    given = {
+        "training.epochs": epochs,
+        "training.time": time,
+        "training.batch": batch,
+        "training.lr": lr,
+        "training.device": device,
+        "training.seed": seed,
+        "data.seed": seed,
+        "data.split": split,
+        "data.val": val,
+        "data.test": test,
+        "data.images": images,
+        "data.masks": masks,
+        "data.unmatched": "skip" if skip_unmatched else None,
+        "data.unreadable": "skip" if skip_unreadable else None,
+        "data.cache": None if cache else False,
+    }
+    settings = {name: value for name, value in given.items() if value is not None}
+    view = TrainingView(quiet=as_json)
+    try:
+        result = train(
+            place, config=config, out=out, resume=resume, overrides=overrides, settings=settings, reporter=view
+        )
+    finally:
+        view.close()
+    if as_json:
+        print_json(result.to_dict())
+    elif result.summary is not None:
+        print_scores(result.summary)
+        output().print(f"Model   {result.model}\nReport  {result.report}")
+    if result.interrupted:
+        if not as_json:
+            output().print(f"Stopped. Go on with:  limner train --resume {result.folder}")
+        raise typer.Exit(EXIT_INTERRUPTED)

@@ -1,0 +1,105 @@
+"""Draws a training on the terminal: a bar with images/s, loss, Dice and time left; or plain lines.
+
+Layer: cli.
+"""
+
+from __future__ import annotations
+
+import math
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from limner.cli.console import Stages, messages
+from limner.training.plan import Plan
+from limner.training.state import TrainingState
+
+
+class TrainingView:
+    """A `Reporter` for people."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = messages()
+        self._quiet = quiet
+        self._stages = Stages(quiet=quiet)
+        self._plan: Plan | None = None
+        self._steps = 0
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+
+    def stage(self, name: str, done: int, total: int) -> None:
+        # Validation is part of the training bar.
+        if name != "validate":
+            self._stages(name, done, total)
+
+    def planned(self, plan: Plan, parameters: int, steps: int) -> None:
+        self._plan, self._steps = plan, steps
+        if self._quiet:
+            return
+        length = f"{plan.seconds / 60:g} minutes" if plan.seconds else f"at most {plan.epochs} epochs"
+        self._console.print(
+            f"Training {parameters:,} parameters on {plan.device} ({plan.precision}), {length}, {steps} steps each, "
+            f"batches of {plan.batch} at {plan.size[0]}×{plan.size[1]}."
+        )
+        if self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("Epoch {task.fields[epoch]}"),
+                BarColumn(),
+                TextColumn("{task.fields[text]}"),
+                console=self._console,
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("", total=1.0, epoch=1, text="starting")
+
+    def step(self, state: TrainingState, loss: float) -> None:
+        if self._bar is not None:
+            self._bar.update(
+                self._task, completed=self._done(state), epoch=state.epoch + 1, text=self._status(state, loss)
+            )
+
+    def epoch(self, state: TrainingState) -> None:
+        if self._quiet:
+            return
+        metrics = state.metrics
+        best = "  *" if state.best_epoch == state.epoch else ""
+        self._console.print(
+            f"epoch {state.epoch:>3}   loss {_number(metrics.get('train_loss'))}   "
+            f"val Dice {_number(metrics.get('val_dice'))}   val IoU {_number(metrics.get('val_iou'))}   "
+            f"{metrics.get('images_per_s', 0):.1f} images/s   {_clock(state.seconds)}{best}"
+        )
+        if state.stopped:
+            self.close()
+
+    def note(self, text: str) -> None:
+        if not self._quiet:
+            self._console.print(text)
+
+    def close(self) -> None:
+        """Take the bars away."""
+        self._stages.close()
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _done(self, state: TrainingState) -> float:
+        assert self._plan is not None
+        by_time = state.seconds / self._plan.seconds if self._plan.seconds else 0.0
+        return max(by_time, state.step / (self._plan.epochs * self._steps))
+
+    def _status(self, state: TrainingState, loss: float) -> str:
+        left = state.seconds * (1 / max(self._done(state), 1e-6) - 1)
+        rate = state.images / max(state.train_seconds, 1e-6)
+        return (
+            f"{rate:.1f} images/s · loss {loss:.3f} · Dice {_number(state.metrics.get('val_dice'))} · "
+            f"{_clock(left)} left"
+        )
+
+
+def _number(value: float | None) -> str:
+    return "  –  " if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,44 @@
+"""Fingerprints of file contents, by which caches and duplicates are known.
+
+Layer: data. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from limner.data.catalog import Catalog
+from limner.data.stored_masks import mask_files
+from limner.images import parse_location, read_bytes
+
+_BYTES = 16
+
+
+def digest(locations: Iterable[str]) -> str:
+    """Hexadecimal BLAKE2b (128 bits) of the contents of files, in order.
+
+    A folder of masks counts with all its files, a page of a file as that page: names do not count,
+    so that a copied data set is known again. Empty locations are skipped.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+    total = hashlib.blake2b(digest_size=_BYTES)
+    for location in locations:
+        for file in mask_files(location) if location else ():
+            place = parse_location(file)
+            total.update(hashlib.blake2b(read_bytes(file), digest_size=_BYTES).digest())
+            total.update(f"{place.page} {place.key}".encode())
+    return total.hexdigest()
+
+
+def catalog_digest(catalog: Catalog) -> str:
+    """Hexadecimal BLAKE2b (128 bits) of a data set: of its files' contents, whatever their names and order."""
+    facts = [catalog.facts.get(name, [""] * len(catalog)) for name in ("hash", "target_hash")]
+    return digest_text("\n".join(sorted(map(" ".join, zip(*facts, strict=True)))))
+
+
+def digest_text(text: str) -> str:
+    """Hexadecimal BLAKE2b (128 bits) of a text."""
+    return hashlib.blake2b(text.encode(), digest_size=_BYTES).hexdigest()

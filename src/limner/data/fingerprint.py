@@ -1,0 +1,213 @@
+"""What the data are like, in numbers: sizes, intensities, how much of each class there is.
+
+Layer: data. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import scipy.ndimage
+from jaxtyping import Int64, Shaped, UInt8
+
+from limner.data.catalog import Catalog
+from limner.data.labels import LabelMap
+from limner.data.samples import Decoding
+from limner.data.scan import Progress, Scanned, target_tables
+from limner.data.threads import map_ordered
+from limner.data.values import ValueTable
+from limner.types import IGNORE, Size
+
+SAMPLE = 200
+"""Training pictures that are decoded for intensities and objects."""
+
+_PIXELS = 65_536  # of each of them that are looked at, on a regular grid
+_LEAST_STD = 1e-3
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The data in numbers.
+
+    Attributes:
+        count: Samples.
+        smallest: Height and width each at their least.
+        median: Height and width each at their median.
+        largest: Height and width each at their most.
+        uniform_size: All images have one size.
+        channels: Channels of the images.
+        dtype: `uint8`, `uint16` or `float32`.
+        low: Intensity that counts as 0: of uint8 0, else the 0.1th percentile of the sampled pictures.
+        high: Intensity that counts as 1: of uint8 255, else the 99.9th percentile.
+        mean: Mean per channel of `(x − low) / (high − low)`.
+        std: Standard deviation per channel on the same scale, at least 0.001.
+        class_share: Per target, the share of the training pixels in each class; ignored pixels do not count.
+        objects_per_picture: Median over the sampled pictures of the connected regions of foreground
+            in the first target.
+        empty_masks: Per target, masks without foreground.
+    """
+
+    count: int
+    smallest: Size
+    median: Size
+    largest: Size
+    uniform_size: bool
+    channels: int
+    dtype: str
+    low: float
+    high: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    class_share: dict[str, list[float]]
+    objects_per_picture: float
+    empty_masks: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fingerprint as JSON holds it; `from_dict` gives it back."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Fingerprint:
+        """Restore what `to_dict` gave."""
+        fields: dict[str, Any] = dict(values)
+        for name in ("smallest", "median", "largest", "mean", "std"):
+            fields[name] = tuple(fields[name])
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is kept of one decoded picture."""
+
+    pixels: Shaped[np.ndarray, "pixels channels"]
+    objects: int
+
+
+def measure(
+    catalog: Catalog,
+    scans: Sequence[Scanned],
+    label_maps: Mapping[str, LabelMap],
+    *,
+    channels: int,
+    dtype: str,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Fingerprint:
+    """Measure a catalog whose splits are decided.
+
+    Args:
+        catalog: The samples.
+        scans: What `scan` gave for them.
+        label_maps: Label map per target.
+        channels: Channels of the images.
+        dtype: Their dtype.
+        seed: Chooses which `SAMPLE` training pictures are decoded.
+        progress: Told about every decoded picture, as stage `measure`.
+
+    Raises:
+        DataError: A picture cannot be decoded.
+    """
+    sizes = np.array([next(iter(scanned.infos.values())).size for scanned in scans], np.int64)
+    training = catalog.indices("train")
+    looks = _look(catalog, label_maps, Decoding(channels, dtype, None), _choose(training, seed), progress)
+    pixels = np.concatenate([look.pixels for look in looks])
+    low, high = _range(pixels)
+    mean, std = _moments(pixels, low, high)
+    return Fingerprint(
+        count=len(catalog),
+        smallest=_size(sizes.min(axis=0)),
+        median=_size(np.median(sizes, axis=0)),
+        largest=_size(sizes.max(axis=0)),
+        uniform_size=bool((sizes == sizes[0]).all()),
+        channels=channels,
+        dtype=dtype,
+        low=low,
+        high=high,
+        mean=mean,
+        std=std,
+        class_share={
+            name: _class_share(target_tables([scans[index] for index in training], name), label_map)
+            for name, label_map in label_maps.items()
+        },
+        objects_per_picture=float(statistics.median(look.objects for look in looks)),
+        empty_masks={
+            name: sum(foreground_pixels(label_map, label_map.count(table)) == 0 for table in target_tables(scans, name))
+            for name, label_map in label_maps.items()
+        },
+    )
+
+
+def foreground_pixels(label_map: LabelMap, counts: Int64[np.ndarray, " classes"]) -> int:
+    """Pixels of all classes but the background; of overlapping classes the sum."""
+    return int(counts.sum() if label_map.task == "multilabel" else counts[1:].sum())
+
+
+def _choose(training: Int64[np.ndarray, " samples"], seed: int) -> Int64[np.ndarray, " chosen"]:
+    if training.size <= SAMPLE:
+        return training
+    return np.sort(np.random.default_rng(seed).choice(training, SAMPLE, replace=False))
+
+
+def _look(
+    catalog: Catalog,
+    label_maps: Mapping[str, LabelMap],
+    decoding: Decoding,
+    chosen: Int64[np.ndarray, " chosen"],
+    progress: Progress | None,
+) -> list[_Look]:
+    first = dict(list(label_maps.items())[:1])
+
+    def look(index: int) -> _Look:
+        image, targets = decoding.sample(catalog, first, index)
+        step = max(1, math.isqrt(image.shape[0] * image.shape[1] // _PIXELS))
+        return _Look(
+            pixels=image[::step, ::step].reshape(-1, image.shape[2]).copy(),
+            objects=sum(_count_objects(ids) for ids in targets.values()),
+        )
+
+    looks = []
+    for result in map_ordered(look, chosen.tolist()):
+        looks.append(result)
+        if progress is not None:
+            progress("measure", len(looks), chosen.size)
+    return looks
+
+
+def _count_objects(ids: UInt8[np.ndarray, "height width *classes"]) -> int:
+    """Connected regions of foreground; touching pixels count as one region, diagonally too."""
+    inside = (ids > 0) & (ids != IGNORE)
+    return int(scipy.ndimage.label(inside.any(axis=2) if inside.ndim == 3 else inside, np.ones((3, 3)))[1])
+
+
+def _range(pixels: Shaped[np.ndarray, "pixels channels"]) -> tuple[float, float]:
+    if pixels.dtype == np.uint8:
+        return 0.0, 255.0
+    low, high = (float(value) for value in np.percentile(pixels, [0.1, 99.9]))
+    return low, high if high > low else low + 1.0
+
+
+def _moments(
+    pixels: Shaped[np.ndarray, "pixels channels"], low: float, high: float
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    mean = (pixels.mean(axis=0, dtype=np.float64) - low) / (high - low)
+    std = pixels.std(axis=0, dtype=np.float64) / (high - low)
+    return tuple(mean.tolist()), tuple(np.maximum(std, _LEAST_STD).tolist())
+
+
+def _class_share(tables: Sequence[ValueTable], label_map: LabelMap) -> list[float]:
+    counts = np.sum([label_map.count(table) for table in tables], axis=0)
+    if label_map.task == "multilabel":
+        pixels = sum(table.size[0] * table.size[1] for table in tables)
+    else:
+        pixels = int(counts.sum())
+    share: list[float] = (counts / max(1, pixels)).tolist()
+    return share
+
+
+def _size(row: Shaped[np.ndarray, 2]) -> Size:
+    return int(row[0]), int(row[1])

@@ -1,0 +1,126 @@
+"""Find the samples of a data set, however it lies on disk.
+
+Layer: data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from limner.data.layouts.folders import common_depth, read_folder
+from limner.data.layouts.found import Found
+from limner.data.layouts.halves import Half, found_in_halves
+from limner.data.layouts.listing import Listing, folder_of
+from limner.data.layouts.manifest import find_manifest, find_manifest_in, names_samples
+from limner.data.layouts.pages import choose_page, expand_pages
+from limner.data.layouts.readings import read_listing
+from limner.errors import ConfigError, DataError
+
+LAYOUTS = ("auto", "pairs", "presplit", "instances", "manifest")
+"""Names of layouts; `auto` takes the first that fits."""
+
+_EXPECTED = {
+    "instances": "one folder per picture with folders 'images' and 'masks' in it",
+    "manifest": "a CSV with columns image and mask",
+}
+_TABLES = (".csv", ".tsv")
+
+
+def find_samples(
+    place: str | Path | None,
+    *,
+    layout: str = "auto",
+    images: str | Path | None = None,
+    masks: str | Path | None = None,
+    page: int | Literal["all"] | None = None,
+) -> Found:
+    """Find images with their masks.
+
+    Tried in this order: a CSV that is named itself; folders named for images and masks, with train,
+    val and test honoured and one such pair of folders per picture taken as instances; a folder of
+    masks beside images; one folder with both, told apart by name; a CSV among the pictures. Files
+    without a partner are reported in the result's `pairing`, not refused.
+
+    Args:
+        place: Folder, zip, URL or CSV; may be None if `images` and `masks` are given.
+        layout: One of `LAYOUTS`.
+        images: Folder of images. A relative path is looked for as it stands, then inside `place`.
+        masks: Folder of masks, likewise.
+        page: Which page of multi-page files, from 0; `all` makes each page a sample.
+
+    Raises:
+        DataError: The place is missing or empty, nothing fits, or nothing pairs.
+        ConfigError: An unknown layout, or only one of `images` and `masks`.
+    """
+    if layout not in LAYOUTS:
+        raise ConfigError(f"data.layout is one of {', '.join(LAYOUTS)}", f"'{layout}'", "Correct data.layout.")
+    if images is not None or masks is not None:
+        found = _find_in_two(place, images, masks, layout)
+    elif place is None:
+        raise ConfigError("a place with pictures and masks", "none was named", "Name a folder, a zip or a CSV file.")
+    else:
+        found = _find_in_one(place, layout)
+    if page == "all":
+        return replace(found, catalog=expand_pages(found.catalog))
+    return found if page is None else replace(found, catalog=choose_page(found.catalog, page))
+
+
+def _find_in_one(place: str | Path, layout: str) -> Found:
+    if str(place).lower().endswith(_TABLES):
+        return find_manifest(place)
+    listing = Listing.open(place)
+    found = None if layout == "manifest" else read_listing(listing, layout)
+    if found is None and layout in ("auto", "manifest"):
+        found = _find_table(listing)
+    if found is None:
+        raise listing.nothing_fits(_EXPECTED.get(layout, ""))
+    return found
+
+
+def _find_table(listing: Listing) -> Found | None:
+    tables = [name for name in listing.tables if names_samples(listing, name)]
+    if len(tables) > 1:
+        raise DataError(
+            "one CSV with columns image and mask",
+            f"several in '{listing.source.place}'",
+            f"Name the one to use, such as '{listing.source.location(tables[0])}'.",
+            details=tables,
+        )
+    return find_manifest_in(listing, tables[0]) if tables else None
+
+
+def _find_in_two(place: str | Path | None, images: str | Path | None, masks: str | Path | None, layout: str) -> Found:
+    if images is None or masks is None:
+        missing = "images" if images is None else "masks"
+        raise ConfigError("both the folder of images and that of masks", f"no {missing}", f"Add --{missing} FOLDER.")
+    left, right = Listing.open(_inside(place, images)), Listing.open(_inside(place, masks))
+    if left.source.place == right.source.place:
+        found = read_listing(left, "pairs" if layout == "auto" else layout)
+        if found is None:
+            raise left.nothing_fits()
+        return found
+    for listing in (left, right):
+        if not listing.pictures:
+            raise listing.nothing_fits()
+    presplit = {"pairs": False, "presplit": True}.get(layout)
+    notes = [*left.notes(), *right.notes()]
+    return found_in_halves(_half(left, right), _half(right, left), presplit=presplit, notes=notes)
+
+
+def _half(listing: Listing, other: Listing) -> Half:
+    """All pictures of a listing, but for those of the other one where that lies inside."""
+    own, inner = listing.source.place + "/", other.source.place + "/"
+    within = inner.removeprefix(own) if inner.startswith(own) else None
+    names = [name for name in listing.pictures if within is None or not name.startswith(within)]
+    paths = {folder_of(name) for name in names}
+    skip = common_depth(paths)
+    return Half(listing.source, names, {path: read_folder(path, skip=skip) for path in paths})
+
+
+def _inside(place: str | Path | None, part: str | Path) -> str | Path:
+    if place is not None and "://" not in str(part) and not Path(part).expanduser().exists():
+        inside = Path(place).expanduser() / part
+        return inside if inside.exists() else part
+    return part

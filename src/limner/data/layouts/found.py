@@ -1,0 +1,44 @@
+"""Samples as they were found on disk.
+
+Layer: data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from limner.data.catalog import Catalog
+from limner.data.pairing import Pairing
+
+
+@dataclass(frozen=True)
+class Found:
+    """What `find_samples` found.
+
+    Attributes:
+        catalog: A sample for each pair; `splits` filled where the data came split.
+        pairing: Pairs and leftovers, by names relative to the place.
+        layout: `pairs`, `presplit`, `instances` or `manifest`.
+        notes: Choices between several readings, and what was left unread, a sentence each.
+    """
+
+    catalog: Catalog
+    pairing: Pairing
+    layout: str
+    notes: tuple[str, ...]
+
+
+def choose_ids(count: int, *choices: Callable[[int], str]) -> list[str]:
+    """Ids by the first way of naming that gives each sample its own; the last way must."""
+    for choose in choices:
+        ids = [choose(index) for index in range(count)]
+        if len(set(ids)) == count:
+            break
+    return ids
+
+
+def without_suffix(name: str) -> str:
+    """A name without its ending, with its folders."""
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.rpartition('.')[0] or last}"

@@ -1,0 +1,269 @@
+"""A CSV that names image and mask of every sample.
+
+Layer: data. Columns `image` and `mask`, or one of their other names; `split`, `group` and `id` if
+wanted; for several inputs or targets `input.NAME` and `target.NAME`, as in a run's `samples.csv`.
+Paths are relative to the CSV. Separated by commas, semicolons or tabs.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import posixpath
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
+
+from limner.data.catalog import Catalog
+from limner.data.layouts.folders import SPLIT_WORDS
+from limner.data.layouts.found import Found, choose_ids, without_suffix
+from limner.data.layouts.listing import Listing
+from limner.data.pairing import Pairing
+from limner.errors import DataError, shorten
+from limner.images import parse_location, read_bytes
+
+# fmt: off
+_NAMES = {
+    "image": (
+        "image", "images", "image_path", "image_file", "image_name", "img", "img_path", "picture", "photo", "input",
+        "file", "file_path", "filename", "file_name",
+    ),
+    "mask": (
+        "mask", "masks", "mask_path", "mask_file", "mask_name", "label", "label_path", "labels", "segmentation",
+        "segmentation_path", "annotation", "annotation_path", "ground_truth", "groundtruth", "gt", "target",
+    ),
+    "split": ("split", "set", "subset"),
+    "group": ("group", "patient", "patient_id", "subject", "subject_id", "case", "case_id", "slide", "video"),
+    "id": ("id", "sample", "sample_id", "name"),
+}
+# fmt: on
+_SEPARATORS = ",;\t"
+
+Resolve: TypeAlias = Callable[[str], str | None]
+"""From what a cell says to a location; None where nothing is there."""
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Places of the columns that are used."""
+
+    inputs: dict[str, int]
+    targets: dict[str, int]
+    others: dict[str, int]
+    unused: list[str]
+
+
+def find_manifest(path: str | Path) -> Found:
+    """Read the samples of a CSV file.
+
+    Raises:
+        DataError: It cannot be read, lacks a column, names files that are not there, or an image or
+            id twice.
+    """
+    path = Path(path).expanduser().absolute()
+    try:
+        text = _decoded(path.read_bytes(), str(path))
+    except OSError as error:
+        raise DataError(f"a table of samples at '{path}'", error.strerror or str(error), "Check the path.") from None
+    return _found(text, str(path), lambda cell: _local(path.parent, cell))
+
+
+def find_manifest_in(listing: Listing, name: str) -> Found:
+    """Read the samples of a CSV that lies among the pictures it names, such as in an archive."""
+    where = listing.source.location(name)
+    folder = posixpath.dirname(name)
+    known = set(listing.pictures)
+
+    def resolve(cell: str) -> str | None:
+        if _is_elsewhere(cell):
+            return cell
+        member = posixpath.normpath(posixpath.join(folder, cell))
+        return listing.source.location(member) if member in known else None
+
+    return _found(_decoded(read_bytes(where), where), where, resolve)
+
+
+def names_samples(listing: Listing, name: str) -> bool:
+    """Whether a CSV has the columns of a table of samples."""
+    where = listing.source.location(name)
+    try:
+        rows = _rows(_decoded(read_bytes(where), where))
+    except (DataError, csv.Error):
+        return False
+    columns = _columns(rows[0] if rows else [])
+    return bool(columns.inputs and columns.targets)
+
+
+def _decoded(data: bytes, where: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError("a table of samples in UTF-8", f"'{where}' is not", "Save it as 'CSV UTF-8'.") from None
+
+
+def _found(text: str, where: str, resolve: Resolve) -> Found:
+    header, rows = _table(text, where)
+    columns = _columns(header)
+    if not (columns.inputs and columns.targets):
+        raise _missing_column(columns, header, where)
+    cells = {name: [row[place].strip() for row in rows] for place, name in enumerate(header)}
+    inputs = {name: cells[header[place]] for name, place in columns.inputs.items()}
+    targets = {name: cells[header[place]] for name, place in columns.targets.items()}
+    others = {name: cells[header[place]] for name, place in columns.others.items()}
+    _require_inputs(inputs, where)
+    catalog = Catalog(
+        ids=_ids(next(iter(inputs.values())), others.get("id"), where),
+        inputs={name: _located(column, resolve, name, where) for name, column in inputs.items()},
+        targets={name: _located(column, resolve, name, where) for name, column in targets.items()},
+        groups=others.get("group", []),
+        splits=_splits(others.get("split", []), where),
+    )
+    labelled = [index for index in range(len(rows)) if any(column[index] for column in targets.values())]
+    images, masks = next(iter(inputs.values())), next(iter(targets.values()))
+    pairing = Pairing(
+        pairs=[(images[index], masks[index]) for index in labelled],
+        unmatched_images=[images[index] for index in sorted(set(range(len(rows))) - set(labelled))],
+        unmatched_masks=[],
+        ambiguous=[],
+        rule=f"as listed in '{PurePosixPath(parse_location(where).path).name}'",
+    )
+    notes = [f"Columns that were not used: {', '.join(columns.unused)}."] if columns.unused else []
+    return Found(catalog.subset(labelled), pairing, "manifest", tuple(notes))
+
+
+def _rows(text: str) -> list[list[str]]:
+    first = text.lstrip("\r\n").partition("\n")[0]
+    delimiter = max(_SEPARATORS, key=first.count)
+    return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
+
+
+def _table(text: str, where: str) -> tuple[list[str], list[list[str]]]:
+    try:
+        rows = _rows(text)
+    except csv.Error as error:
+        raise DataError(f"a table of samples at '{where}'", str(error), "Check that it is a CSV file.") from None
+    if len(rows) < 2:
+        raise DataError(
+            "a row of column names, and one row per sample", f"'{where}' has {len(rows)} rows", "Add the samples."
+        )
+    header = [name.strip() for name in rows[0]]
+    repeated = [name for name, count in Counter(header).items() if count > 1]
+    if repeated:
+        raise DataError("columns of different names", f"'{repeated[0]}' twice in '{where}'", "Rename one of them.")
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(header):
+            raise DataError(
+                f"{len(header)} cells in each row of '{where}', as many as column names",
+                f"row {number} has {len(row)}",
+                "Complete the row; put quotes around names with commas.",
+            )
+    return header, rows[1:]
+
+
+def _columns(header: Sequence[str]) -> _Columns:
+    names = [name.strip().lower().replace(" ", "_").replace("-", "_") for name in header]
+    places = {kind: [names.index(name) for name in known if name in names] for kind, known in _NAMES.items()}
+    inputs = {name.removeprefix("input."): place for place, name in enumerate(header) if name.startswith("input.")}
+    targets = {name.removeprefix("target."): place for place, name in enumerate(header) if name.startswith("target.")}
+    if not inputs and places["image"]:
+        inputs = {"image": places["image"][0]}
+    if not targets and places["mask"]:
+        targets = {"mask": places["mask"][0]}
+    others = {kind: places[kind][0] for kind in ("split", "group", "id") if places[kind]}
+    used = {*inputs.values(), *targets.values(), *others.values()}
+    return _Columns(inputs, targets, others, [name for place, name in enumerate(header) if place not in used])
+
+
+def _missing_column(columns: _Columns, header: Sequence[str], where: str) -> DataError:
+    kind = "mask" if columns.inputs else "image"
+    return DataError(
+        f"a column '{kind}' in '{where}'",
+        f"the columns {', '.join(header)}",
+        f"Rename the column of the {kind}s to '{kind}'. Columns may be: image, mask, split, group, id.",
+    )
+
+
+def _require_inputs(inputs: dict[str, list[str]], where: str) -> None:
+    rows = list(zip(*inputs.values(), strict=True))
+    empty = [f"row {number}" for number, row in enumerate(rows, start=2) if not all(row)]
+    if empty:
+        raise DataError("an image in each row", f"none in '{where}'", "Complete the rows.", details=shorten(empty))
+    repeated = [", ".join(row) for row, count in Counter(rows).items() if count > 1]
+    if repeated:
+        raise DataError(
+            "every image once, so that none can train and test at a time",
+            f"{len(repeated):,} images several times in '{where}'",
+            "Remove the additional rows.",
+            details=shorten(repeated),
+        )
+
+
+def _located(cells: list[str], resolve: Resolve, column: str, where: str) -> list[str]:
+    """Locations; an empty cell stays empty."""
+    found = [resolve(cell) if cell else "" for cell in cells]
+    missing = [
+        f"row {number}: {cell}"
+        for number, (cell, location) in enumerate(zip(cells, found, strict=True), start=2)
+        if location is None
+    ]
+    if missing:
+        raise DataError(
+            f"the files that column '{column}' names, relative to '{where}'",
+            f"{len(missing):,} of them are not there",
+            "Correct the paths: relative to the CSV file, with '/' between folders.",
+            details=shorten(missing),
+        )
+    return [location or "" for location in found]
+
+
+def _splits(cells: list[str], where: str) -> list[str]:
+    unknown = sorted({cell for cell in cells if cell and cell.lower() not in SPLIT_WORDS})
+    if unknown:
+        raise DataError(
+            "train, val, test or nothing in the column of splits",
+            f"'{unknown[0]}' in '{where}'",
+            "Correct the column, or rename it to have Limner split the samples.",
+        )
+    return [SPLIT_WORDS[cell.lower()] if cell else "" for cell in cells]
+
+
+def _ids(images: list[str], ids: list[str] | None, where: str) -> list[str]:
+    if ids is None:
+        return choose_ids(
+            len(images),
+            lambda index: without_suffix(PurePosixPath(images[index]).name),
+            lambda index: without_suffix(_inner(images[index])),
+            lambda index: f"row_{index + 2}",
+        )
+    repeated = [name for name, count in Counter(ids).items() if count > 1 or not name]
+    if repeated:
+        raise DataError(
+            "a different id in each row", f"'{repeated[0]}' several times in '{where}'", "Correct the column of ids."
+        )
+    # Files of results are called after ids.
+    foreign = [name for name in ids if _inner(name) != name]
+    if foreign:
+        raise DataError(
+            "ids that can name files, without '..' or a leading '/'",
+            f"'{foreign[0]}' in '{where}'",
+            "Correct the column of ids, or leave it out.",
+        )
+    return ids
+
+
+def _inner(path: str) -> str:
+    """A path without what would lead out of a folder it is put into."""
+    return "/".join(part for part in path.replace("\\", "/").split("/") if part not in ("", ".", ".."))
+
+
+def _is_elsewhere(cell: str) -> bool:
+    return "://" in cell or cell.startswith("/")
+
+
+def _local(folder: Path, cell: str) -> str | None:
+    if "://" in cell:
+        return cell
+    location = cell if cell.startswith("/") else f"{folder}/{cell}"
+    return location if Path(parse_location(location).path).exists() else None

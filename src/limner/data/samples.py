@@ -1,0 +1,206 @@
+"""Decoded samples by number, whether they come from a cache or from the files.
+
+Layer: data. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int64, Integer, Shaped, UInt8
+
+from limner.data.catalog import Catalog
+from limner.data.labels import LabelMap, read_target
+from limner.data.threads import THREADS
+from limner.errors import DataError
+from limner.images import read_image, read_info, resize_image, resize_mask, to_channels
+from limner.types import IGNORE, Size
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Some samples, decoded. The arrays may be read-only views of a cache.
+
+    Attributes:
+        images: `height width channels` each.
+        targets: Per target `height width` ids or `height width classes` planes each.
+    """
+
+    images: list[Shaped[np.ndarray, "_ _ channels"]]
+    targets: dict[str, list[UInt8[np.ndarray, "_ _ *classes"]]]
+
+    def stacked(
+        self,
+    ) -> tuple[
+        Shaped[np.ndarray, "batch height width channels"], dict[str, UInt8[np.ndarray, "batch height width *classes"]]
+    ]:
+        """One contiguous writable array of the images and of each target; sizes must agree."""
+        return np.stack(self.images), {name: np.stack(arrays) for name, arrays in self.targets.items()}
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Decoded samples by number, in the order of the catalog."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Sample ids."""
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all samples have one size, so that any of them can be stacked."""
+
+    def __len__(self) -> int: ...
+
+    def size(self, index: int) -> Size:
+        """Height and width of a sample as `take` gives it."""
+
+    def take(self, indices: Integer[np.ndarray, " batch"]) -> Taken:
+        """The samples with these numbers, in this order.
+
+        Raises:
+            DataError: A file cannot be read or holds what the label map does not know.
+        """
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How files become arrays.
+
+    Attributes:
+        channels: Channels of the images.
+        dtype: `uint8`, `uint16` or `float32`; images must have it.
+        size: Working size; None keeps the size of each image.
+    """
+
+    channels: int
+    dtype: str
+    size: Size | None
+
+    def image(self, location: str) -> Shaped[np.ndarray, "height width channels"]:
+        """Read one image.
+
+        Raises:
+            DataError: Unreadable, of another dtype, with colours where grey is wanted, or not finite.
+        """
+        image = read_image(location)
+        if str(image.dtype) != self.dtype:
+            raise DataError(
+                f"images of {self.dtype}, as the others", f"'{location}' is {image.dtype}", "Convert the image."
+            )
+        if image.dtype == np.float32 and not np.isfinite(image).all():
+            raise DataError(
+                "finite numbers in images", f"NaN or infinity in '{location}'", "Replace them or leave the image out."
+            )
+        image = to_channels(image, self.channels, where=f"'{location}'")
+        return image if self.size in (None, image.shape[:2]) else resize_image(image, self.size)
+
+    def target(
+        self, location: str, label_map: LabelMap, image_size: Size
+    ) -> UInt8[np.ndarray, "height width *classes"]:
+        """Read one mask as class ids; a missing one (an empty location) is ignored everywhere.
+
+        Args:
+            location: Location of the mask.
+            label_map: How its values become class ids.
+            image_size: Size of the image as `image` gave it.
+
+        Raises:
+            DataError: Unreadable, an unknown value, or of another size than its image.
+        """
+        if not location:
+            planes = (label_map.num_classes,) if label_map.task == "multilabel" else ()
+            return np.full((*image_size, *planes), IGNORE, np.uint8)
+        ids = read_target(location, label_map)
+        if self.size is not None:
+            return ids if ids.shape[:2] == self.size else resize_mask(ids, self.size)
+        if ids.shape[:2] != image_size:
+            raise DataError(
+                f"a mask has the size of its image ({image_size[0]}×{image_size[1]})",
+                f"'{location}' is {ids.shape[0]}×{ids.shape[1]}",
+                "Correct the mask, or leave the sample out.",
+            )
+        return ids
+
+    def sample(
+        self, catalog: Catalog, label_maps: Mapping[str, LabelMap], index: int
+    ) -> tuple[Shaped[np.ndarray, "height width channels"], dict[str, UInt8[np.ndarray, "height width *_"]]]:
+        """Read the image and all masks of one sample.
+
+        Raises:
+            DataError: As `image` and `target`.
+        """
+        image = self.image(image_location(catalog, index))
+        size = (image.shape[0], image.shape[1])
+        targets = {
+            name: self.target(catalog.targets[name][index], label_map, size) for name, label_map in label_maps.items()
+        }
+        return image, targets
+
+
+def image_location(catalog: Catalog, index: int) -> str:
+    """Location of a sample's image: the first input."""
+    return next(iter(catalog.inputs.values()))[index]
+
+
+def working_sizes(catalog: Catalog, size: Size | None) -> Int64[np.ndarray, "samples 2"]:
+    """Height and width of every sample once decoded, from the catalog's facts or the files' headers."""
+    if size is not None:
+        return np.tile(np.array(size, np.int64), (len(catalog), 1))
+    if "height" in catalog.facts and "width" in catalog.facts:
+        return np.array([catalog.facts["height"], catalog.facts["width"]], dtype=np.int64).T
+    sizes = [read_info(image_location(catalog, index)).size for index in range(len(catalog))]
+    return np.array(sizes, np.int64).reshape(-1, 2)
+
+
+class DirectSamples:
+    """Samples decoded whenever they are asked for, on a few threads.
+
+    Args:
+        catalog: The samples.
+        label_maps: Label map per target to read.
+        decoding: How files become arrays.
+    """
+
+    def __init__(self, catalog: Catalog, label_maps: Mapping[str, LabelMap], decoding: Decoding) -> None:
+        self._catalog = catalog
+        self._label_maps = dict(label_maps)
+        self._decoding = decoding
+        self._sizes = working_sizes(catalog, decoding.size)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="limner-decode")
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Sample ids."""
+        return tuple(self._catalog.ids)
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all samples have one size."""
+        return bool((self._sizes == self._sizes[:1]).all())
+
+    def __len__(self) -> int:
+        return len(self._catalog)
+
+    def size(self, index: int) -> Size:
+        """Height and width of a sample as `take` gives it."""
+        return int(self._sizes[index, 0]), int(self._sizes[index, 1])
+
+    def take(self, indices: Integer[np.ndarray, " batch"]) -> Taken:
+        """The samples with these numbers, in this order.
+
+        Raises:
+            DataError: A file cannot be read or holds what the label map does not know.
+        """
+        decoded = list(self._pool.map(self._decode, indices.tolist()))
+        return Taken(
+            images=[image for image, _ in decoded],
+            targets={name: [targets[name] for _, targets in decoded] for name in self._label_maps},
+        )
+
+    def _decode(self, index: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        return self._decoding.sample(self._catalog, self._label_maps, index)

@@ -1,0 +1,87 @@
+"""Looks at every file of a catalog once: header, content hash, and the values of the masks.
+
+Layer: data. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from limner.data.catalog import Catalog
+from limner.data.digests import digest
+from limner.data.stored_masks import read_stored
+from limner.data.threads import map_ordered
+from limner.data.values import ValueTable, tabulate
+from limner.errors import DataError
+from limner.images import PictureInfo, read_image, read_info
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with the stage's name, how many items are done, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """What a look at the files of one sample gave.
+
+    Attributes:
+        infos: Header per input; without those that could not be read.
+        tables: Values per target that has a mask; without those that could not be read.
+        input_digest: Hash of the contents of the inputs.
+        target_digest: Hash of the contents of the masks.
+        problems: Why files could not be read.
+    """
+
+    infos: dict[str, PictureInfo]
+    tables: dict[str, ValueTable]
+    input_digest: str
+    target_digest: str
+    problems: tuple[DataError, ...]
+
+
+def scan(catalog: Catalog, *, decode: bool = False, progress: Progress | None = None) -> list[Scanned]:
+    """Look at all files, on a few threads.
+
+    Args:
+        catalog: The samples.
+        decode: Decode the images too, not their headers alone; finds every damaged file.
+        progress: Told about every sample.
+
+    Returns:
+        One result per sample, in order; unreadable files are among the `problems`, not raised.
+    """
+    results = []
+    for result in map_ordered(lambda index: _scan_sample(catalog, index, decode), range(len(catalog))):
+        results.append(result)
+        if progress is not None:
+            progress("scan", len(results), len(catalog))
+    return results
+
+
+def _scan_sample(catalog: Catalog, index: int, decode: bool) -> Scanned:
+    problems: list[DataError] = []
+    infos: dict[str, PictureInfo] = {}
+    tables: dict[str, ValueTable] = {}
+    for name, locations in catalog.inputs.items():
+        try:
+            infos[name] = read_info(locations[index])
+            if decode:
+                read_image(locations[index])
+        except DataError as error:
+            problems.append(error)
+    for name, locations in catalog.targets.items():
+        try:
+            if locations[index]:
+                tables[name] = tabulate(read_stored(locations[index]), locations[index])
+        except DataError as error:
+            problems.append(error)
+    inputs = [locations[index] for locations in catalog.inputs.values()]
+    targets = [locations[index] for locations in catalog.targets.values()]
+    digests = ("", "") if problems else (digest(inputs), digest(targets))
+    return Scanned(infos, tables, *digests, tuple(problems))
+
+
+def target_tables(scans: Sequence[Scanned], target: str) -> list[ValueTable]:
+    """The tables of one target, of the samples that have a mask."""
+    return [scanned.tables[target] for scanned in scans if target in scanned.tables]

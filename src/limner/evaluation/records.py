@@ -1,0 +1,185 @@
+"""The records of a run folder: what stands in its JSON, YAML and CSV files, as checked models.
+
+Layer: part of `evaluation`. Imports no torch. Every key may be absent, so that an unfinished run can be reported; a key
+that is there must be of its kind.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from limner.types import Color
+
+
+def _none_if_nan(value: object) -> object:
+    if value is None or value == "":
+        return None
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_none_if_nan)]
+"""A finite number, or None where a metric is undefined (null, NaN or an empty cell on disk)."""
+
+Channel = Annotated[int, Field(ge=0, le=255)]
+
+
+class Record(BaseModel):
+    """What all records share: read-only, and open to keys of later versions."""
+
+    # Later versions may write more; the report shows what it knows.
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class RunRecord(Record):
+    """`run.json`: what happened, where and how long it took (seconds)."""
+
+    status: str = ""
+    limner: str | None = None
+    versions: dict[str, Any] = {}
+    machine: dict[str, Any] = {}
+    started: str | None = None
+    seconds: dict[str, Number] = {}
+    parameters: int | None = None
+    images_per_s: Number = None
+    licence: str | None = None
+
+
+class LabelMapRecord(Record):
+    """One target's label map: names and colours by class id."""
+
+    task: str = "binary"
+    names: list[str] = []
+    colors: list[tuple[Channel, Channel, Channel]] = []
+    encoding: str = ""
+    values: list[Any] = []
+    ignore: list[Any] = []
+    because: str = ""
+
+    @property
+    def has_background(self) -> bool:
+        """Whether class 0 is background, which no mean includes."""
+        return self.task in ("binary", "multiclass")
+
+    def color(self, index: int) -> Color:
+        """Colour of a class id; grey where none is recorded."""
+        return self.colors[index] if 0 <= index < len(self.colors) else (128, 128, 128)
+
+
+class DataRecord(Record):
+    """`data.json`: what was found on disk and how it was understood."""
+
+    counts: dict[str, Any] = {}
+    pairing: dict[str, Any] = {}
+    layout: str = ""
+    notes: list[str] = []
+    label_maps: dict[str, LabelMapRecord] = {}
+    fingerprint: dict[str, Any] = {}
+
+
+class EpochRecord(Record):
+    """One line of `metrics.jsonl`."""
+
+    epoch: int
+    seconds: Number = None
+    train_loss: Number = None
+    val_loss: Number = None
+    val_dice: Number = None
+    val_iou: Number = None
+    lr: Number = None
+    images_per_s: Number = None
+
+
+class Scores(Record):
+    """Four overlap scores in [0, 1]; None where undefined."""
+
+    dice: Number = None
+    iou: Number = None
+    precision: Number = None
+    recall: Number = None
+
+
+class ClassSummary(Scores):
+    """Scores of one class: means over images, and `pooled` over all pixels together."""
+
+    name: str
+    id: int
+    pooled: Scores = Scores()
+    n_present: int = 0
+    n_missed: int = 0
+    n_false_alarm: int = 0
+    n_both_empty: int = 0
+
+    @property
+    def n_images(self) -> int:
+        """Images that were counted: those with a mask of the target."""
+        return self.n_present + self.n_missed + self.n_false_alarm + self.n_both_empty
+
+
+class TargetSummary(Record):
+    """Scores of one target; `mean` is over its foreground classes."""
+
+    task: str = "binary"
+    mean: Scores = Scores()
+    classes: list[ClassSummary] = []
+
+
+class SummaryRecord(Record):
+    """`evaluation/summary.json`."""
+
+    n_images: int
+    policy: str = ""
+    data_hash: str = ""
+    split: str = ""
+    targets: dict[str, TargetSummary] = {}
+
+
+class ImageRow(Record):
+    """One line of `evaluation/per_image.csv`: one class of one image."""
+
+    id: str
+    target: str
+    dice: Number = None
+    case: str = ""
+
+
+class Panel(Record):
+    """One picture of a case: what it shows, and its file beside `cases.json`."""
+
+    name: str
+    file: str
+
+
+class CaseRecord(Record):
+    """One image of `evaluation/cases/cases.json`; rank 1 of `ranked` is the best."""
+
+    kind: str
+    id: str
+    rank: int
+    ranked: int
+    score: Number = None
+    scores: dict[str, dict[str, Number]] = {}
+    panels: list[Panel] = []
+
+
+class LegendEntry(Record):
+    """What a colour of the error pictures means."""
+
+    name: str
+    color: Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
+
+
+class CasesRecord(Record):
+    """`evaluation/cases/cases.json`."""
+
+    legend: list[LegendEntry] = []
+    cases: list[CaseRecord] = []
+
+
+class PlanChoice(Record):
+    """One automatic choice of `plan.yaml`, with its reason."""
+
+    value: Any = None
+    because: str = ""

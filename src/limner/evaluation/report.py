@@ -1,0 +1,138 @@
+"""The report: one offline HTML page made from the files of a run folder.
+
+Layer: part of `evaluation`. Imports no torch. The page loads nothing, runs no script, and forbids both by its content
+security policy; text from files is escaped by the template engine.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from limner._version import __version__
+from limner.evaluation import wording
+from limner.evaluation.embed import Embedded, embed
+from limner.evaluation.records import CaseRecord
+from limner.evaluation.run_folder import RunFolder, read_run_folder
+from limner.evaluation.sections import data, scores, training
+from limner.files import write_bytes
+
+REPORT_NAME = "report.html"
+
+_MOST_PREVIEWS = 6
+_CONTENTS = (
+    ("score", "Score"),
+    ("classes", "Classes"),
+    ("examples", "Examples"),
+    ("data", "Data"),
+    ("plan", "Plan"),
+    ("training", "Training"),
+    ("settings", "Settings"),
+    ("record", "Record"),
+)
+
+
+def write_report(run: Path) -> Path:
+    """Write `report.html` into a run folder, from the files found there alone.
+
+    What the run does not have, the report says; nothing is computed again.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        DataError: `run` is not a run folder, or one of its files is damaged.
+        BundleError: Its `model.safetensors` is damaged.
+        OutputError: The page cannot be written.
+    """
+    folder = read_run_folder(run)
+    page = render_report(folder)
+    path = run / REPORT_NAME
+    # File names may hold bytes that are not UTF-8; they must not keep the page from being written.
+    write_bytes(path, page.encode("utf-8", errors="replace"))
+    return path
+
+
+def render_report(folder: RunFolder) -> str:
+    """The page as text."""
+    return _environment().get_template("report.html.j2").render(_context(folder))
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("limner.evaluation", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "score": wording.score,
+        "count": wording.count,
+        "number": wording.number,
+        "share": wording.share,
+        "duration": wording.duration,
+        "plain": wording.plain,
+        "plural": wording.plural,
+        "words": wording.words,
+        "split_words": data.split_words,
+    }
+    return environment
+
+
+def _context(folder: RunFolder) -> dict[str, Any]:
+    summary = folder.summary
+    targets = summary.targets if summary else {}
+    sheet = folder.path / "samples.png"
+    present = {anchor for anchor, _ in _CONTENTS} - (set() if summary else {"classes"})
+    return {
+        "folder": folder,
+        "version": __version__,
+        "dash": wording.DASH,
+        "contents": [(anchor, title) for anchor, title in _CONTENTS if anchor in present],
+        "story": training.story(folder),
+        "status_note": training.status_note(folder),
+        "score_note": scores.score_note(summary) if summary else "",
+        "best": training.best_epoch(folder.epochs),
+        "averaged": {name: scores.averaged_classes(target) for name, target in targets.items()},
+        "empty_cases": {
+            name: scores.empty_cases(target, summary.n_images if summary else 0) for name, target in targets.items()
+        },
+        "colors": data.class_colors(folder.data.label_maps),
+        "distributions": scores.distributions(folder),
+        "data_facts": data.data_facts(folder),
+        "grouped": any(groups < samples for samples, groups in folder.splits.values()),
+        "total": sum(samples for samples, _ in folder.splits.values()),
+        "classes": data.class_lines(folder),
+        "shown_classes": [line for line in data.class_lines(folder) if not line.background],
+        "several_targets": len(folder.data.label_maps) > 1,
+        "reasons": data.reasons(folder.data.label_maps),
+        "sheet": embed(sheet) if sheet.is_file() else None,
+        "curves": training.curves(folder),
+        "previews": _previews(folder),
+        "legend": folder.cases.legend,
+        "cases": [_case(folder, case) for case in folder.cases.cases],
+        "model_facts": training.model_facts(folder),
+        "timings": training.timings(folder),
+        "machine": training.named_values(folder.run.machine),
+        "versions": training.named_values({"limner": folder.run.limner, **folder.run.versions}),
+    }
+
+
+def _previews(folder: RunFolder) -> list[tuple[str, Embedded]]:
+    """A few preview pictures from the first to the last, close together at the start, where most changes."""
+    paths = folder.previews
+    last = len(paths) - 1
+    chosen = {round(last * (step / (_MOST_PREVIEWS - 1)) ** 2) for step in range(_MOST_PREVIEWS)} if paths else set()
+    return [(training.preview_name(paths[index].stem), embed(paths[index])) for index in sorted(chosen)]
+
+
+def _case(folder: RunFolder, case: CaseRecord) -> dict[str, Any]:
+    panels = []
+    for panel in case.panels:
+        # The name alone: a record must not reach outside the folder of cases.
+        path = folder.path / "evaluation" / "cases" / Path(panel.file).name
+        panels.append({"name": panel.name, "picture": embed(path) if path.is_file() else None})
+    return {"case": case, "panels": panels, "details": scores.case_details(case)}

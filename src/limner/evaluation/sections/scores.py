@@ -1,0 +1,123 @@
+"""The sections on scores: by class, by image, and for single examples.
+
+Layer: part of `evaluation`. No score is computed here but the per-image means, whose rule stands at `image_scores`.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from limner.evaluation import wording
+from limner.evaluation.charts import histogram
+from limner.evaluation.records import CaseRecord, ClassSummary, SummaryRecord, TargetSummary
+from limner.evaluation.run_folder import RunFolder
+
+_BIASED = {
+    "val": "No test samples were set aside, so these are the validation samples. The best epoch was chosen by "
+    "them: on new images expect a somewhat lower score.",
+    "train": "These are the training samples, which the model has learned from: the score says nothing about "
+    "new images.",
+    "all": "All samples are counted, whatever their split: where the model was trained on some of them, the score "
+    "is too good.",
+}
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Per-image scores of one target; `undefined` images have nothing in truth and prediction."""
+
+    target: str
+    svg: Markup
+    facts: tuple[tuple[str, str], ...]
+    undefined: int
+
+
+def score_note(summary: SummaryRecord) -> str:
+    """A sentence about scores that are not of a test split; empty when they are."""
+    return _BIASED.get(summary.split, "" if summary.split == "test" else "It is not recorded which samples these are.")
+
+
+def empty_cases(target: TargetSummary, images: int) -> list[str]:
+    """A sentence on each foreground class that was missed, falsely found or absent, and on images without a mask."""
+    sentences = [_empty_cases(entry) for entry in averaged_classes(target)]
+    counted = max((entry.n_images for entry in target.classes), default=0)
+    if counted < images:
+        sentences.append(f"{wording.plural(images - counted, 'image')} without a mask of this target: not counted.")
+    return sentences
+
+
+def _empty_cases(entry: ClassSummary) -> str:
+    there = entry.n_present + entry.n_missed
+    parts = []
+    if entry.n_missed:
+        parts.append(f"missed altogether in {entry.n_missed:,} of the {wording.plural(there, 'image')} with it")
+    if entry.n_false_alarm:
+        parts.append(f"predicted in {wording.plural(entry.n_false_alarm, 'image')} without it")
+    if entry.n_both_empty:
+        absent = wording.plural(entry.n_both_empty, "image")
+        parts.append(f"rightly not predicted in {absent} without it, which no mean of this class includes")
+    found = f"predicted in each of the {wording.plural(there, 'image')} with it, and in no other"
+    return f"{entry.name}: {'; '.join(parts) or found}."
+
+
+def averaged_classes(target: TargetSummary) -> list[ClassSummary]:
+    """The classes that the target's mean includes: all but the background."""
+    return [entry for entry in target.classes if not _is_background(target, entry)]
+
+
+def _is_background(target: TargetSummary, entry: ClassSummary) -> bool:
+    return entry.id == 0 and target.task in ("binary", "multiclass")
+
+
+def image_scores(folder: RunFolder) -> dict[str, dict[str, float | None]]:
+    """Dice of each image by target: the mean over its foreground classes where defined; None where none is."""
+    backgrounds = {
+        (name, entry.name)
+        for name, target in (folder.summary.targets if folder.summary else {}).items()
+        for entry in target.classes
+        if _is_background(target, entry)
+    }
+    collected: dict[str, dict[str, list[float]]] = {}
+    for row in folder.rows:
+        if (row.target, (row.model_extra or {}).get("class")) in backgrounds:
+            continue
+        values = collected.setdefault(row.target, {}).setdefault(row.id, [])
+        if row.dice is not None:
+            values.append(row.dice)
+    return {
+        target: {image: statistics.fmean(values) if values else None for image, values in images.items()}
+        for target, images in collected.items()
+    }
+
+
+def distributions(folder: RunFolder) -> list[Distribution]:
+    """Histogram and quartiles of the per-image Dice, one per target."""
+    found = []
+    for target, images in image_scores(folder).items():
+        known = sorted(value for value in images.values() if value is not None)
+        undefined = len(images) - len(known)
+        if not known:
+            continue
+        title = f"Number of images by Dice, {target}: {len(known)} images, median {statistics.median(known):.3f}"
+        facts = [("Images", wording.count(len(known))), ("Lowest", wording.score(known[0]))]
+        if len(known) > 1:
+            low, middle, high = statistics.quantiles(known, n=4, method="inclusive")
+            facts += [("Lower quartile", wording.score(low)), ("Median", wording.score(middle))]
+            facts += [("Upper quartile", wording.score(high))]
+        facts.append(("Highest", wording.score(known[-1])))
+        found.append(Distribution(target, histogram(known, title=title), tuple(facts), undefined))
+    return found
+
+
+def case_details(case: CaseRecord) -> str:
+    """Dice of each class of a case, where there is more than one."""
+    several = len(case.scores) > 1
+    details = [
+        f"{target + ' ' if several else ''}{name} {wording.score(value)}"
+        for target, classes in case.scores.items()
+        for name, value in classes.items()
+    ]
+    return ", ".join(details) if len(details) > 1 else ""

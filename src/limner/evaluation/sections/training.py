@@ -1,0 +1,150 @@
+"""The sections on the training: what was done, how it went, how long it took.
+
+Layer: part of `evaluation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from limner.evaluation import wording
+from limner.evaluation.charts import Series, line_chart
+from limner.evaluation.records import EpochRecord
+from limner.evaluation.run_folder import RunFolder
+from limner.evaluation.sections.data import split_words
+
+_ENDED = {
+    "finished": "",
+    "training": "The run had not ended when this report was written: what follows is what it had so far.",
+    "trained": "The run had not been evaluated when this report was written.",
+    "interrupted": "The training was interrupted: what follows is what it had learned until then.",
+    "failed": "The run ended with an error: what follows is what it had done until then.",
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A chart with its caption; `legend` names the lines in drawing order."""
+
+    caption: str
+    legend: tuple[str, ...]
+    svg: Markup
+
+
+def status_note(folder: RunFolder) -> str:
+    """A sentence about a run that did not end as planned; empty when it did."""
+    status = folder.run.status
+    return _ENDED.get(status, f"The run ended with the status “{status}”." if status else "")
+
+
+def story(folder: RunFolder) -> list[str]:
+    """What was trained, on what, and for how long: one sentence each, as far as known."""
+    sentences = []
+    run, last = folder.run, folder.epochs[-1] if folder.epochs else None
+    network = f"A {network_name(folder)}"
+    if run.parameters:
+        network += f" with {wording.parameters(run.parameters)} parameters"
+    if last is not None:
+        sentence = f"{network} was trained for {wording.plural(last.epoch, 'epoch')}"
+        train = run.seconds.get("train") or last.seconds
+        sentences.append(f"{sentence} in {wording.duration(train)}." if train else f"{sentence}.")
+    if folder.splits:
+        parts = [f"{count:,} {split_words(split)}" for split, (count, _) in folder.splits.items()]
+        total = sum(count for count, _ in folder.splits.values())
+        sentences.append(f"The data are {wording.plural(total, 'sample')}: {', '.join(parts)}.")
+    best = best_epoch(folder.epochs)
+    if best is not None and folder.bundle is not None:
+        dice = wording.score(best.val_dice)
+        sentences.append(f"The weights of epoch {best.epoch} were kept (validation Dice {dice}).")
+    return sentences
+
+
+def network_name(folder: RunFolder) -> str:
+    """What the network is called in print."""
+    name = folder.bundle.model.name if folder.bundle else "network"
+    return {"unet": "U-Net"}.get(name, name)
+
+
+def best_epoch(epochs: list[EpochRecord]) -> EpochRecord | None:
+    """The epoch whose weights were kept: as recorded, else the first of the highest validation Dice."""
+    recorded = (epochs[-1].model_extra or {}).get("best_epoch") if epochs else None
+    for epoch in epochs:
+        if epoch.epoch == recorded:
+            return epoch
+    scored = [epoch for epoch in epochs if epoch.val_dice is not None]
+    return max(scored, key=lambda epoch: epoch.val_dice or 0.0, default=None)
+
+
+def curves(folder: RunFolder) -> list[Curve]:
+    """Charts over the epochs: loss, validation scores, learning rate, speed. Those without numbers are left out."""
+    epochs, best = folder.epochs, best_epoch(folder.epochs)
+    wanted: list[tuple[str, dict[str, str], bool]] = [
+        ("Loss", {"train_loss": "training", "val_loss": "validation"}, False),
+        ("Validation scores", {"val_dice": "Dice", "val_iou": "IoU"}, True),
+        ("Learning rate", {"lr": "learning rate"}, False),
+        ("Images per second", {"images_per_s": "images per second"}, False),
+    ]
+    charts = []
+    for caption, fields, marked in wanted:
+        lines = [Series(name, [getattr(epoch, field) for epoch in epochs]) for field, name in fields.items()]
+        lines = [line for line in lines if any(value is not None for value in line.values)]
+        if lines:
+            mark = best.epoch if marked and best is not None and len(epochs) > 1 else None
+            numbers = [epoch.epoch for epoch in epochs]
+            svg = line_chart(numbers, lines, title=_chart_title(caption, lines, numbers), mark=mark, mark_name="kept")
+            charts.append(Curve(caption, tuple(line.name for line in lines), svg))
+    return charts
+
+
+def _chart_title(caption: str, lines: list[Series], epochs: list[int]) -> str:
+    ends = [
+        f"{line.name} from {wording.number(known[0])} to {wording.number(known[-1])}"
+        for line in lines
+        if (known := [value for value in line.values if value is not None])
+    ]
+    return f"{caption} by epoch, {epochs[0]} to {epochs[-1]}: {'; '.join(ends)}"
+
+
+def preview_name(stem: str) -> str:
+    """Words for a preview's file name: `epoch_0012` is epoch 12."""
+    number = stem.removeprefix("epoch_")
+    return f"epoch {int(number)}" if number.isdecimal() else stem
+
+
+def timings(folder: RunFolder) -> list[tuple[str, str]]:
+    """Stage and how long it took, with the sum where there are several."""
+    words = {"prepare": "Preparing the data", "train": "Training", "evaluate": "Evaluation"}
+    seconds = folder.run.seconds
+    facts = [(words.get(name, wording.words(name)), wording.duration(value)) for name, value in seconds.items()]
+    known = [value for value in seconds.values() if value is not None]
+    if len(known) > 1:
+        facts.append(("Together", wording.duration(sum(known))))
+    if folder.run.images_per_s:
+        facts.append(("Images per second in training", wording.number(folder.run.images_per_s)))
+    return facts
+
+
+def model_facts(folder: RunFolder) -> list[tuple[str, str]]:
+    """The network, its file and its licence."""
+    run, bundle = folder.run, folder.bundle
+    facts = [("Network", network_name(folder)), ("Parameters", wording.count(run.parameters))]
+    if bundle is not None:
+        megabytes = (folder.path / "model.safetensors").stat().st_size / 1e6
+        facts += [("File", f"model.safetensors, {megabytes:.1f} MB"), ("Written", bundle.created)]
+        facts += [(wording.words(name), wording.plain(value)) for name, value in bundle.model.kwargs.items()]
+    licence = run.licence or (bundle.licence if bundle else "")
+    facts.append(("Licence of the model", licence or "none was given"))
+    if folder.summary and folder.summary.data_hash:
+        facts.append(("Fingerprint of the evaluated data", folder.summary.data_hash[:16]))
+    if run.started:
+        facts.append(("Started", run.started))
+    return facts
+
+
+def named_values(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values of a record; what is not known is left out."""
+    return [(wording.words(name), wording.plain(value)) for name, value in values.items() if value not in (None, "")]

@@ -1,0 +1,70 @@
+"""The example data sets by name, and how to write one.
+
+Layer: examples, above the data sets.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+from limner.errors import ConfigError, OutputError
+from limner.examples.cells import write_cells
+from limner.examples.coins import write_coins
+from limner.examples.tissue import write_tissue
+from limner.files import output_error
+
+EXAMPLES: dict[str, Callable[..., None]] = {
+    "cells": write_cells,
+    "tissue": write_tissue,
+    "coins": write_coins,
+}
+"""Name → function of (folder, count, seed, size), of which all but the folder have defaults;
+`size` is height and width in pixels, 64 or more.
+The first line of its docstring says what it draws."""
+
+
+def write_example(name: str, folder: str | Path, *, count: int | None = None, seed: int = 0) -> Path:
+    """Draw an example data set into a new or empty folder.
+
+    The same name, count and seed give the same files byte for byte (as long as the libraries that
+    compress them stay the same); more pictures leave the first ones as they were.
+
+    Args:
+        name: A name in `EXAMPLES`.
+        folder: Where to; made if it is not there.
+        count: Number of pictures, at least 1; None is the data set's own, 60 to 80.
+        seed: Not negative; another seed draws other pictures.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: Unknown name (the nearest is named), or an impossible count or seed.
+        OutputError: The folder holds something already, or cannot be written.
+    """
+    if name not in EXAMPLES:
+        near = difflib.get_close_matches(name, EXAMPLES, n=1, cutoff=0.4)
+        choices = f"The examples are {', '.join(EXAMPLES)}."
+        remedy = f"Did you mean '{near[0]}'? {choices}" if near else choices
+        raise ConfigError("the name of an example data set", f"'{name}'", remedy)
+    if count is not None and count < 1:
+        raise ConfigError("at least 1 picture", f"a count of {count}", "Ask for 1 or more, or leave the count out.")
+    if seed < 0:
+        raise ConfigError("a seed of 0 or more", f"{seed}", "Choose a whole number that is not negative.")
+    folder = Path(folder)
+    _refuse_what_is_there(folder)
+    EXAMPLES[name](folder, seed=seed, **({} if count is None else {"count": count}))
+    return folder
+
+
+def _refuse_what_is_there(folder: Path) -> None:
+    remedy = "Choose another folder; nothing was written."
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"a folder at '{folder}'", "a file", remedy)
+        if folder.is_dir() and any(folder.iterdir()):
+            raise OutputError(f"'{folder}' is empty", "it holds files", remedy)
+    except OSError as error:
+        raise output_error(folder, error) from error

@@ -1,0 +1,86 @@
+"""Location strings: what they say, and how they are made.
+
+Layer: images. Pure text; nothing is opened here. `limner.types` lists the forms.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_PAGE = re.compile(r"(?P<rest>.+)#page=(?P<page>[0-9]{1,9})", re.DOTALL)
+_KEY = re.compile(r"(?P<rest>.+)#key=(?P<key>[^#]+)", re.DOTALL)
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+@dataclass(frozen=True)
+class Location:
+    """The parts of a location string.
+
+    Attributes:
+        path: A file, a URL, or the name of a member when `archive` is set.
+        archive: The zip file (a path or a URL) that holds `path`; None outside archives.
+        page: Page of a multi-page file, from 0; None when the location names none.
+        key: Name of one array of an `.npz` file; None when the location names none.
+    """
+
+    path: str
+    archive: str | None = None
+    page: int | None = None
+    key: str | None = None
+
+
+def is_url(text: str) -> bool:
+    """Whether `text` begins with a scheme, such as `s3://`."""
+    return _URL.match(text) is not None
+
+
+def parse_location(location: str) -> Location:
+    """Take a location string apart.
+
+    Example:
+        >>> parse_location("zip://sub/a.tif::/data/pictures.zip#page=3")
+        Location(path='sub/a.tif', archive='/data/pictures.zip', page=3, key=None)
+        >>> parse_location("/data/masks.npz#key=left")
+        Location(path='/data/masks.npz', archive=None, page=None, key='left')
+    """
+    page, key = None, None
+    if match := _PAGE.fullmatch(location):
+        location, page = match["rest"], int(match["page"])
+    elif match := _KEY.fullmatch(location):
+        location, key = match["rest"], match["key"]
+    if location.startswith("zip://") and "::" in location:
+        # Rightmost: a member's name may hold '::', a path hardly ever does.
+        member, archive = location.removeprefix("zip://").rsplit("::", 1)
+        return Location(member, archive, page, key)
+    return Location(location.removeprefix("file://"), None, page, key)
+
+
+def member_location(archive: str, member: str) -> str:
+    """The location of a member of a zip file.
+
+    Example:
+        >>> member_location("/data/pictures.zip", "sub/a.png")
+        'zip://sub/a.png::/data/pictures.zip'
+    """
+    return f"zip://{member}::{archive}"
+
+
+def page_location(location: str, page: int) -> str:
+    """The location of one page (from 0) of a multi-page file.
+
+    Example:
+        >>> page_location("/data/stack.tif", 3)
+        '/data/stack.tif#page=3'
+    """
+    return f"{location}#page={page}"
+
+
+def key_location(location: str, key: str) -> str:
+    """The location of one named array of an `.npz` file.
+
+    Example:
+        >>> key_location("/data/masks.npz", "left")
+        '/data/masks.npz#key=left'
+    """
+    return f"{location}#key={key}"

@@ -1,0 +1,164 @@
+"""Read a picture or a mask, of any format, from anywhere.
+
+Layer: images. The one place where a location meets the format readers, and where whatever a decoder
+raises on a damaged file becomes a `DataError` that names the file. Safe to call from many threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float32, Shaped, UInt8, UInt16
+
+from limner.errors import DataError, LimnerError
+from limner.images import numpy_files, pillow, tiff
+from limner.images.depth import to_image, to_mask
+from limner.images.kinds import HEAD, Kind, describe, sniff
+from limner.images.limits import check_pixels
+from limner.images.locations import Location, parse_location
+from limner.images.orientation import upright
+from limner.images.pictures import Decoded, PictureInfo, StoredMask, choose_page
+from limner.images.stream import open_location
+
+
+def read_info(location: str) -> PictureInfo:
+    """Facts about a picture from its header, without decoding pixels.
+
+    A file in an archive or behind a URL is fetched whole.
+
+    Raises:
+        DataError: The file is missing, damaged, too large or no picture, or has no such page or key.
+    """
+    with _opened(location) as (stream, kind, place):
+        if kind in pillow.KINDS:
+            info = pillow.inspect(stream, kind, place.page, location)
+        elif kind == "tiff":
+            info = tiff.inspect(stream, place.page, location)
+        else:
+            info = numpy_files.inspect(stream, kind, place.key, location)
+    check_pixels(info.size, info.channels, location)
+    return info
+
+
+def read_image(
+    location: str,
+) -> (
+    UInt8[np.ndarray, "height width channels"]
+    | UInt16[np.ndarray, "height width channels"]
+    | Float32[np.ndarray, "height width channels"]
+):
+    """Read a picture, upright, as `height width channels`.
+
+    uint8 and uint16 are kept. 1-bit pictures become 0 and 255. All other types (int16, int32, uint32,
+    int64, float16, float64) become float32, which is exact for whole numbers up to 2²⁴. Palettes are
+    expanded to their colours (with an opacity channel when a PNG's palette has one), CMYK becomes
+    RGB, and alpha channels are kept. In a three-dimensional `.npy` the channel axis is the first if
+    that is shorter than the last, else the last.
+
+    Args:
+        location: See `limner.types`.
+
+    Raises:
+        DataError: The file is missing, damaged, cut short, too large or no picture; or has several
+            pages or arrays and the location names none.
+    """
+    decoded = _decode(location)
+    array = to_image(_expanded(decoded, location), location)
+    array = upright(array[..., None] if array.ndim == 2 else array, decoded.orientation)
+    return np.ascontiguousarray(array)
+
+
+def read_mask(location: str) -> StoredMask:
+    """Read a mask, upright, with its values exactly as stored.
+
+    Palette indices and 1-bit values are kept, colours and alpha channels too. Signed and wide
+    integers come as int32, floats as float32. A last axis of length one is dropped.
+
+    Raises:
+        DataError: As `read_image`; also when integers do not fit int32.
+    """
+    decoded = _decode(location)
+    array = decoded.array
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    array = np.ascontiguousarray(upright(to_mask(array, location), decoded.orientation))
+    return StoredMask(array, None if decoded.palette is None else np.ascontiguousarray(decoded.palette[:, :3]))
+
+
+def _decode(location: str) -> Decoded:
+    with _opened(location) as (stream, kind, place):
+        if kind in pillow.KINDS:
+            return pillow.decode(stream, kind, place.page, location)
+        if kind == "tiff":
+            return tiff.decode(stream, place.page, location)
+        return numpy_files.decode(stream, kind, place.key, location)
+
+
+def _expanded(decoded: Decoded, location: str) -> Shaped[np.ndarray, "height width *channels"]:
+    if decoded.palette is None:
+        return decoded.array
+    largest = int(decoded.array.max())
+    if largest >= len(decoded.palette):
+        raise DataError(
+            "every pixel's colour is in the palette",
+            f"'{location}' uses colour {largest} of a palette of {len(decoded.palette)}",
+            "Save the picture again as RGB.",
+        )
+    expanded: np.ndarray = decoded.palette[decoded.array]
+    return expanded
+
+
+@contextlib.contextmanager
+def _opened(location: str) -> Iterator[tuple[io.BufferedIOBase, Kind, Location]]:
+    with open_location(location) as stream:
+        kind: Kind | None = None
+        try:
+            kind = _recognise(stream, location)
+            place = parse_location(location)
+            _check_fragment(kind, place, location)
+            yield stream, kind, place
+        except LimnerError:
+            raise
+        except Exception as error:  # decoders raise almost anything on damaged bytes
+            raise _damaged(location, kind, error) from error
+
+
+def _recognise(stream: io.BufferedIOBase, location: str) -> Kind:
+    head = stream.read(HEAD)
+    kind = sniff(head)
+    if kind is None:
+        raise DataError(
+            "a picture: PNG, JPEG, BMP, GIF, WebP, TIFF or NumPy",
+            f"'{location}' is {describe(head)}",
+            "Remove the file, or replace it by the picture it should be.",
+        )
+    return kind
+
+
+def _check_fragment(kind: Kind, place: Location, location: str) -> None:
+    # Refused rather than overlooked: it would read something other than what was asked for.
+    if place.key is not None and kind != "npz":
+        raise DataError(
+            "'#key=' after an .npz file", f"'{location}' is of kind {kind.upper()}", "Leave out the part after '#'."
+        )
+    if place.page and kind in ("npy", "npz"):
+        choose_page(place.page, 1, location)
+
+
+def _damaged(location: str, kind: Kind | None, error: Exception) -> DataError:
+    if isinstance(error, MemoryError):
+        return DataError(
+            "a picture that fits into memory",
+            f"'{location}' needs more than there is",
+            "If the file is sound, cut it into smaller pictures; if not, remove it.",
+        )
+    name = f"{kind.upper()} file" if kind else "picture"
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return DataError(
+        f"a whole {name}",
+        f"'{location}' is damaged or cut short: {reason}",
+        "Copy or export it again, or remove it from the data.",
+    )

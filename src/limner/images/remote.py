@@ -1,0 +1,69 @@
+"""URLs: whatever fsspec opens.
+
+Layer: images. The only importer of fsspec, and only when a URL is met.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from typing import Any, cast
+
+from limner.errors import DataError, LimnerError, MissingExtra
+
+
+def fetch(url: str) -> bytes:
+    """All bytes behind a URL.
+
+    Raises:
+        DataError: Nothing is there, or it cannot be read.
+        MissingExtra: The scheme needs a package that is not installed.
+    """
+    with _explained(url):
+        filesystem, path = _resolve(url)
+        return bytes(filesystem.cat_file(path))
+
+
+def open_url(url: str) -> io.IOBase:
+    """A seekable stream over what a URL names; raises as `fetch`."""
+    with _explained(url):
+        filesystem, path = _resolve(url)
+        return cast("io.IOBase", filesystem.open(path, "rb"))
+
+
+def list_url(url: str) -> list[str]:
+    """Names of all files below a URL, relative to it; raises as `fetch`, also when nothing is there."""
+    with _explained(url):
+        filesystem, root = _resolve(url)
+        if not filesystem.exists(root):
+            raise FileNotFoundError(2, "nothing is there")
+        root = root.rstrip("/") + "/"
+        return [path.removeprefix(root) for path in filesystem.find(root)]
+
+
+def _resolve(url: str) -> tuple[Any, str]:
+    import fsspec.core
+
+    filesystem, path = fsspec.core.url_to_fs(url)
+    return filesystem, str(path)
+
+
+@contextlib.contextmanager
+def _explained(url: str) -> Iterator[None]:
+    try:
+        yield
+    except LimnerError:
+        raise
+    except ImportError as error:
+        raise MissingExtra(
+            f"the package that reads '{url.partition('://')[0]}://' is installed",
+            str(error),
+            "Install what the line above names with pip.",
+        ) from error
+    except Exception as error:  # every backend raises errors of its own
+        raise DataError(
+            "the URL can be read",
+            f"'{url}': {error or type(error).__name__}",
+            "Check the address, the network and your access rights.",
+        ) from error

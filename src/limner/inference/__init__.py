@@ -1,0 +1,26 @@
+"""Using a network: pictures of any size in, probabilities and masks at that size out.
+
+Layer: above `bundle`. Validation, evaluation and folder prediction all go through the one `Predictor`,
+so the number seen in training is the number the user gets.
+
+    hardware     which device, and whether it computes bf16
+    tiling       pure geometry of overlapping tiles
+    inputs       a picture, checked and brought to the network's scale
+    engine       one batch through the network; memory errors recognised
+    predictor    batches, tiles, and what to do when memory runs out
+    prediction   logits to probabilities and masks at the picture's own size
+    pipeline     ordered work in threads
+    scoring      predict a catalog and count against its masks
+    folder       read, predict and write many pictures
+    sources      which pictures are meant, and what their results are called
+    outputs      one picture's results, written
+"""
+
+from __future__ import annotations
+
+from limner.inference.folder import FolderResult, predict_folder
+from limner.inference.prediction import Prediction
+from limner.inference.predictor import Predictor
+from limner.inference.scoring import ScoreTable, score
+
+__all__ = ["FolderResult", "Prediction", "Predictor", "ScoreTable", "predict_folder", "score"]

@@ -1,0 +1,118 @@
+"""A picture on its way into the network: checked, at the right scale, and as numbers.
+
+Layer: inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from limner.bundle import InputSpec
+from limner.errors import DataError
+from limner.images import resize_image, to_channels
+from limner.types import Size
+
+
+@dataclass(frozen=True, eq=False)
+class ModelInput:
+    """One picture, as it was and as the network wants it.
+
+    Attributes:
+        picture: As given, `height width channels`.
+        pixels: The same with the network's channels, dtype and scale, `height width channels`.
+        where: The picture's name in messages.
+    """
+
+    picture: Shaped[np.ndarray, "height width channels"]
+    pixels: Shaped[np.ndarray, "scaled_height scaled_width model_channels"]
+    where: str
+
+    @property
+    def size(self) -> Size:
+        """Size of the picture as given, which is the size of its prediction."""
+        return self.picture.shape[0], self.picture.shape[1]
+
+
+def make_input(picture: np.ndarray, inputs: InputSpec, where: str) -> ModelInput:
+    """Bring a picture to what the network was trained on.
+
+    Grey becomes colour by repetition, colour becomes grey only when its channels are identical, alpha
+    is dropped; a picture is never converted to another range of values, because that cannot be known.
+
+    Args:
+        picture: `height width` or `height width channels`.
+        inputs: What the network was trained on.
+        where: The picture's name in messages.
+
+    Raises:
+        DataError: Another dtype, other channels, values that are not finite, or no pixels.
+    """
+    if picture.ndim == 2:
+        picture = picture[..., None]
+    if picture.ndim != 3 or 0 in picture.shape:
+        raise DataError(
+            f"'{where}' has height, width and channels",
+            f"an array of shape {picture.shape}",
+            "Give one picture at a time, channels last.",
+        )
+    pixels = _checked_dtype(picture, inputs, where)
+    pixels = to_channels(pixels, inputs.channels, where=f"'{where}'")
+    if inputs.fit == "resize" and inputs.size is not None and pixels.shape[:2] != inputs.size:
+        pixels = resize_image(pixels, inputs.size)
+    return ModelInput(picture, pixels, where)
+
+
+def stack_padded(pictures: Sequence[np.ndarray], size: Size) -> Shaped[np.ndarray, "batch height width channels"]:
+    """Pictures of one shape as one array of `size`, filled at the right and bottom by mirroring.
+
+    Mirroring repeats where a picture is smaller than its margin, so every size from 1×1 works.
+    """
+    height, width = pictures[0].shape[:2]
+    batch = np.stack(list(pictures))
+    if (height, width) == size:
+        return batch
+    return np.pad(batch, ((0, 0), (0, size[0] - height), (0, size[1] - width), (0, 0)), mode="symmetric")
+
+
+def to_images(
+    pixels: Shaped[np.ndarray, "batch height width channels"], inputs: InputSpec, device: torch.device
+) -> Float[Tensor, "batch channels height width"]:
+    """Stored pixels as the float32 numbers the network computes with, laid out channels-last.
+
+    uint8 travels to the device as it is, a quarter of the bytes, and is scaled there. Values of other
+    types are cut to the range of the training pictures: theirs is open-ended, and one hot pixel far
+    outside what the network has seen would spoil its surroundings.
+    """
+    if pixels.dtype == np.uint16:
+        pixels = pixels.astype(np.float32)  # exact, and torch computes little with uint16
+    stored = torch.from_numpy(np.ascontiguousarray(pixels)).to(device, non_blocking=True)
+    # A copy of its own even of float32 pixels, so that what follows may work in place.
+    images = stored.to(torch.float32, copy=True).sub_(inputs.low).div_(inputs.high - inputs.low)
+    if inputs.dtype != "uint8":
+        images.clamp_(0, 1)
+    mean, std = (torch.tensor(numbers, device=device) for numbers in (inputs.mean, inputs.std))
+    return images.sub_(mean).div_(std).permute(0, 3, 1, 2)
+
+
+def _checked_dtype(picture: np.ndarray, inputs: InputSpec, where: str) -> np.ndarray:
+    wanted = np.dtype(inputs.dtype)
+    # Floating-point numbers of another width say the same; of other dtypes the scale is unknown.
+    if picture.dtype != wanted and not (wanted.kind == "f" and picture.dtype.kind == "f"):
+        raise DataError(
+            f"'{where}' holds {inputs.dtype} values like the training pictures ({inputs.low:g} to {inputs.high:g})",
+            f"{picture.dtype} values from {picture.min():g} to {picture.max():g}",
+            f"Convert it to {inputs.dtype} the way the training pictures were made, or train on pictures like it.",
+        )
+    if picture.dtype.kind == "f" and not np.isfinite(picture).all():
+        raise DataError(
+            f"'{where}' holds numbers",
+            f"{int((~np.isfinite(picture)).sum()):,} values are NaN or infinite",
+            "Replace them, for example by the picture's lowest value.",
+        )
+    return picture.astype(wanted, copy=False)

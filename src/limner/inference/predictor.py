@@ -1,0 +1,253 @@
+"""The predictor: pictures of any size, one after another or in batches, whole or in tiles.
+
+Layer: inference.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor, nn
+
+from limner.bundle import BundleMeta, load_bundle
+from limner.errors import ResourceError
+from limner.images import read_image
+from limner.inference.engine import Engine, OutOfMemory, TorchEngine, memory_errors, prepare_weights
+from limner.inference.hardware import choose_device, choose_precision
+from limner.inference.inputs import ModelInput, make_input, stack_padded
+from limner.inference.prediction import Prediction, make_prediction
+from limner.inference.tiling import Tile, plan_tiles
+from limner.types import Size
+
+_log = logging.getLogger(__name__)
+
+_LEAST_TILE = 64
+_MOST_PER_BATCH = 64
+# Pixels that keep a device busy; more in a batch only takes memory.
+_PIXELS_PER_BATCH = {"cpu": 2**18, "mps": 2**20, "cuda": 2**22}
+
+Logits = dict[str, Tensor]
+"""Per target `classes height width`, float32, at the network's scale."""
+
+
+class Predictor:
+    """Predicts pictures with one network.
+
+    Everything about the pictures comes from `meta`, so a call needs nothing but the picture. Pictures
+    that do not fit in memory are predicted in smaller batches, then in smaller tiles, and this is logged.
+
+    Args:
+        model: A module with `stride` that maps images to `{target: logits}`; one that is being
+            trained will do, and is left as it was found.
+        meta: The description of a bundle.
+        device: `auto` (where the model is), `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: `auto` (bf16 where the device computes it in hardware), `bf16`, `float32`.
+            Probabilities are float32 always.
+        batch_size: Pictures or tiles at once; by default as many as keep the device busy.
+
+    Raises:
+        ConfigError: The device or precision is unknown or not available.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        meta: BundleMeta,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int | None = None,
+    ) -> None:
+        self.meta = meta
+        self.engine: Engine = TorchEngine(model, meta.inputs, device=device, precision=precision)
+        self._batch_size = batch_size
+        self._most_at_once = batch_size or _MOST_PER_BATCH
+        self._tile = meta.tiling.size
+
+    @classmethod
+    def from_file(
+        cls, path: str | Path, *, device: str = "auto", precision: str = "auto", batch_size: int | None = None
+    ) -> Predictor:
+        """A predictor for a bundle; `auto` is the fastest device of this machine.
+
+        Raises:
+            BundleError: The file is not a bundle this version can use.
+            ConfigError: See the class.
+        """
+        chosen = choose_device(device)
+        precision = choose_precision(precision, chosen)
+        bundle = load_bundle(path)
+        model = prepare_weights(bundle.model, precision)
+        return cls(model, bundle.meta, device=str(chosen), precision=precision, batch_size=batch_size)
+
+    def predict(self, picture: np.ndarray | str | Path) -> Prediction:
+        """Predict one picture.
+
+        Args:
+            picture: A file (or another location, see `limner.types`), or an array `height width` or
+                `height width channels` with the values of the training pictures.
+
+        Raises:
+            DataError: The picture cannot be read, or is of another kind than the training pictures.
+            ResourceError: It does not fit in memory, even in small tiles.
+        """
+        return next(self.predict_many([picture]))
+
+    def predict_many(self, pictures: Iterable[np.ndarray | str | Path]) -> Iterator[Prediction]:
+        """Predict pictures in order, as lazily as batches allow: at most one batch is read ahead.
+
+        Neighbours of one shape are predicted together. Raises as `predict` does.
+        """
+        return self.predict_inputs(
+            self.make_input(picture, f"picture {number}") for number, picture in enumerate(pictures, start=1)
+        )
+
+    def make_input(self, picture: np.ndarray | str | Path, where: str = "the picture") -> ModelInput:
+        """Read if need be, check, and bring to the network's scale; safe to call from any thread.
+
+        Args:
+            picture: See `predict`.
+            where: Name of an array in messages; a file is called by its own.
+        """
+        if not isinstance(picture, np.ndarray):
+            where = str(picture)
+            picture = read_image(where)
+        return make_input(picture, self.meta.inputs, where)
+
+    def predict_inputs(self, inputs: Iterable[ModelInput], *, probabilities: bool = True) -> Iterator[Prediction]:
+        """Predict what `make_input` gave, in order.
+
+        Args:
+            inputs: Pictures ready for the network.
+            probabilities: Whether predictions hold probabilities; masks alone are faster.
+        """
+        for outcome in self.attempt_inputs(inputs, probabilities=probabilities):
+            if isinstance(outcome, ResourceError):
+                raise outcome
+            yield outcome
+
+    def attempt_inputs(
+        self, inputs: Iterable[ModelInput], *, probabilities: bool = True
+    ) -> Iterator[Prediction | ResourceError]:
+        """As `predict_inputs`, but a picture that does not fit in memory gives its error and the rest goes on."""
+        for group in self._groups(inputs):
+            try:
+                found = self._logits(group)
+            except ResourceError as error:
+                yield from [error] * len(group)
+                continue
+            for place, picture in enumerate(group):
+                yield self._finish(found[place], picture, probabilities=probabilities)
+
+    def _finish(self, logits: Logits, picture: ModelInput, *, probabilities: bool) -> Prediction | ResourceError:
+        try:
+            with memory_errors(self.engine.device):
+                return make_prediction(logits, self.meta.targets, picture.size, probabilities=probabilities)
+        except OutOfMemory as error:
+            return ResourceError(
+                f"enough memory for the probabilities of '{picture.where}' ({picture.size[0]}×{picture.size[1]})",
+                str(error).splitlines()[0],
+                "Close other programs, use device=cpu, or cut the picture into parts.",
+            )
+
+    def _groups(self, inputs: Iterable[ModelInput]) -> Iterator[list[ModelInput]]:
+        """Neighbours of one shape, at most a batch of them; large pictures come alone."""
+        group: list[ModelInput] = []
+        for picture in inputs:
+            if group and picture.pixels.shape != group[0].pixels.shape:
+                yield group
+                group = []
+            group.append(picture)
+            # Of pictures in tiles, one at a time: its tiles are the batch, and its logits are large.
+            if max(_size(picture)) > self._tile or len(group) >= self._at_once(_size(picture)):
+                yield group
+                group = []
+        if group:
+            yield group
+
+    def _at_once(self, size: Size) -> int:
+        if self._batch_size:
+            return self._most_at_once
+        pixels = min(size[0], self._tile) * min(size[1], self._tile)
+        return max(1, min(self._most_at_once, _PIXELS_PER_BATCH.get(self.engine.device.type, 2**18) // pixels))
+
+    def _logits(self, group: Sequence[ModelInput]) -> list[Logits]:
+        """Logits of pictures of one shape, with smaller tiles as long as memory does not suffice."""
+        while True:
+            size = _size(group[0])
+            try:
+                with memory_errors(self.engine.device):
+                    return self._logits_in_tiles([picture.pixels for picture in group], size)
+            except OutOfMemory as error:
+                message = str(error)
+            smaller = min(self._tile, max(size)) // 2
+            if smaller < _LEAST_TILE:
+                # The next picture may be a smaller one, and starts afresh.
+                self._tile, self._most_at_once = self.meta.tiling.size, self._batch_size or _MOST_PER_BATCH
+                raise ResourceError(
+                    f"enough memory to predict '{group[0].where}' ({size[0]}×{size[1]})",
+                    f"too little even for tiles of {2 * smaller} pixels: {message.splitlines()[0]}",
+                    "Close other programs, use device=cpu, or cut the picture into parts.",
+                )
+            _log.warning("Memory does not suffice for tiles of %d pixels; going on with %d.", self._tile, smaller)
+            self._tile = smaller
+
+    def _logits_in_tiles(self, pictures: list[np.ndarray], size: Size) -> list[Logits]:
+        stride = self.engine.stride
+        padded = (_round_up(size[0], stride), _round_up(size[1], stride))
+        tiles = plan_tiles(padded, _round_up(self._tile, stride), self.meta.tiling.overlap)
+        if len(tiles) == 1:
+            batches = self._run(stack_padded(pictures, padded))
+            return [
+                {name: logits[place, :, : size[0], : size[1]] for name, logits in batches.items()}
+                for place in range(len(pictures))
+            ]
+        return [self._blend(stack_padded([picture], padded)[0], tiles, size) for picture in pictures]
+
+    def _blend(self, pixels: np.ndarray, tiles: Sequence[Tile], size: Size) -> Logits:
+        """Weighted mean of the tiles' logits, cut to `size`."""
+        device, total = self.engine.device, Logits()
+        waiting = iter(tiles)
+        while batch := list(islice(waiting, self._at_once(tiles[0].size))):
+            found = self._run(np.stack([pixels[tile.index] for tile in batch]))
+            for place, tile in enumerate(batch):
+                weights = torch.from_numpy(tile.weights()).to(device)
+                for name, logits in found.items():
+                    if name not in total:
+                        total[name] = torch.zeros((logits.shape[1], *pixels.shape[:2]), device=device)
+                    total[name][:, *tile.index].addcmul_(logits[place], weights)
+        return {name: logits[:, : size[0], : size[1]] for name, logits in total.items()}
+
+    def _run(self, pixels: np.ndarray) -> dict[str, Float32[Tensor, "batch _ height width"]]:
+        """Logits of a batch, in parts of half the size as long as memory does not suffice."""
+        while True:
+            at_once = min(len(pixels), self._most_at_once)
+            try:
+                parts = [
+                    self.engine.logits(pixels[start : start + at_once]) for start in range(0, len(pixels), at_once)
+                ]
+                # The usual single part is not worth a copy.
+                return parts[0] if len(parts) == 1 else _joined(parts)
+            except OutOfMemory:
+                if at_once == 1:
+                    raise
+            self._most_at_once = at_once // 2
+            _log.warning("Memory does not suffice for %d at once; going on with %d.", at_once, self._most_at_once)
+
+
+def _size(picture: ModelInput) -> Size:
+    return picture.pixels.shape[0], picture.pixels.shape[1]
+
+
+def _joined(parts: Sequence[Logits]) -> Logits:
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _round_up(length: int, stride: int) -> int:
+    return -(-length // stride) * stride

@@ -1,0 +1,37 @@
+"""Pictures for people: class colours, outlines, overlays, errors, sheets.
+
+Layer: above `images`, below `examples`. Imports no torch; matplotlib only when a sheet with text is drawn.
+
+    display   any image as 8-bit RGB (`to_display`)
+    masks     masks in colour (`colorize`, `outlines`, `overlay`, `errors`)
+    sheets    many pictures on one (`grid`, `contact_sheet`)
+"""
+
+from limner.render.display import to_display
+from limner.render.masks import (
+    ERROR_LEGEND,
+    FALSE_ALARM,
+    HIT,
+    MISS,
+    WRONG_CLASS,
+    colorize,
+    errors,
+    outlines,
+    overlay,
+)
+from limner.render.sheets import contact_sheet, grid
+
+__all__ = [
+    "ERROR_LEGEND",
+    "FALSE_ALARM",
+    "HIT",
+    "MISS",
+    "WRONG_CLASS",
+    "colorize",
+    "contact_sheet",
+    "errors",
+    "grid",
+    "outlines",
+    "overlay",
+    "to_display",
+]

@@ -1,0 +1,118 @@
+"""From settings, plan and data to the objects of a training.
+
+Layer: training.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from limner.bundle import BundleMeta, DataSpec, InputSpec, ModelSpec, TargetSpec, TilingSpec
+from limner.config import Config
+from limner.data.digests import catalog_digest
+from limner.data.prepare import Prepared
+from limner.losses import create_loss
+from limner.models import create_model
+from limner.training.module import SegmentationModule
+from limner.training.optimizers import create_optimizer, create_schedule
+from limner.training.plan import Plan
+from limner.training.state import TrainingState
+
+_TILE_OVERLAP = 0.25
+
+
+def build_model(config: Config, plan: Plan, data: Prepared) -> nn.Module:
+    """The network with fresh weights."""
+    return create_model(config.model.name, **_model_arguments(config, plan, data))
+
+
+def _model_arguments(config: Config, plan: Plan, data: Prepared) -> dict[str, Any]:
+    outputs = {
+        name: 1 if label_map.task == "binary" else label_map.num_classes for name, label_map in data.label_maps.items()
+    }
+    return {
+        "in_channels": data.fingerprint.channels,
+        "out_channels": outputs,
+        "conv_sizes": list(plan.conv_sizes),
+        "norm": config.model.norm,
+        "dropout": config.model.dropout,
+        "up": config.model.up,
+        "deep_supervision": config.model.deep_supervision,
+    }
+
+
+def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module, steps: int) -> SegmentationModule:
+    """The network with its losses, optimiser, schedule and augmentation.
+
+    Args:
+        config: Settings.
+        plan: Choices.
+        data: Samples and what they look like.
+        model: Network.
+        steps: Steps per epoch.
+    """
+    training = config.training
+    losses = {
+        name: create_loss(plan.losses[name], task=label_map.task, class_weights=training.class_weights)
+        for name, label_map in data.label_maps.items()
+    }
+    total = plan.epochs * steps
+
+    def progress(state: TrainingState) -> float:
+        by_time = state.seconds / plan.seconds if plan.seconds else 0.0
+        return min(1.0, max(by_time, state.step / total))
+
+    return SegmentationModule(
+        model,
+        losses,
+        plan.augmentation(),
+        value_range=(data.fingerprint.low, data.fingerprint.high),
+        mean=data.fingerprint.mean,
+        std=data.fingerprint.std,
+        optimizer=lambda network: create_optimizer(
+            training.optimizer,
+            network,
+            lr=plan.lr,
+            weight_decay=training.weight_decay,
+            momentum=training.momentum,
+        ),
+        schedule=create_schedule(training.schedule, epochs=plan.epochs, gamma=training.gamma),
+        progress=progress,
+        seed=training.seed,
+        ema=plan.ema,
+        grad_clip=training.grad_clip,
+        compiled=training.compile,
+        memory_format=torch.channels_last if plan.memory_format == "channels_last" else torch.contiguous_format,
+    )
+
+
+def build_meta(config: Config, plan: Plan, data: Prepared) -> BundleMeta:
+    """Everything prediction needs besides the weights."""
+    fingerprint = data.fingerprint
+    return BundleMeta(
+        model=ModelSpec(name=config.model.name, kwargs=_model_arguments(config, plan, data)),
+        inputs=InputSpec(
+            channels=fingerprint.channels,
+            dtype=fingerprint.dtype,  # type: ignore[arg-type]  # checked by the model
+            low=fingerprint.low,
+            high=fingerprint.high,
+            mean=list(fingerprint.mean),
+            std=list(fingerprint.std),
+            fit=plan.fit,
+            size=plan.size,
+        ),
+        targets={
+            name: TargetSpec(
+                task=label_map.task,
+                names=list(label_map.names),
+                colors=list(label_map.colors),
+                label_map=label_map.to_dict(),
+            )
+            for name, label_map in data.label_maps.items()
+        },
+        tiling=TilingSpec(size=plan.tile, overlap=_TILE_OVERLAP),
+        data=DataSpec(hash=catalog_digest(data.catalog), count=len(data.catalog), splits=data.catalog.split_counts()),
+    )

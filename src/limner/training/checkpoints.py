@@ -1,0 +1,93 @@
+"""Checkpoints: `last.ckpt` to go on from, `best.ckpt` to return to, written whole or not at all.
+
+Layer: training.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning.pytorch as pl
+import torch
+
+from limner.errors import DataError
+from limner.files import atomic_path
+from limner.training.module import SegmentationModule
+from limner.training.state import TrainingState
+
+
+class Checkpoints(pl.Callback):
+    """Saves after every epoch; the best also as the bundle that prediction needs.
+
+    Args:
+        folder: The run's `checkpoints/`.
+        keep_best: Called when the validation score improved, to write the bundle.
+    """
+
+    def __init__(self, folder: Path, keep_best: Callable[[], None]) -> None:
+        self._folder = folder
+        self._keep_best = keep_best
+
+    @property
+    def last(self) -> Path:
+        return self._folder / "last.ckpt"
+
+    def save_last(self, trainer: pl.Trainer) -> None:
+        with atomic_path(self.last) as temporary:
+            trainer.save_checkpoint(temporary)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, SegmentationModule)
+        if pl_module.state.interrupted:
+            return
+        self.save_last(trainer)
+        if pl_module.state.best_epoch == pl_module.state.epoch:
+            self._link_best()
+            self._keep_best()
+
+    def _link_best(self) -> None:
+        # Another name for the same bytes: `last` is replaced, never written into.
+        with atomic_path(self._folder / "best.ckpt") as temporary:
+            temporary.unlink()
+            try:
+                os.link(self.last, temporary)
+            except OSError:  # a file system without hard links
+                temporary.write_bytes(self.last.read_bytes())
+
+
+def find_checkpoint(run: Path) -> Path:
+    """The checkpoint a run goes on from.
+
+    Raises:
+        DataError: The run has none.
+    """
+    path = run / "checkpoints" / "last.ckpt"
+    if not path.is_file():
+        raise DataError(
+            f"a checkpoint at '{path}'",
+            "there is none: the run was stopped before its first epoch ended" if run.is_dir() else "no such run",
+            "Start it anew with limner train.",
+        )
+    return path
+
+
+def read_state(path: Path) -> TrainingState:
+    """Where the training of a checkpoint stands.
+
+    Raises:
+        DataError: The file is damaged or not a checkpoint of Limner.
+    """
+    try:
+        # weights_only: a checkpoint holds tensors and numbers; nothing in it is ever executed.
+        content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        values = content["limner"]["state"]
+    except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        raise DataError(
+            f"a checkpoint of Limner at '{path}'",
+            f"it cannot be read ({type(error).__name__})",
+            "Copy checkpoints/best.ckpt over it to go on from the best epoch, or train anew.",
+        ) from error
+    return TrainingState.from_dict(values)

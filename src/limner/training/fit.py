@@ -1,0 +1,210 @@
+"""`fit`: from prepared data and settings to a trained run folder.
+
+Layer: training. This is the whole of a training in one readable place; to change how Limner
+trains, copy `fit` and change the copy.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import lightning.pytorch as pl
+import torch
+
+from limner.bundle import save_bundle
+from limner.config import Config, parse_duration
+from limner.data.cache import default_cache_dir, open_samples
+from limner.data.catalog import Catalog
+from limner.data.prepare import Prepared
+from limner.errors import ResourceError
+from limner.files import write_text
+from limner.inference.predictor import Predictor
+from limner.training.build import build_meta, build_model, build_module
+from limner.training.callbacks import Clock, Logs, Stop, Validation
+from limner.training.checkpoints import Checkpoints, find_checkpoint, read_state
+from limner.training.loader import Batches, EpochOrder
+from limner.training.plan import Plan, make_plan
+from limner.training.progress import Reporter, Silent
+from limner.training.state import TrainingState
+
+BUNDLE_NAME = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training left.
+
+    Attributes:
+        run: The run folder.
+        state: Where it ended; `state.interrupted` when a signal stopped it.
+        plan: What was decided.
+        parameters: Trainable parameters of the network.
+    """
+
+    run: Path
+    state: TrainingState
+    plan: Plan
+    parameters: int
+
+
+def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, reporter: Reporter | None = None) -> Fitted:
+    """Train, leaving plan, checkpoints, bundle, logs and previews in `run`.
+
+    Args:
+        config: Settings.
+        data: Samples, label maps and fingerprint, as `prepare` gives them.
+        run: Run folder; made if missing.
+        resume: Go on from the run's last checkpoint, with the plan it has. `training.epochs` and
+            `training.time` may be longer than they were.
+        reporter: Told of the progress.
+
+    Raises:
+        ConfigError: Settings that do not fit the data or the machine.
+        DataError: Nothing to resume from, or a picture that can no longer be read.
+        ResourceError: Too little memory.
+        OutputError: The run folder cannot be written.
+    """
+    reporter = reporter or Silent()
+    train, val = (data.catalog.subset(data.catalog.indices(split)) for split in ("train", "val"))
+    checkpoint = find_checkpoint(run) if resume else None
+    if resume:
+        plan = _extend(Plan.from_yaml((run / "plan.yaml").read_text(encoding="utf-8")), config)
+    else:
+        plan = make_plan(config, data.fingerprint, data.label_maps, len(train))
+    write_text(run / "plan.yaml", plan.to_yaml())
+
+    torch.manual_seed(config.training.seed)
+    model = build_model(config, plan, data)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    if checkpoint and (state := read_state(checkpoint)).is_finished(plan.epochs, plan.seconds, plan.patience):
+        return Fitted(run, state, plan, parameters)
+
+    order = EpochOrder(len(train), plan.batch, plan.passes, config.training.seed)
+    module = build_module(config, plan, data, model, order.steps)
+    meta = build_meta(config, plan, data)
+    batches = _open_batches(config, plan, data, train, order, module.state, reporter)
+    validation = Validation(
+        Predictor(module.best_weights, meta, device=plan.device, precision=plan.precision),
+        val,
+        data.label_maps,
+        previews=run / "previews",
+        count=config.training.previews,
+        reporter=reporter,
+    )
+
+    def keep_best() -> None:
+        scores = {name: module.state.metrics.get(name) for name in ("val_dice", "val_iou", "epoch")}
+        save_bundle(run / BUNDLE_NAME, module.best_weights, meta.model_copy(update={"scores": scores}))
+
+    checkpoints = Checkpoints(run / "checkpoints", keep_best)
+    callbacks = [
+        Clock(reporter),
+        validation,
+        Stop(plan, validation, checkpoints, reporter),
+        Logs(run, reporter),
+        checkpoints,
+    ]
+    reporter.planned(plan, parameters, order.steps)
+    with _quiet_lightning(), _memory_errors(plan):
+        _trainer(plan, run, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
+    return Fitted(run, module.state, plan, parameters)
+
+
+def _open_batches(
+    config: Config,
+    plan: Plan,
+    data: Prepared,
+    train: Catalog,
+    order: EpochOrder,
+    state: TrainingState,
+    reporter: Reporter,
+) -> Batches:
+    samples = open_samples(
+        train,
+        data.label_maps,
+        channels=data.fingerprint.channels,
+        dtype=data.fingerprint.dtype,
+        fit=plan.fit,
+        size=plan.size if plan.fit == "resize" else None,
+        cache_dir=_cache_dir(config),
+        limit_bytes=int(config.data.cache_limit_gb * 1e9),
+        progress=reporter.stage,
+    )
+    return Batches(
+        samples,
+        order,
+        state,
+        size=plan.size,
+        foreground=config.training.foreground_crops,
+        main_target=next(iter(data.label_maps)),
+    )
+
+
+def _cache_dir(config: Config) -> Path | None:
+    if not config.data.cache:
+        return None
+    return Path(config.data.cache_dir) if config.data.cache_dir else default_cache_dir()
+
+
+def _trainer(plan: Plan, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="gpu" if plan.device == "cuda" else plan.device,
+        devices=1,
+        precision="bf16-mixed" if plan.precision == "bf16" else "32-true",
+        max_epochs=-1,  # `Stop` decides, because a resumed training does not count from zero
+        callbacks=callbacks,
+        logger=False,
+        limit_val_batches=0,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=run,
+    )
+
+
+def _extend(plan: Plan, config: Config) -> Plan:
+    """The plan of a run, with the length it is asked to have now."""
+    training = config.training
+    if training.epochs:
+        plan = replace(plan, epochs=training.epochs)
+    if training.time:
+        plan = replace(plan, seconds=parse_duration(training.time))
+    if training.patience is not None:
+        plan = replace(plan, patience=training.patience)
+    return plan
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's advice to itself: it speaks of data-loader workers that are not used here."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def _memory_errors(plan: Plan) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        text = str(error).lower()
+        if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "memory" not in text:
+            raise
+        height, width = plan.size
+        raise ResourceError(
+            f"enough {plan.device} memory for batches of {plan.batch} at {height}×{width}",
+            "the machine ran out of memory",
+            f"Use training.batch={max(1, plan.batch // 2)}, a smaller data.size=[{height // 2},{width // 2}], or "
+            "fewer filters in model.conv_sizes. The last checkpoint is whole.",
+        ) from error

@@ -1,0 +1,221 @@
+"""Batches for training: read by one thread while the network computes.
+
+Layer: training.
+
+The cache holds decoded pictures in a memory map, so a batch is one indexed copy; a thread that
+stays two batches ahead hides it, and worker processes would only add copies between processes.
+What a batch holds depends on (seed, epoch, position) alone: never on timing.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypedDict
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from limner.data.cache import Samples
+from limner.training.state import TrainingState
+from limner.types import IGNORE, Size
+
+
+class Batch(TypedDict):
+    """What a step gets.
+
+    Attributes:
+        images: `batch channels height width` in the stored dtype, laid out channels-last.
+        targets: Per target `batch height width` uint8 ids, or `batch classes height width` planes.
+        keys: One number per sample and pass, the augmentation's key.
+        epoch: A scalar.
+    """
+
+    images: Tensor
+    targets: dict[str, Tensor]
+    keys: Tensor
+    epoch: Tensor
+
+
+_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class EpochOrder:
+    """Which samples an epoch visits, in which order.
+
+    Args:
+        count: Training samples.
+        batch: Samples per step.
+        passes: Times an epoch visits every sample; each visit is augmented differently.
+        seed: Seed of the order.
+    """
+
+    count: int
+    batch: int
+    passes: int
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch. A last incomplete batch is left out; the next order has other samples there."""
+        return max(1, self.count * self.passes // self.batch)
+
+    def keys(self, epoch: int) -> Int64[np.ndarray, "steps batch"]:
+        """Keys `pass · count + sample` of the batches of `epoch`."""
+        passes = [
+            np.random.default_rng((self.seed, epoch, number)).permutation(self.count) + number * self.count
+            for number in range(self.passes)
+        ]
+        order = np.concatenate(passes)
+        # Fewer samples than one batch: visit them again rather than train on nothing.
+        return np.resize(order, self.steps * self.batch).reshape(self.steps, self.batch)
+
+
+class Batches:
+    """Iterates over the batches of the epoch that `state` points at, from the batch it points at.
+
+    Has no length on purpose: after a resume the first epoch is shorter than the others.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        order: EpochOrder,
+        state: TrainingState,
+        *,
+        size: Size,
+        foreground: float = 0.0,
+        main_target: str = "mask",
+    ) -> None:
+        """Prepare batches.
+
+        Args:
+            samples: Decoded training samples.
+            order: Which samples come when.
+            state: Says which epoch and batch come next.
+            size: Size of the batches; larger pictures are cropped at random, smaller ones reflected.
+            foreground: Share of crops centred on a foreground pixel of `main_target`.
+            main_target: Target whose foreground crops are centred on.
+        """
+        self._samples = samples
+        self._order = order
+        self._state = state
+        self._size = size
+        self._foreground = foreground
+        self._main_target = main_target
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, start = self._state.epoch, self._state.batch
+        keys = self._order.keys(epoch)[start:]
+        return _ahead(self.make(epoch, row) for row in keys)
+
+    def make(self, epoch: int, keys: Int64[np.ndarray, " batch"]) -> Batch:
+        """The batch of these keys; the same whenever it is asked for."""
+        taken = self._samples.take(keys % self._order.count)
+        if self._samples.uniform and self._samples.size(0) == self._size:
+            images, targets = taken.stacked()
+        else:
+            images, targets = self._crop(epoch, keys, taken.images, taken.targets)
+        return {
+            # A channels-last array seen as batch channels height width is already what convolutions want.
+            "images": _tensor(images).permute(0, 3, 1, 2),
+            "targets": {
+                name: _tensor(array) if array.ndim == 3 else _tensor(array).permute(0, 3, 1, 2)
+                for name, array in targets.items()
+            },
+            "keys": torch.from_numpy(keys),
+            "epoch": torch.tensor(epoch),
+        }
+
+    def _crop(
+        self, epoch: int, keys: np.ndarray, images: list[np.ndarray], targets: dict[str, list[np.ndarray]]
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        cropped: list[np.ndarray] = []
+        cropped_targets: dict[str, list[np.ndarray]] = {name: [] for name in targets}
+        for place, key in enumerate(keys):
+            rng = np.random.default_rng((self._order.seed, epoch, int(key), 1))
+            main = targets.get(self._main_target)
+            corner = crop_corner(
+                images[place].shape[:2], self._size, rng, None if main is None else main[place], self._foreground
+            )
+            cropped.append(crop(images[place], corner, self._size))
+            for name, arrays in targets.items():
+                cropped_targets[name].append(crop(arrays[place], corner, self._size))
+        return np.stack(cropped), {name: np.stack(arrays) for name, arrays in cropped_targets.items()}
+
+
+def crop_corner(
+    shape: tuple[int, ...], size: Size, rng: np.random.Generator, mask: np.ndarray | None, foreground: float
+) -> tuple[int, int]:
+    """Top left corner of a random crop; with probability `foreground` around a random foreground pixel.
+
+    Pictures smaller than the crop give corner 0 in that direction.
+    """
+    room = (max(0, shape[0] - size[0]), max(0, shape[1] - size[1]))
+    if room == (0, 0):
+        return 0, 0
+    if mask is not None and rng.random() < foreground:
+        inside = (mask > 0) & (mask != IGNORE)
+        pixels = np.flatnonzero(inside.any(axis=2) if mask.ndim == 3 else inside)
+        if pixels.size:
+            row, column = divmod(int(pixels[rng.integers(pixels.size)]), shape[1])
+            # Anywhere around that pixel, not always with it at the centre.
+            top = row - int(rng.integers(size[0]))
+            left = column - int(rng.integers(size[1]))
+            return min(max(top, 0), room[0]), min(max(left, 0), room[1])
+    return int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))
+
+
+def crop(array: np.ndarray, corner: tuple[int, int], size: Size) -> np.ndarray:
+    """Cut `size` from `corner`; what is missing at the right and bottom is filled by reflection."""
+    part = array[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]]
+    missing = (size[0] - part.shape[0], size[1] - part.shape[1])
+    if missing == (0, 0):
+        return part
+    padding = ((0, missing[0]), (0, missing[1])) + ((0, 0),) * (array.ndim - 2)
+    return np.pad(part, padding, mode="symmetric")
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    # torch has few operations on uint16; int32 holds its values exactly.
+    return torch.from_numpy(np.ascontiguousarray(array.astype(np.int32) if array.dtype == np.uint16 else array))
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Run an iterator in a thread that stays a few items ahead."""
+    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(maxsize=_AHEAD)
+    closed = threading.Event()
+
+    def put(item: Batch | BaseException | None) -> bool:
+        while not closed.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for batch in batches:
+                if not put(batch):
+                    return
+            put(None)
+        except BaseException as error:
+            put(error)
+
+    thread = threading.Thread(target=work, name="limner-loader", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        closed.set()
+        thread.join(timeout=5)

@@ -1,0 +1,225 @@
+"""Evaluation with a network whose answers are known: it calls bright pixels a cell."""
+
+import csv
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from limner.bundle import BundleMeta, DataSpec, InputSpec, ModelSpec, TargetSpec, TilingSpec
+from limner.data.catalog import Catalog
+from limner.data.labels import LabelMap
+from limner.errors import DataError
+from limner.evaluation import evaluate, table, write_report
+from limner.images import read_image, write_image, write_mask
+from limner.inference import Predictor
+from limner.metrics import POLICY
+
+NAMES, COLORS = ["background", "cell"], [(0, 0, 0), (250, 40, 10)]
+
+
+class Bright(nn.Module):
+    """Says cell where a pixel is brighter than the mean of the training data."""
+
+    stride = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(50.0))
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return {"mask": self.gain * images}
+
+
+@pytest.fixture
+def predictor():
+    spec = {"channels": 1, "dtype": "uint8", "low": 0.0, "high": 255.0, "mean": [0.5], "std": [0.25]}
+    meta = BundleMeta(
+        model=ModelSpec(name="unet", kwargs={}),
+        inputs=InputSpec(**spec, fit="native"),
+        targets={"mask": TargetSpec(task="binary", names=NAMES, colors=COLORS)},
+        tiling=TilingSpec(size=512),
+        data=DataSpec(hash="ab", count=1),
+    )
+    return Predictor(Bright(), meta, device="cpu", precision="float32")
+
+
+LABEL_MAP = LabelMap("binary", tuple(NAMES), tuple(COLORS), "values", ((0,), (1,)))
+
+
+@pytest.fixture
+def make_catalog(tmp_path):
+    """Pictures of 10×10; each pair says which pixels, counted in rows, are bright and which the mask holds."""
+
+    def make(pairs, names=None):
+        images, masks = [], []
+        for number, (found, there) in enumerate(pairs):
+            picture, mask = np.zeros(100, np.uint8), np.zeros(100, np.uint8)
+            picture[slice(*found)], mask[slice(*there)] = 200, 1
+            images.append(str(tmp_path / f"{number}.png"))
+            masks.append(str(tmp_path / f"{number}_mask.png"))
+            write_image(images[-1], picture.reshape(10, 10, 1))
+            write_mask(masks[-1], mask.reshape(10, 10), COLORS)
+        names = names or [f"im{number}" for number in range(len(pairs))]
+        return Catalog(names, {"image": images}, {"mask": masks})
+
+    return make
+
+
+# Prediction and truth as ranges of pixels; Dice 1, 2/3, 0 (missed), 0 (false alarm), undefined.
+FIVE = [((0, 20), (0, 20)), ((0, 20), (0, 40)), ((0, 0), (0, 10)), ((50, 60), (0, 0)), ((0, 0), (0, 0))]
+
+
+def test_summary_follows_from_counts_made_by_hand(predictor, make_catalog, tmp_path):
+    result = evaluate(predictor, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path / "out", data_hash="abc")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary == result.summary
+    assert (summary["n_images"], summary["split"], summary["data_hash"]) == (5, "test", "abc")
+    assert summary["policy"] == POLICY
+    cell = summary["targets"]["mask"]["classes"][1]
+    assert cell["dice"] == pytest.approx((1 + 2 / 3 + 0 + 0) / 4)
+    assert cell["iou"] == pytest.approx((1 + 1 / 2 + 0 + 0) / 4)
+    assert cell["precision"] == pytest.approx((1 + 1 + 0) / 3)
+    assert cell["recall"] == pytest.approx((1 + 1 / 2 + 0) / 3)
+    # Pixels of all images: tp 40, fp 10, fn 30.
+    assert cell["pooled"]["dice"] == pytest.approx(80 / 120)
+    counts = {key: value for key, value in cell.items() if key.startswith("n_")}
+    assert counts == {"n_present": 2, "n_missed": 1, "n_false_alarm": 1, "n_both_empty": 1}
+    assert summary["targets"]["mask"]["mean"]["dice"] == cell["dice"]
+
+
+def test_table_of_images_is_written(predictor, make_catalog, tmp_path):
+    result = evaluate(predictor, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path)
+    with (tmp_path / "per_image.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["class"] == "cell"]
+    assert list(rows[0]) == [
+        *("id", "group", "target", "class", "dice", "iou", "precision", "recall", "tp", "fp", "fn", "case")
+    ]
+    assert [row["case"] for row in rows] == ["present", "present", "missed", "false_alarm", "both_empty"]
+    assert [(row["tp"], row["fp"], row["fn"]) for row in rows][:2] == [("20", "0", "0"), ("20", "0", "20")]
+    assert rows[4]["dice"] == ""
+    assert len(result.rows) == 10
+
+
+def read_cases(folder):
+    return json.loads((folder / "cases" / "cases.json").read_text())
+
+
+def test_cases_are_the_best_the_middle_and_the_worst(predictor, make_catalog, tmp_path):
+    # Images 0 to 9 have 10, 9, … 1 of 10 pixels right.
+    catalog = make_catalog([((0, 10 - missing), (0, 10)) for missing in range(10)])
+    evaluate(predictor, catalog, {"mask": LABEL_MAP}, tmp_path)
+    record = read_cases(tmp_path)
+    found = {
+        kind: [case["id"] for case in record["cases"] if case["kind"] == kind] for kind in ("best", "median", "worst")
+    }
+    assert found == {
+        "best": ["im0", "im1", "im2"],
+        "median": ["im3", "im4", "im5"],
+        "worst": ["im9", "im8", "im7"],
+    }
+    worst = next(case for case in record["cases"] if case["id"] == "im9")
+    assert (worst["rank"], worst["ranked"]) == (10, 10)
+    assert worst["score"] == worst["scores"]["mask"]["cell"] == pytest.approx(2 / 11)
+    files = {panel["file"] for case in record["cases"] for panel in case["panels"]}
+    assert files == {path.name for path in (tmp_path / "cases").glob("*.webp")}
+    assert {"best_1_image.webp", "median_2_truth.webp", "worst_3_errors.webp"} <= files
+
+
+def test_case_pictures_show_the_image_they_are_of(predictor, make_catalog, tmp_path):
+    evaluate(predictor, make_catalog([((0, 50), (50, 100))]), {"mask": LABEL_MAP}, tmp_path)
+    picture = read_image(str(tmp_path / "cases" / "best_1_image.webp"))
+    assert picture.shape == (10, 10, 3)
+    assert picture[:4].mean() > 180
+    assert picture[6:].mean() < 20
+    prediction = read_image(str(tmp_path / "cases" / "best_1_prediction.webp")).astype(int)
+    redness = prediction[..., 0] - prediction[..., 2]
+    assert redness[:4].mean() > 40
+    assert abs(redness[7:]).mean() < 20
+
+
+@pytest.mark.parametrize(
+    ("count", "kinds"),
+    [
+        (0, []),
+        (1, ["best"]),
+        (2, ["best", "worst"]),
+        (3, ["best", "median", "worst"]),
+        (5, ["best", "median", "worst"]),
+    ],
+)
+def test_few_images_give_few_cases_and_none_twice(predictor, make_catalog, tmp_path, count, kinds):
+    catalog = make_catalog([((0, 5 + number), (0, 10)) for number in range(count)] + [((0, 0), (0, 0))])
+    evaluate(predictor, catalog, {"mask": LABEL_MAP}, tmp_path)
+    cases = read_cases(tmp_path)["cases"]
+    assert [case["kind"] for case in cases] == kinds
+    assert len({case["id"] for case in cases}) == len(cases)
+
+
+def test_many_images_give_the_same_cases_as_few(predictor, make_catalog, tmp_path):
+    # Above 32 images pictures are drawn afterwards; each must still be of its own image.
+    pairs = [((0, 1 + (7 * number) % 40), (0, 40)) for number in range(40)]
+    evaluate(predictor, make_catalog(pairs), {"mask": LABEL_MAP}, tmp_path)
+    cases = read_cases(tmp_path)["cases"]
+    assert [case["rank"] for case in cases] == [1, 2, 3, 19, 20, 21, 40, 39, 38]
+    for case in cases:
+        bright = read_image(str(tmp_path / "cases" / case["panels"][0]["file"]))[..., 0] > 100
+        assert bright.sum() == pytest.approx(pairs[int(case["id"][2:])][0][1], abs=3)
+
+
+def test_cases_of_an_earlier_evaluation_go(predictor, make_catalog, tmp_path):
+    evaluate(predictor, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path)
+    (tmp_path / "cases" / "my_notes.txt").write_text("mine")
+    evaluate(predictor, make_catalog(FIVE[:1]), {"mask": LABEL_MAP}, tmp_path)
+    assert {path.name.split("_")[0] for path in (tmp_path / "cases").iterdir()} == {"best", "cases.json", "my"}
+
+
+def test_large_pictures_are_drawn_small(predictor, tmp_path):
+    write_image(tmp_path / "a.png", np.full((400, 900, 1), 200, np.uint8))
+    write_mask(tmp_path / "m.png", np.ones((400, 900), np.uint8), COLORS)
+    catalog = Catalog(["a"], {"image": [str(tmp_path / "a.png")]}, {"mask": [str(tmp_path / "m.png")]})
+    evaluate(predictor, catalog, {"mask": LABEL_MAP}, tmp_path / "out")
+    for path in (tmp_path / "out" / "cases").glob("*.webp"):
+        assert read_image(str(path)).shape == (142, 320, 3)
+
+
+def test_names_of_any_kind_survive(predictor, make_catalog, tmp_path):
+    names = ["a,b\n<script>", os.fsdecode(b"\xff"), "ü"]
+    catalog = make_catalog(FIVE[:3], names)
+    run = tmp_path / "run"
+    evaluate(predictor, catalog, {"mask": LABEL_MAP}, run / "evaluation")
+    with (run / "evaluation" / "per_image.csv").open(newline="", errors="surrogateescape") as file:
+        assert [row["id"] for row in csv.DictReader(file)][::2] == names
+    (run / "run.json").write_text("{}")
+    html = write_report(run).read_text(encoding="utf-8")
+    assert "&lt;script&gt;" in html
+    assert "<script" not in html
+
+
+def test_sample_without_mask_is_not_counted(predictor, make_catalog, tmp_path):
+    catalog = make_catalog(FIVE)
+    catalog.targets["mask"][0] = ""
+    summary = evaluate(predictor, catalog, {"mask": LABEL_MAP}, tmp_path).summary
+    assert summary["targets"]["mask"]["classes"][1]["n_present"] == 1
+    assert "im0" not in {case["id"] for case in read_cases(tmp_path)["cases"]}
+
+
+def test_progress_counts_the_images(predictor, make_catalog, tmp_path):
+    told = []
+    evaluate(predictor, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path, progress=lambda *done: told.append(done))
+    assert told == [(number, 5) for number in range(1, 6)]
+
+
+def test_nothing_to_score_is_an_error(predictor, tmp_path):
+    with pytest.raises(DataError, match="no val samples"):
+        evaluate(predictor, Catalog([], {"image": []}, {"mask": []}), {"mask": LABEL_MAP}, tmp_path, split="val")
+
+
+def test_console_table_has_a_row_per_class_and_a_mean(predictor, make_catalog, tmp_path):
+    rows = table(evaluate(predictor, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path).summary)
+    assert rows[0][:3] == ["target", "class", "Dice"]
+    assert rows[2] == ["mask", "cell", "0.417", "0.375", "0.667", "0.500", "1", "1", "1"]
+    assert rows[3][:3] == ["mask", "mean", "0.417"]

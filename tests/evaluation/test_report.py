@@ -1,0 +1,238 @@
+import csv
+import json
+import re
+import statistics
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from limner.errors import DataError
+from limner.evaluation.report import write_report
+from limner.images import write_image
+
+
+def change(path: Path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def per_image(run: Path):
+    with (run / "evaluation" / "per_image.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_headline_is_the_mean_of_the_test_split(make_run, read_page):
+    run = make_run()
+    page = read_page(write_report(run))
+    rows = per_image(run)
+    means = [
+        statistics.fmean(float(row["dice"]) for row in rows if row["class"] == name and row["dice"])
+        for name in ("cell", "nucleus")
+    ]
+    assert page.facts["mean Dice on 8 test images"] == f"{statistics.fmean(means):.3f}"
+
+
+def test_class_table_repeats_the_summary(make_run, read_page):
+    run = make_run()
+    table = read_page(write_report(run)).tables["mask: mean over images, and pooled over all pixels"]
+    rows = per_image(run)
+    for line, name in zip(table[1:4], ("background", "cell", "nucleus"), strict=True):
+        own = [row for row in rows if row["class"] == name]
+        expected = [
+            f"{statistics.fmean(float(row[metric]) for row in own if row[metric]):.3f}"
+            for metric in ("dice", "iou", "precision", "recall")
+        ]
+        assert line[0].startswith(name)
+        assert line[1:] == [*expected, "0.625", "0.625"]
+    assert "not in the mean" in table[1][0]
+    assert table[4][0] == "Mean"
+
+
+def test_empty_cases_are_counted_out_loud(make_run, read_page):
+    page = read_page(write_report(make_run()))
+    assert page.tables["mask: images in which each class is"][1:] == [
+        ["cell", "8", "0", "0", "0"],
+        ["nucleus", "4", "1", "1", "2"],
+    ]
+    assert "nucleus: missed altogether in 1 of the 5 images with it; predicted in 1 image without it" in page.text
+    assert "cell: predicted in each of the 8 images with it, and in no other." in page.text
+    assert "Absent on both sides: undefined." in page.text
+
+
+def test_distribution_is_of_the_foreground_means(make_run, read_page):
+    run = make_run()
+    path = write_report(run)
+    page = read_page(path)
+    scores = {}
+    for row in per_image(run):
+        if row["class"] != "background" and row["dice"]:
+            scores.setdefault(row["id"], []).append(float(row["dice"]))
+    dice = [statistics.fmean(values) for values in scores.values()]
+    assert page.facts["Median"] == f"{np.median(dice):.3f}"
+    assert page.facts["Lower quartile"] == f"{np.quantile(dice, 0.25):.3f}"
+    assert page.facts["Upper quartile"] == f"{np.quantile(dice, 0.75):.3f}"
+    assert (page.facts["Lowest"], page.facts["Highest"]) == (f"{min(dice):.3f}", f"{max(dice):.3f}")
+    counts, edges = np.histogram(dice, bins=20, range=(0, 1))
+    drawn = re.findall(r"<title>(\S+) to (\S+): (\d+) images?</title>", path.read_text())
+    assert drawn == [
+        (f"{low:.2f}", f"{high:.2f}", str(count))
+        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
+        if count
+    ]
+
+
+def test_images_without_foreground_are_said_to_be_left_out(make_run, read_page):
+    run = make_run()
+    lines = (run / "evaluation" / "per_image.csv").read_text().splitlines()
+    empty = [f"void,,mask,{name},,,,,0,0,0,both_empty" for name in ("cell", "nucleus")]
+    (run / "evaluation" / "per_image.csv").write_text("\n".join([*lines, *empty]))
+    page = read_page(write_report(run))
+    assert "Left out: 1 image with no foreground" in page.text
+    assert page.facts["Images"] == "8"
+
+
+def test_data_section_repeats_the_files(make_run, read_page):
+    page = read_page(write_report(make_run()))
+    assert page.tables["Samples by split"][1:] == [
+        ["Training", "12", "50.0 %", "6"],
+        ["Validation", "4", "16.7 %", "2"],
+        ["Test", "8", "33.3 %", "4"],
+    ]
+    assert page.tables["Label map"][1:] == [
+        ["background", "0", "90.0 %"],
+        ["cell", "128", "8.8 %"],
+        ["nucleus", "255", "1.2 %"],
+    ]
+    assert page.facts["Images without mask"] == "1"
+    assert page.facts["Median image (height × width)"] == "480 × 640"
+    assert "two pictures were rotated" in page.sections["data"]
+    assert "only 0, 128 and 255 occur" in page.sections["data"]
+
+
+def test_epochs_and_times_repeat_the_files(make_run, read_page):
+    run = make_run()
+    page = read_page(write_report(run))
+    epochs = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    table = page.tables["Numbers of every epoch"][1:]
+    assert [int(row[0]) for row in table] == [1, 2, 3, 4, 5]
+    for row, epoch in zip(table, epochs, strict=True):
+        assert float(row[1]) == pytest.approx(epoch["train_loss"], rel=1e-3)
+        assert row[2:4] == [f"{epoch['val_dice']:.3f}", f"{epoch['val_iou']:.3f}"]
+        assert float(row[4]) == pytest.approx(epoch["lr"], rel=1e-3)
+        assert float(row[5]) == epoch["images_per_s"]
+    assert page.facts["Training"] == "1 min 15 s"
+    assert page.facts["Together"] == "1 min 20 s"
+    assert page.facts["Parameters"] == "1,928,433"
+    assert "1.9 million parameters was trained for 5 epochs in 1 min 15 s." in page.text
+
+
+def test_plan_settings_machine_and_versions_are_there(make_run, read_page):
+    page = read_page(write_report(make_run()))
+    assert page.tables["Choices"][1:] == [["Batch", "8", "it fits"], ["Learning rate", "0.002", "set by hand"]]
+    assert "epochs: 5" in page.sections["settings"]
+    assert (page.facts["Processor"], page.facts["Torch"]) == ("Abacus 9", "2.15.0")
+    assert "GPU" not in page.facts
+    assert page.facts["Licence of the model"] == "none was given"
+
+
+def test_page_is_complete_in_itself(make_run):
+    html = write_report(make_run()).read_text()
+    assert "default-src 'none'" in html
+    for address in re.findall(r"(?:src|href|srcset|action|data|xlink:href)\s*=\s*[\"']([^\"']*)", html):
+        assert address.startswith(("data:image/", "#"))
+    assert not re.findall(r"url\(|@import|<script|<link|<iframe|<object", html)
+    assert not re.findall(r"(?<![\w-])https?://", html)
+
+
+def test_every_picture_has_words_and_a_size(make_run, read_page):
+    page = read_page(write_report(make_run()))
+    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(pictures) == 1 + 3 + 12
+    assert all(picture["alt"] and int(picture["width"]) and int(picture["height"]) for picture in pictures)
+    charts = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(charts) == 5
+    assert all(chart["role"] == "img" and chart["aria-label"] for chart in charts)
+
+
+def test_headings_and_tables_are_for_everyone(make_run, read_page):
+    page = read_page(write_report(make_run()))
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    headers = [attributes for tag, attributes in page.tags if tag == "th"]
+    assert all(header.get("scope") in ("col", "row") for header in headers)
+    tables = sum(tag == "table" for tag, _ in page.tags)
+    assert tables == sum(tag == "caption" for tag, _ in page.tags)
+    anchors = {attributes["href"][1:] for tag, attributes in page.tags if tag == "a"}
+    assert anchors <= {attributes.get("id") for _, attributes in page.tags}
+    assert ("html", {"lang": "en"}) in page.tags
+
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+
+
+def test_hostile_names_are_inert(make_run, read_page):
+    run = make_run(sample=HOSTILE)
+    change(run / "data.json", notes=[HOSTILE], layout=HOSTILE)
+    change(run / "run.json", status=HOSTILE, versions={HOSTILE: HOSTILE}, licence=HOSTILE)
+    (run / "config.yaml").write_text(f"data:\n  path: '{HOSTILE}'\n")
+    (run / "plan.yaml").write_text(json.dumps({HOSTILE: {"value": HOSTILE, "because": HOSTILE}}))
+    text = (run / "data.json").read_text().replace("nucleus", json.dumps(HOSTILE)[1:-1])
+    (run / "data.json").write_text(text)
+    page = read_page(write_report(run))
+    assert not [tag for tag, _ in page.tags if tag == "script"]
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    assert all(dict(attributes)["src"].startswith("data:") for tag, attributes in page.tags if tag == "img")
+    assert page.text.count("<script>alert(1)</script>") >= 8
+
+
+def test_names_that_are_not_utf8_do_not_stop_the_report(make_run, read_page):
+    run = make_run()
+    for name in ("samples.csv", "evaluation/per_image.csv"):
+        path = run / name
+        path.write_bytes(path.read_bytes().replace(b"im1,", b"im\xff1,"))
+    change(run / "data.json", notes=["a name: \udcff"])
+    assert "a name: ?" in read_page(write_report(run)).text
+
+
+def test_colours_that_are_no_colours_are_refused(make_run):
+    run = make_run()
+    cases = run / "evaluation" / "cases" / "cases.json"
+    change(cases, legend=[{"name": "hit", "color": "red;background:url(//x)"}])
+    with pytest.raises(DataError, match=r"cases\.json"):
+        write_report(run)
+
+
+def test_cases_cannot_reach_outside_their_folder(make_run, read_page):
+    run = make_run()
+    write_image(run.parent / "secret.png", np.zeros((4, 4, 3), np.uint8))
+    record = json.loads((run / "evaluation" / "cases" / "cases.json").read_text())
+    record["cases"][0]["panels"] = [{"name": "image", "file": "../../../secret.png"}]
+    (run / "evaluation" / "cases" / "cases.json").write_text(json.dumps(record))
+    assert "The picture is missing." in read_page(write_report(run)).text
+
+
+def test_large_pictures_are_made_small(make_run):
+    run = make_run()
+    noise = np.random.default_rng(1).integers(0, 255, (1500, 2000, 3), dtype=np.uint8)
+    write_image(run / "samples.png", noise)
+    assert (run / "samples.png").stat().st_size > 8e6
+    assert write_report(run).stat().st_size < 3e6
+
+
+def test_of_many_previews_a_few_are_shown_with_first_and_last(make_run, read_page):
+    run = make_run()
+    for epoch in range(1, 61):
+        write_image(run / "previews" / f"epoch_{epoch:04d}.png", np.zeros((10, 20, 3), np.uint8))
+    text = read_page(write_report(run)).sections["training"]
+    shown = [int(epoch) for epoch in re.findall(r"Epoch (\d+)", text)]
+    assert len(shown) == 6
+    assert (shown[0], shown[-1]) == (1, 60)
+
+
+def test_report_is_the_same_twice(make_run):
+    run = make_run()
+    first = write_report(run).read_bytes()
+    assert write_report(run).read_bytes() == first

@@ -1,0 +1,179 @@
+"""Training: what it leaves, and that stopping it loses nothing."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from limner.errors import DataError, ResourceError
+from limner.training.checkpoints import read_state
+from limner.training.fit import _memory_errors
+from limner.training.plan import Plan
+from limner.training.progress import Silent
+from limner.training.state import TrainingState
+from limner.workflow import Run
+
+Train = Callable[..., Run]
+
+
+class StopAfter(Silent):
+    """Presses Ctrl-C when an epoch has ended; so the training stops one step into the next."""
+
+    def __init__(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def epoch(self, state: TrainingState) -> None:
+        if state.epoch == self._epoch:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def metrics(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    return dict(checkpoint["state_dict"])
+
+
+def test_a_run_leaves_what_the_documentation_says(trained: Run) -> None:
+    names = {str(path.relative_to(trained.folder)) for path in trained.folder.rglob("*") if path.is_file()}
+    expected = {
+        "config.yaml",
+        "plan.yaml",
+        "samples.csv",
+        "data.json",
+        "run.json",
+        "samples.png",
+        "metrics.jsonl",
+        "model.safetensors",
+        "checkpoints/last.ckpt",
+        "checkpoints/best.ckpt",
+        "previews/epoch_0001.png",
+        "previews/epoch_0002.png",
+        "evaluation/per_image.csv",
+        "evaluation/summary.json",
+        "report.html",
+    }
+    assert expected <= names
+    assert any(name.startswith("tensorboard/") for name in names)
+    assert not any(".tmp" in name for name in names)
+
+
+def test_every_epoch_is_logged_once(trained: Run) -> None:
+    lines = metrics(trained.folder)
+    assert [line["epoch"] for line in lines] == [1, 2]
+    assert all({"train_loss", "val_dice", "val_iou", "lr", "images_per_s", "seconds"} <= set(line) for line in lines)
+
+
+def test_training_lowers_the_loss(cells: Path, small_train: Train, tmp_path: Path) -> None:
+    settings = {"training.epochs": 6, "training.steps_per_epoch": 8, "training.lr": 0.02}
+    run = small_train(cells, tmp_path / "run", settings=settings)
+    losses = [line["train_loss"] for line in metrics(run.folder)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(cells: Path, small_train: Train, tmp_path: Path) -> None:
+    settings = {"training.epochs": 3, "model.dropout": 0.2, "training.steps_per_epoch": 4}
+    unbroken = small_train(cells, tmp_path / "unbroken", settings=settings)
+    stopped = small_train(cells, tmp_path / "stopped", settings=settings, reporter=StopAfter(1))
+    assert stopped.interrupted
+    state = read_state(tmp_path / "stopped" / "checkpoints" / "last.ckpt")
+    assert (state.epoch, state.batch) == (1, 1)
+
+    resumed = small_train(None, settings=settings, resume=tmp_path / "stopped")
+    assert not resumed.interrupted
+    expected, actual = weights(unbroken.folder), weights(resumed.folder)
+    assert expected.keys() == actual.keys()
+    assert all(torch.equal(expected[name], actual[name]) for name in expected)
+    assert [line["epoch"] for line in metrics(resumed.folder)] == [1, 2, 3]
+    assert metrics(resumed.folder)[-1]["val_dice"] == metrics(unbroken.folder)[-1]["val_dice"]
+    assert resumed.summary == unbroken.summary
+
+
+def test_a_finished_run_is_not_trained_again_unless_asked_for_more(
+    cells: Path, small_train: Train, tmp_path: Path
+) -> None:
+    run = small_train(cells, tmp_path / "run", settings={"training.epochs": 1})
+    before = weights(run.folder)
+    again = small_train(None, resume=run.folder, settings={"training.epochs": 1})
+    assert all(torch.equal(before[name], value) for name, value in weights(again.folder).items())
+    small_train(None, resume=run.folder, settings={"training.epochs": 2})
+    assert [line["epoch"] for line in metrics(run.folder)] == [1, 2]
+
+
+def test_the_same_seed_gives_the_same_model(cells: Path, small_train: Train, tmp_path: Path) -> None:
+    runs = [small_train(cells, tmp_path / name, settings={"training.epochs": 1}) for name in ("a", "b")]
+    first, second = (load_file(run.model) for run in runs)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    other = small_train(cells, tmp_path / "c", settings={"training.epochs": 1, "training.seed": 1})
+    third = load_file(other.model)
+    assert not all(torch.equal(first[name], third[name]) for name in first)
+
+
+def test_the_cache_changes_nothing(cells: Path, small_train: Train, tmp_path: Path) -> None:
+    cached = small_train(cells, tmp_path / "a", settings={"training.epochs": 1})
+    direct = small_train(cells, tmp_path / "b", settings={"training.epochs": 1, "data.cache": False})
+    first, second = load_file(cached.model), load_file(direct.model)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"data.fit": "native"},
+        {"model.deep_supervision": True},
+        {"model.norm": "instance", "training.optimizer": "sgd", "training.schedule": "polynomial"},
+        {"model.up": "bilinear", "training.loss": "focal+lovasz", "training.ema": 0.0, "training.grad_clip": 0.0},
+        {"training.precision": "bf16", "model.norm": "group", "model.conv_sizes": [8, 16]},
+        {"data.size": [37, 51], "augment.preset": "strong", "training.foreground_crops": 1.0},
+    ],
+    ids=lambda settings: ",".join(settings),
+)
+def test_settings_train(cells: Path, small_train: Train, tmp_path: Path, settings: dict[str, object]) -> None:
+    run = small_train(cells, tmp_path / "run", settings={"training.epochs": 1} | settings)
+    assert run.summary is not None
+    assert run.summary["n_images"] == 2
+
+
+def test_a_time_budget_ends_the_training_with_a_model(cells: Path, small_train: Train, tmp_path: Path) -> None:
+    run = small_train(cells, tmp_path / "run", settings={"training.epochs": None, "training.time": "3s"})
+    record = json.loads((run.folder / "run.json").read_text())
+    assert record["stopped"] == "time"
+    assert run.model.is_file()
+    rates = [line["lr"] for line in metrics(run.folder)]
+    assert rates[-1] < 0.2 * max(rates), "the schedule has run down when the time is over"
+
+
+def test_patience_ends_a_training_that_no_longer_improves(cells: Path, small_train: Train, tmp_path: Path) -> None:
+    settings = {"training.epochs": 50, "training.patience": 2, "training.lr": 1e-12, "training.ema": 0.0}
+    run = small_train(cells, tmp_path / "run", settings=settings)
+    assert json.loads((run.folder / "run.json").read_text())["stopped"] == "patience"
+    assert len(metrics(run.folder)) < 50
+
+
+def test_there_must_be_a_checkpoint_to_resume_from(trained: Run, small_train: Train, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="run folder"):
+        small_train(None, resume=tmp_path / "nothing")
+    for name in ("config.yaml", "data.json", "samples.csv", "plan.yaml"):
+        (tmp_path / name).write_bytes((trained.folder / name).read_bytes())
+    with pytest.raises(DataError, match="before its first epoch ended"):
+        small_train(None, resume=tmp_path)
+
+
+def test_a_damaged_checkpoint_is_named(trained: Run, tmp_path: Path) -> None:
+    damaged = tmp_path / "last.ckpt"
+    damaged.write_bytes((trained.folder / "checkpoints" / "last.ckpt").read_bytes()[:1000])
+    with pytest.raises(DataError, match=r"last\.ckpt"):
+        read_state(damaged)
+
+
+def test_running_out_of_memory_says_what_to_change(trained: Run) -> None:
+    plan = Plan.from_yaml((trained.folder / "plan.yaml").read_text())
+    with pytest.raises(ResourceError, match=r"training\.batch=2"), _memory_errors(plan):
+        torch.empty(2**60)

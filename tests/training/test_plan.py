@@ -1,0 +1,105 @@
+"""The plan: what is decided from the data, and why."""
+
+import pytest
+
+from limner.config import Config, load_config
+from limner.data.fingerprint import Fingerprint
+from limner.data.labels import LabelMap
+from limner.errors import ConfigError
+from limner.training.plan import Plan, make_plan
+
+BINARY = LabelMap("binary", ("background", "cell"), ((0, 0, 0), (255, 0, 0)), "values", ((0,), (255,)), (), "test")
+
+
+def fingerprint(**changes: object) -> Fingerprint:
+    facts = {
+        "count": 100,
+        "smallest": (200, 200),
+        "median": (200, 200),
+        "largest": (200, 200),
+        "uniform_size": True,
+        "channels": 3,
+        "dtype": "uint8",
+        "low": 0.0,
+        "high": 255.0,
+        "mean": (0.5,) * 3,
+        "std": (0.2,) * 3,
+        "class_share": {"mask": [0.8, 0.2]},
+        "objects_per_picture": 1.0,
+        "empty_masks": {"mask": 0},
+    }
+    return Fingerprint(**(facts | changes))
+
+
+def plan(*overrides: str, train_count: int = 100, **facts: object) -> Plan:
+    config = load_config(overrides=["device=cpu", *overrides])
+    return make_plan(config, fingerprint(**facts), {"mask": BINARY}, train_count)
+
+
+def test_small_pictures_of_one_size_keep_it() -> None:
+    made = plan(median=(200, 180))
+    assert (made.fit, made.size) == ("resize", (200, 180))
+    assert "own size" in made.because["size"]
+
+
+def test_pictures_with_one_object_are_resized_whole() -> None:
+    made = plan(median=(1280, 1918), smallest=(1280, 1918), largest=(1280, 1918))
+    assert made.fit == "resize"
+    assert made.size == (160, 256)
+
+
+def test_pictures_with_many_objects_are_cropped_at_their_own_scale() -> None:
+    made = plan(median=(520, 696), largest=(1040, 1388), uniform_size=False, objects_per_picture=40.0)
+    assert (made.fit, made.size) == ("native", (256, 256))
+    assert "40" in made.because["fit"]
+
+
+def test_settings_win_over_choices() -> None:
+    made = plan("data.size=[64,96]", "batch=3", "epochs=7", "loss=focal", "lr=0.1", "conv_sizes=[4,8]", "fit=native")
+    assert (made.size, made.batch, made.epochs, made.lr, made.conv_sizes) == ((64, 96), 3, 7, 0.1, (4, 8))
+    assert made.losses == {"mask": "focal"}
+    assert made.because["batch"] == "set"
+
+
+def test_few_samples_are_passed_several_times_an_epoch() -> None:
+    made = plan(train_count=14)
+    assert made.passes * 14 >= 50 * made.batch
+    assert "14" in made.because["passes"]
+
+
+def test_a_batch_is_never_larger_than_the_training_samples() -> None:
+    assert plan(train_count=3, median=(32, 32)).batch == 3
+
+
+def test_a_time_budget_replaces_early_stopping() -> None:
+    made = plan("time=15m")
+    assert made.seconds == 900
+    assert made.patience == 0
+    assert plan().patience > 0
+
+
+def test_augmentation_keys_change_the_preset() -> None:
+    made = plan("augment.preset=light", "augment.flip_v=true")
+    assert made.augmentation().flip_v
+    assert made.augmentation().rotate == 7.0
+
+
+def test_the_saved_plan_is_read_back_exactly() -> None:
+    made = plan("time=1h")
+    assert Plan.from_yaml(made.to_yaml()) == made
+
+
+def test_every_choice_has_a_reason() -> None:
+    made = plan()
+    assert all(made.because.values())
+
+
+def test_a_plan_of_another_version_is_refused() -> None:
+    with pytest.raises(ConfigError, match="differs in colour"):
+        Plan.from_yaml(plan().to_yaml() + "colour: {value: 1, because: x}\n")
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    config = Config.model_validate_json('{"training": {"device": "mps"}}')
+    with pytest.raises(ConfigError, match="mps"):
+        make_plan(config, fingerprint(), {"mask": BINARY}, 10)
