@@ -53,9 +53,7 @@ class LimnerError(Exception):
         return (_rebuild, (type(self), self.expected, self.found, self.remedy, self.details))
 
 
-def _rebuild(
-    kind: type[LimnerError], expected: str, found: str, remedy: str, details: tuple[str, ...]
-) -> LimnerError:
+def _rebuild(kind: type[LimnerError], expected: str, found: str, remedy: str, details: tuple[str, ...]) -> LimnerError:
     return kind(expected, found, remedy, details=details)
 
 

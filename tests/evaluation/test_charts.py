@@ -48,6 +48,13 @@ def test_points_stand_where_their_values_say():
     assert (max(grid), min(grid)) == (dots[0][1], dots[2][1])
 
 
+def test_axis_may_begin_at_zero():
+    labels = {text.text for text in parse(line_chart([1, 2], [Series("speed", [60, 75])], title="t")).findall("text")}
+    assert "0" not in labels
+    chart = parse(line_chart([1, 2], [Series("speed", [60, 75])], title="t", from_zero=True))
+    assert "0" in {text.text for text in chart.findall("text")}
+
+
 def test_gap_breaks_the_line():
     chart = parse(line_chart([1, 2, 3, 4, 5], [Series("loss", [1, 2, None, 2, 1])], title="t"))
     path = chart.find("path").get("d")

@@ -136,6 +136,14 @@ def test_plan_settings_machine_and_versions_are_there(make_run, read_page):
     assert page.facts["Licence of the model"] == "none was given"
 
 
+def test_long_choices_stand_below_their_reason(make_run, read_page):
+    run = make_run()
+    choice = {"value": {"flip_h": True, "rotate": 15.0, "scale": [0.8, 1.25], "blur": 1.0}, "because": "usual"}
+    (run / "plan.yaml").write_text(json.dumps({"augment": choice}))
+    row = read_page(write_report(run)).tables["Choices"][1]
+    assert row == ["Augment", "4 values", "usualflip_h: yes · rotate: 15 · scale: 0.8, 1.25 · blur: 1"]
+
+
 def test_page_is_complete_in_itself(make_run):
     html = write_report(make_run()).read_text()
     assert "default-src 'none'" in html

@@ -15,24 +15,25 @@ _SCORES = ("dice", "iou", "precision", "recall")
 def print_scores(summary: dict[str, Any]) -> None:
     """Scores per class, and what became of pictures without the class."""
     for target, result in summary["targets"].items():
+        # Background is nobody's question, and its scores are always high.
+        classes = result["classes"] if result["task"] == "multilabel" else result["classes"][1:]
         rows = [
-            [entry["name"], *(_percent(entry[score]) for score in _SCORES), str(entry["n_present"])]
-            for entry in result["classes"]
+            [entry["name"], *(_score(entry[score]) for score in _SCORES), str(entry["n_present"])] for entry in classes
         ]
         if len(rows) > 1:
-            rows.append(["mean", *(_percent(result["mean"][score]) for score in _SCORES), ""])
-        title = f"{target}: {summary['n_images']:,} {summary['split']} pictures"
+            rows.append(["mean", *(_score(result["mean"][score]) for score in _SCORES), ""])
+        title = f"{target}: {summary['n_images']:,} {summary['split']} pictures".replace("  ", " ")
         print_table(title, ["class", "Dice", "IoU", "precision", "recall", "present in"], rows)
-        for entry in result["classes"]:
+        for entry in classes:
             empty = entry["n_both_empty"] + entry["n_false_alarm"]
             if empty:
                 output().print(
-                    f"{empty} without {entry['name']}: {entry['n_both_empty']} right, "
-                    f"{entry['n_false_alarm']} false alarms"
+                    f"{empty:,} pictures without {entry['name']}: {entry['n_both_empty']:,} right, "
+                    f"{entry['n_false_alarm']:,} false alarms"
                 )
             if entry["n_missed"]:
-                output().print(f"{entry['name']} missed altogether in {entry['n_missed']}")
+                output().print(f"{entry['name']} missed altogether in {entry['n_missed']:,} pictures")
 
 
-def _percent(value: float | None) -> str:
+def _score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"

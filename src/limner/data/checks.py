@@ -82,10 +82,12 @@ def check_readable(catalog: Catalog, scans: Sequence[Scanned], unreadable: Polic
         return [f"{_many(left_out, 'sample')} left out for damaged files: {', '.join(shorten(left_out))}."]
     if len(problems) == 1:
         raise problems[0]
+    shared = {problem.remedy for problem in problems}
     raise DataError(
         "files that can be read",
         f"{len(problems):,} problems in {_many(left_out, 'sample')}",
-        f"Replace these files, or leave their samples out with `data.unreadable=skip`. {problems[0].remedy}",
+        f"{shared.pop() if len(shared) == 1 else 'Replace these files.'} "
+        "Or leave their samples out with `data.unreadable=skip`.",
         details=shorten([f"{problem.found} (expected: {problem.expected})" for problem in problems]),
     )
 

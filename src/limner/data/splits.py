@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Iterable
 
 from limner.data.catalog import Catalog
+from limner.data.draw import draw
 from limner.errors import ConfigError, DataError
 from limner.types import SPLITS
 
@@ -48,7 +46,7 @@ def parse_split(text: str) -> tuple[float, float, float]:
 
 
 def assign_splits(
-    catalog: Catalog, *, val: float, test: float, seed: int, previous: Catalog | None = None
+    catalog: Catalog, *, val: float | int, test: float | int, seed: int, previous: Catalog | None = None
 ) -> list[str]:
     """Give every sample a split, in place.
 
@@ -76,13 +74,13 @@ def assign_splits(
     notes: list[str] = []
     pool, wanted = _pool(catalog, val, test, notes)
     if pool:
-        _draw(catalog, pool, wanted, seed, previous, notes)
+        draw(catalog, pool, wanted, seed, previous, notes)
     notes += _crossing_groups(catalog)
     notes += _remarks(catalog)
     return notes
 
 
-def _check_shares(val: float, test: float, count: int) -> None:
+def _check_shares(val: float | int, test: float | int, count: int) -> None:
     for name, share in (("val", val), ("test", test)):
         whole = share < 1 or float(share).is_integer()
         if not math.isfinite(share) or share < 0 or not whole:
@@ -113,7 +111,7 @@ def _check_enough(catalog: Catalog) -> None:
         )
 
 
-def _pool(catalog: Catalog, val: float, test: float, notes: list[str]) -> tuple[list[int], dict[str, int]]:
+def _pool(catalog: Catalog, val: float | int, test: float | int, notes: list[str]) -> tuple[list[int], dict[str, int]]:
     """The samples to draw from, and how many of them each split shall have; the rest is settled."""
     given = set(catalog.splits) - {""}
     everything = list(range(len(catalog)))
@@ -132,7 +130,7 @@ def _pool(catalog: Catalog, val: float, test: float, notes: list[str]) -> tuple[
     joined = [index for index in open_ if catalog.splits[index] == ""]
     if joined:
         _join(catalog, joined)
-        notes.append(f"{len(joined):,} samples without a split joined their group's split, or train.")
+        notes.append(f"Samples without a split, which joined their group's, or train: {len(joined):,}.")
     return [], {}
 
 
@@ -142,7 +140,7 @@ def _join(catalog: Catalog, indices: Iterable[int]) -> None:
         catalog.splits[index] = of_group.get(catalog.groups[index], "train")
 
 
-def _amounts(val: float, test: float, count: int) -> dict[str, int]:
+def _amounts(val: float | int, test: float | int, count: int) -> dict[str, int]:
     """How many samples val and test shall have out of `count`, at least one left over."""
     amounts = {name: _amount(share, count) for name, share in (("val", val), ("test", test))}
     while sum(amounts.values()) >= count:
@@ -151,130 +149,10 @@ def _amounts(val: float, test: float, count: int) -> dict[str, int]:
     return amounts
 
 
-def _amount(share: float, count: int) -> int:
+def _amount(share: float | int, count: int) -> int:
     if share >= 1:
         return int(share)
     return max(1, math.floor(share * count + 0.5)) if share else 0
-
-
-@dataclass
-class _Unit:
-    """Samples that stay together: a group, or a single sample."""
-
-    indices: list[int]
-    split: str = ""
-
-
-def _draw(
-    catalog: Catalog,
-    pool: list[int],
-    wanted: Mapping[str, int],
-    seed: int,
-    previous: Catalog | None,
-    notes: list[str],
-) -> None:
-    """Divide the pool between train and the wanted splits."""
-    units = _units(catalog, pool)
-    if previous is not None:
-        moved = _keep(catalog, units, dict(zip(previous.ids, previous.splits, strict=True)), {"train", *wanted})
-        if moved:
-            notes.append(f"{moved:,} samples changed split, because their groups were divided before.")
-    _follow(catalog, pool, units)
-    order = np.random.default_rng(seed).permutation(len(units))
-    _fill([units[place] for place in order], wanted, notes)
-    for unit in units:
-        for index in unit.indices:
-            catalog.splits[index] = unit.split
-
-
-def _units(catalog: Catalog, pool: list[int]) -> list[_Unit]:
-    """The pool in parts that stay together, in an order that depends on their names alone."""
-    members: dict[tuple[bool, str], list[int]] = {}
-    for index in pool:
-        group = catalog.groups[index]
-        members.setdefault((True, group) if group else (False, catalog.ids[index]), []).append(index)
-    return [_Unit(members[key]) for key in sorted(members)]
-
-
-def _keep(catalog: Catalog, units: list[_Unit], splits: Mapping[str, str], allowed: set[str]) -> int:
-    """Give units the split they had; returns how many samples had another than their unit now has."""
-    moved = 0
-    for unit in units:
-        had = Counter(splits.get(catalog.ids[index], "") for index in unit.indices)
-        counts = {split: had[split] for split in SPLITS if had[split] and split in allowed}
-        if counts:
-            unit.split = max(counts, key=lambda split: counts[split])
-            moved += sum(counts.values()) - counts[unit.split]
-    return moved
-
-
-def _follow(catalog: Catalog, pool: list[int], units: list[_Unit]) -> None:
-    """Settle units of a group that lies in part in a split that was given."""
-    outside = set(range(len(catalog))) - set(pool)
-    settled = {catalog.groups[index]: catalog.splits[index] for index in outside if catalog.groups[index]}
-    for unit in units:
-        split = settled.get(catalog.groups[unit.indices[0]])
-        if split:
-            given = any(catalog.splits[index] for index in unit.indices)
-            unit.split = "train" if given else split
-
-
-def _fill(units: list[_Unit], wanted: Mapping[str, int], notes: list[str]) -> None:
-    """Draw units into the wanted splits, in the order given; what remains trains."""
-    names = [name for name in ("val", "test") if wanted.get(name)]
-    if len(units) <= 1:
-        raise DataError(
-            "at least 2 groups, since samples of one group stay together",
-            "1 group holds every sample that may be drawn",
-            "Correct the group column, or leave it out if the samples are independent.",
-        )
-    # One unit for each split first, so that a large group cannot leave another split empty.
-    for name in names:
-        if not _size(units, name):
-            _take_first(units, name, wanted[name])
-    for name in names:
-        _take_more(units, name, wanted[name])
-    for unit in units:
-        unit.split = unit.split or "train"
-    if not _size(units, "val") and "val" in wanted:
-        smallest = min((unit for unit in units if unit.split == "train"), key=lambda unit: len(unit.indices))
-        smallest.split = "val"
-        notes.append(f"{len(smallest.indices):,} samples moved from train to val, which had lost all of its own.")
-    if not _size(units, "train"):
-        raise DataError(
-            "training samples", "all of those of the earlier run are gone", "Add samples, or start a new run."
-        )
-
-
-def _size(units: Iterable[_Unit], split: str) -> int:
-    return sum(len(unit.indices) for unit in units if unit.split == split)
-
-
-def _spare(units: list[_Unit]) -> list[_Unit]:
-    """Undecided units, of which one is held back while train has none."""
-    undecided = [unit for unit in units if not unit.split]
-    if not _size(units, "train") and undecided:
-        undecided.remove(max(undecided, key=lambda unit: len(unit.indices)))
-    return undecided
-
-
-def _take_first(units: list[_Unit], name: str, wanted: int) -> None:
-    spare = _spare(units)
-    fitting = [unit for unit in spare if len(unit.indices) <= wanted]
-    if spare:
-        chosen = fitting[0] if fitting else min(spare, key=lambda unit: len(unit.indices))
-        chosen.split = name
-
-
-def _take_more(units: list[_Unit], name: str, wanted: int) -> None:
-    """Take units while that brings the split nearer to the wanted size."""
-    size = _size(units, name)
-    for unit in _spare(units):
-        if size >= wanted:
-            return
-        if abs(size + len(unit.indices) - wanted) < wanted - size:
-            unit.split = name
-            size += len(unit.indices)
 
 
 def _crossing_groups(catalog: Catalog) -> list[str]:
@@ -287,8 +165,8 @@ def _crossing_groups(catalog: Catalog) -> list[str]:
     if not torn:
         return []
     return [
-        f"{len(torn):,} groups lie in more than one of the given splits, such as '{torn[0]}': "
-        "scores will be better than on new data."
+        f"Groups that lie in more than one of the given splits, such as '{torn[0]}': {len(torn):,}. "
+        "Scores will be better than on new data."
     ]
 
 

@@ -1,6 +1,6 @@
 """Line charts and histograms as inline SVG.
 
-Layer: part of `evaluation`. Imports nothing heavy. The drawings carry classes instead of colours: the report's style
+Layer: part of `evaluation`. The drawings carry classes instead of colours: the report's style
 sheet colours them, so that they follow light, dark and print without a second picture.
 """
 
@@ -73,7 +73,13 @@ def tick_label(value: _Real) -> str:
 
 
 def line_chart(
-    epochs: Sequence[int], series: Sequence[Series], *, title: str, mark: int | None = None, mark_name: str = ""
+    epochs: Sequence[int],
+    series: Sequence[Series],
+    *,
+    title: str,
+    from_zero: bool = False,
+    mark: int | None = None,
+    mark_name: str = "",
 ) -> Markup:
     """Lines over epochs.
 
@@ -81,13 +87,14 @@ def line_chart(
         epochs: Epoch numbers, ascending.
         series: Lines, as long as `epochs`; the second is dashed, so that colour is not all that tells them apart.
         title: What the chart shows, for screen readers.
+        from_zero: Whether the axis begins at 0, so that small changes look small.
         mark: Epoch with a vertical line.
         mark_name: Words at that line.
     """
     known = [value for line in series for value in line.values if value is not None]
     if not known:
         return Markup("")
-    ticks = nice_ticks(min(known), max(known))
+    ticks = nice_ticks(0 if from_zero else min(known), max(known))
     y = _Axis(ticks[0], ticks[-1], _HEIGHT - _BOTTOM, _TOP)
     first, last = epochs[0], epochs[-1]
     x = _Axis(first, last, _LEFT, _WIDTH - _RIGHT) if last > first else _Axis(first - 1, first + 1, _LEFT, _WIDTH)

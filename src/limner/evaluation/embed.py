@@ -1,6 +1,6 @@
 """Pictures of a run folder as data URIs, made small enough for a page.
 
-Layer: part of `evaluation`. Imports no torch.
+Layer: part of `evaluation`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The records of a run folder: what stands in its JSON, YAML and CSV files, as checked models.
 
-Layer: part of `evaluation`. Imports no torch. Every key may be absent, so that an unfinished run can be reported; a key
+Layer: part of `evaluation`. Every key may be absent, so that an unfinished run can be reported; a key
 that is there must be of its kind.
 """
 

@@ -1,6 +1,6 @@
 """The report: one offline HTML page made from the files of a run folder.
 
-Layer: part of `evaluation`. Imports no torch. The page loads nothing, runs no script, and forbids both by its content
+Layer: part of `evaluation`. The page loads nothing, runs no script, and forbids both by its content
 security policy; text from files is escaped by the template engine.
 """
 

@@ -1,6 +1,6 @@
 """The files of a run folder, read and checked for the report.
 
-Layer: part of `evaluation`. Imports no torch. A file that is absent becomes a line in `RunFolder.gaps`; a file that is
+Layer: part of `evaluation`. A file that is absent becomes a line in `RunFolder.gaps`; a file that is
 there but damaged is an error, because a report must not be quietly incomplete.
 """
 

@@ -121,7 +121,7 @@ def _without_bare_splits(pairing: Pairing, images: Half, masks: Half, notes: lis
     bare = Counter(images.folder(name).split for name in pairing.unmatched_images)
     left_out = {split: count for split, count in bare.items() if split not in ("", "train", *used)}
     notes += [
-        f"{count:,} images of the {split} folder have no masks and were left out." for split, count in left_out.items()
+        f"The {split} folder has no masks; its images were left out: {count:,}." for split, count in left_out.items()
     ]
     return replace(
         pairing,

@@ -83,7 +83,7 @@ class Listing:
         """What was left unread, in words."""
         notes = []
         if self.superpixels:
-            notes.append(f"{self.superpixels:,} superpixel pictures were left out.")
+            notes.append(f"Superpixel pictures, which were left out: {self.superpixels:,}.")
         if self.others:
             kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(self.others.items()))
             notes.append(f"Files that are no pictures were left unread: {kinds}.")
@@ -111,10 +111,11 @@ class Listing:
                 details=self.describe(),
             )
         images, masks = self._guess()
+        name_them = "Name the folders" if self.source.kind == "folder" else "Unpack it and name the folders"
         return DataError(
             expected or _ARRANGEMENTS,
             f"{len(self.pictures):,} pictures in '{place}' that are arranged otherwise",
-            f"Name the folders: --images '{images}' --masks '{masks}'. Or write a CSV and give that.",
+            f"{name_them}: --images '{images}' --masks '{masks}'. Or write a CSV and give that.",
             details=self.describe(),
         )
 

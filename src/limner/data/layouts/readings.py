@@ -77,8 +77,8 @@ def _unread(listing: Listing) -> list[str]:
     if not counts:
         return []
     fullest = max(sorted(counts), key=lambda path: counts[path])
-    where = f"folders such as '{fullest}'" if fullest else "the top folder"
-    return [f"{counts.total():,} pictures in {where}, whose names tell nothing, were left unread."]
+    where = f"such as '{fullest}'" if fullest else "such as the top one"
+    return [f"Pictures left unread in folders whose names tell nothing, {where}: {counts.total():,}."]
 
 
 def _beside(listing: Listing, masks: Half) -> Half:

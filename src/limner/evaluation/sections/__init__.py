@@ -1,4 +1,4 @@
 """What the sections of the report say: sentences, tables and charts made from a run folder.
 
-Layer: part of `evaluation`. Imports no torch. Every function returns plain values; the template only places them.
+Layer: part of `evaluation`. Every function returns plain values; the template only places them.
 """

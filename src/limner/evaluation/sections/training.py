@@ -79,23 +79,32 @@ def best_epoch(epochs: list[EpochRecord]) -> EpochRecord | None:
     return max(scored, key=lambda epoch: epoch.val_dice or 0.0, default=None)
 
 
+_CURVES: dict[str, dict[str, str]] = {
+    "Loss": {"train_loss": "training", "val_loss": "validation"},
+    "Validation scores": {"val_dice": "Dice", "val_iou": "IoU"},
+    "Learning rate": {"lr": "learning rate"},
+    "Images per second": {"images_per_s": "images per second"},
+}
+"""Caption → field of `EpochRecord` → name of its line."""
+
+
 def curves(folder: RunFolder) -> list[Curve]:
-    """Charts over the epochs: loss, validation scores, learning rate, speed. Those without numbers are left out."""
-    epochs, best = folder.epochs, best_epoch(folder.epochs)
-    wanted: list[tuple[str, dict[str, str], bool]] = [
-        ("Loss", {"train_loss": "training", "val_loss": "validation"}, False),
-        ("Validation scores", {"val_dice": "Dice", "val_iou": "IoU"}, True),
-        ("Learning rate", {"lr": "learning rate"}, False),
-        ("Images per second", {"images_per_s": "images per second"}, False),
-    ]
+    """Charts over the epochs; those without numbers are left out."""
+    numbers, best = [epoch.epoch for epoch in folder.epochs], best_epoch(folder.epochs)
     charts = []
-    for caption, fields, marked in wanted:
-        lines = [Series(name, [getattr(epoch, field) for epoch in epochs]) for field, name in fields.items()]
+    for caption, fields in _CURVES.items():
+        lines = [Series(name, [getattr(epoch, field) for epoch in folder.epochs]) for field, name in fields.items()]
         lines = [line for line in lines if any(value is not None for value in line.values)]
         if lines:
-            mark = best.epoch if marked and best is not None and len(epochs) > 1 else None
-            numbers = [epoch.epoch for epoch in epochs]
-            svg = line_chart(numbers, lines, title=_chart_title(caption, lines, numbers), mark=mark, mark_name="kept")
+            marked = "val_dice" in fields and best is not None and len(numbers) > 1
+            svg = line_chart(
+                numbers,
+                lines,
+                title=_chart_title(caption, lines, numbers),
+                from_zero="images_per_s" in fields,
+                mark=best.epoch if marked and best else None,
+                mark_name="kept",
+            )
             charts.append(Curve(caption, tuple(line.name for line in lines), svg))
     return charts
 

@@ -1,6 +1,6 @@
 """Contact sheets of a data set: its samples, and what augmentation makes of them.
 
-Layer: between `workflow` and `training`.
+Layer: workflow.
 """
 
 from __future__ import annotations

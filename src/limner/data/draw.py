@@ -1,0 +1,159 @@
+"""Draw samples into splits so that groups stay together and earlier splits are kept.
+
+Layer: data. `splits` decides which samples are drawn and how many each split shall have.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from limner.data.catalog import Catalog
+from limner.errors import DataError
+from limner.types import SPLITS
+
+
+@dataclass
+class _Unit:
+    """Samples that stay together: a group, or a single sample."""
+
+    indices: list[int]
+    split: str = ""
+
+
+def draw(
+    catalog: Catalog,
+    pool: list[int],
+    wanted: Mapping[str, int],
+    seed: int,
+    previous: Catalog | None,
+    notes: list[str],
+) -> None:
+    """Divide the pool between train and the wanted splits, in place.
+
+    Args:
+        catalog: The samples; those outside the pool keep their splits, and groups follow them.
+        pool: Positions of the samples to divide.
+        wanted: Number of samples by split, train excepted.
+        seed: Seed of the order in which units are drawn.
+        previous: Samples that it has keep their split.
+        notes: Takes what the user may not expect.
+
+    Raises:
+        DataError: The pool cannot be divided without parting a group.
+    """
+    units = _units(catalog, pool)
+    order = [units[place] for place in np.random.default_rng(seed).permutation(len(units))]
+    moved = 0
+    if previous is not None:
+        moved = _keep(catalog, units, dict(zip(previous.ids, previous.splits, strict=True)), {"train", *wanted})
+    _follow(catalog, pool, units)
+    if not _fill(order, wanted, notes):
+        notes.append("Too few samples of the earlier split are left: all were split anew.")
+        for unit in units:
+            unit.split, moved = "", 0
+        _follow(catalog, pool, units)
+        if not _fill(order, wanted, notes):
+            raise _one_group(len(units))
+    if moved:
+        notes.append(f"Samples that changed split, because their groups were divided before: {moved:,}.")
+    for unit in units:
+        for index in unit.indices:
+            catalog.splits[index] = unit.split
+
+
+def _units(catalog: Catalog, pool: list[int]) -> list[_Unit]:
+    """The pool in parts that stay together, in an order that depends on their names alone."""
+    members: dict[tuple[bool, str], list[int]] = {}
+    for index in pool:
+        group = catalog.groups[index]
+        members.setdefault((True, group) if group else (False, catalog.ids[index]), []).append(index)
+    return [_Unit(members[key]) for key in sorted(members)]
+
+
+def _keep(catalog: Catalog, units: list[_Unit], splits: Mapping[str, str], allowed: set[str]) -> int:
+    """Give units the split they had; returns how many samples had another than their unit now has."""
+    moved = 0
+    for unit in units:
+        had = Counter(splits.get(catalog.ids[index], "") for index in unit.indices)
+        counts = {split: had[split] for split in SPLITS if had[split] and split in allowed}
+        if counts:
+            unit.split = max(counts, key=lambda split: counts[split])
+            moved += sum(counts.values()) - counts[unit.split]
+    return moved
+
+
+def _follow(catalog: Catalog, pool: list[int], units: list[_Unit]) -> None:
+    """Settle units of a group that lies in part in a split that was given."""
+    outside = set(range(len(catalog))) - set(pool)
+    settled = {catalog.groups[index]: catalog.splits[index] for index in outside if catalog.groups[index]}
+    for unit in units:
+        split = settled.get(catalog.groups[unit.indices[0]])
+        if split:
+            given = any(catalog.splits[index] for index in unit.indices)
+            unit.split = "train" if given else split
+
+
+def _fill(units: list[_Unit], wanted: Mapping[str, int], notes: list[str]) -> bool:
+    """Draw units into the wanted splits, in the order given; what remains trains.
+
+    Returns:
+        Whether there is something to train on and something to validate with.
+    """
+    names = [name for name in ("val", "test") if wanted.get(name)]
+    # One unit for each split first, so that a large group cannot leave another split empty.
+    for name in names:
+        if not _size(units, name):
+            _take_first(units, name, wanted[name])
+    for name in names:
+        _take_more(units, name, wanted[name])
+    for unit in units:
+        unit.split = unit.split or "train"
+    training = [unit for unit in units if unit.split == "train"]
+    if not _size(units, "val") and len(training) > 1:
+        smallest = min(training, key=lambda unit: len(unit.indices))
+        smallest.split = "val"
+        notes.append(f"Samples moved from train to val, which had lost all of its own: {len(smallest.indices):,}.")
+    return bool(_size(units, "val") and training)
+
+
+def _one_group(count: int) -> DataError:
+    return DataError(
+        "at least 2 groups to train and validate, since samples of one group stay together",
+        f"{count} to draw from",
+        "Correct the group column, or leave it out if the samples are independent.",
+    )
+
+
+def _size(units: Iterable[_Unit], split: str) -> int:
+    return sum(len(unit.indices) for unit in units if unit.split == split)
+
+
+def _spare(units: list[_Unit]) -> list[_Unit]:
+    """Undecided units, of which one is held back while train has none."""
+    undecided = [unit for unit in units if not unit.split]
+    if not _size(units, "train") and undecided:
+        undecided.remove(max(undecided, key=lambda unit: len(unit.indices)))
+    return undecided
+
+
+def _take_first(units: list[_Unit], name: str, wanted: int) -> None:
+    spare = _spare(units)
+    fitting = [unit for unit in spare if len(unit.indices) <= wanted]
+    if spare:
+        chosen = fitting[0] if fitting else min(spare, key=lambda unit: len(unit.indices))
+        chosen.split = name
+
+
+def _take_more(units: list[_Unit], name: str, wanted: int) -> None:
+    """Take units while that brings the split nearer to the wanted size."""
+    size = _size(units, name)
+    for unit in _spare(units):
+        if size >= wanted:
+            return
+        if abs(size + len(unit.indices) - wanted) < wanted - size:
+            unit.split = name
+            size += len(unit.indices)

@@ -1,0 +1,18 @@
+"""The verbs of Limner: what the command line and Python call. Each reads as its own recipe.
+
+Layer: above `training` and `evaluation`, below `cli`.
+
+    settings   what the user asked for, and the data it names
+    train      data → model, evaluation, report
+    evaluate   scores of a model
+    predict    a model, loaded and used
+    show       sheets of samples; a run's report
+"""
+
+from limner.workflow.evaluate import evaluate
+from limner.workflow.predict import load, predict
+from limner.workflow.settings import separate_settings
+from limner.workflow.show import report, show
+from limner.workflow.train import Run, train
+
+__all__ = ["Run", "evaluate", "load", "predict", "report", "separate_settings", "show", "train"]

@@ -1,0 +1,120 @@
+"""`evaluate`: scores of a model, on what its run set aside or on other data.
+
+Layer: workflow.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from limner.allocator import keep_large_blocks
+from limner.data.catalog import Catalog
+from limner.data.digests import catalog_digest
+from limner.data.labels import LabelMap
+from limner.data.prepare import Prepared, prepare_to_score
+from limner.errors import ConfigError, DataError
+from limner.evaluation.evaluate import Evaluation
+from limner.evaluation.evaluate import evaluate as evaluate_catalog
+from limner.inference import Predictor
+from limner.training.fit import BUNDLE_NAME
+from limner.training.record import read_data
+from limner.types import SPLITS
+from limner.workflow.predict import bundle_path
+from limner.workflow.settings import Progress, no_progress
+
+
+def evaluate(
+    model: str | Path,
+    data: str | Path | None = None,
+    *,
+    images: str | None = None,
+    masks: str | None = None,
+    split: str | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    skip_unmatched: bool = False,
+    skip_unreadable: bool = False,
+    progress: Progress = no_progress,
+) -> Evaluation:
+    """Score a model on pictures whose masks are known.
+
+    Args:
+        model: Run folder or bundle.
+        data: Folder, .csv or .zip. Default: the samples the run set aside.
+        images: Folder of pictures, instead of `data`.
+        masks: Folder of masks, instead of `data`.
+        split: Score `train`, `val` or `test` samples only. Default: of a run, test if there is one, else
+            val; of `data`, all.
+        out: Folder of `per_image.csv`, `summary.json` and `cases/`. Default: `evaluation/` beside the
+            model for the run's own samples, `evaluation-NAME/` for other data.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        skip_unmatched: Leave out files without a partner.
+        skip_unreadable: Leave out damaged files.
+        progress: Told of the progress.
+
+    Raises:
+        LimnerError: See `limner.errors`.
+    """
+    keep_large_blocks()
+    bundle = bundle_path(model)
+    if data is None and images is None:
+        run = bundle.parent
+        return evaluate_run(
+            run, read_data(run), split=split, out=Path(out) if out else None, device=device, progress=progress
+        )
+    predictor = Predictor.from_file(bundle, device=device)
+    label_maps = {name: LabelMap.from_dict(target.label_map) for name, target in predictor.meta.targets.items()}
+    catalog = prepare_to_score(
+        data,
+        label_maps,
+        images=images,
+        masks=masks,
+        unmatched="skip" if skip_unmatched else "stop",
+        unreadable="skip" if skip_unreadable else "stop",
+        progress=progress,
+    )
+    catalog = catalog if split is None else _subset(catalog, split)
+    name = Path(str(data or images)).stem
+    folder = Path(out) if out else bundle.parent / f"evaluation-{name}"
+    return evaluate_catalog(
+        predictor,
+        catalog,
+        label_maps,
+        folder,
+        split=split or "",
+        data_hash=catalog_digest(catalog),
+        progress=lambda done, total: progress("evaluate", done, total),
+    )
+
+
+def evaluate_run(
+    run: Path,
+    data: Prepared,
+    *,
+    split: str | None = None,
+    out: Path | None = None,
+    device: str = "auto",
+    progress: Progress = no_progress,
+) -> Evaluation:
+    """Score a run's model on samples of the run: by default test, or val where there is no test split."""
+    split = split or ("test" if len(data.catalog.indices("test")) else "val")
+    predictor = Predictor.from_file(run / BUNDLE_NAME, device=device)
+    catalog = _subset(data.catalog, split)
+    return evaluate_catalog(
+        predictor,
+        catalog,
+        data.label_maps,
+        out or run / "evaluation",
+        split=split,
+        data_hash=catalog_digest(catalog),
+        progress=lambda done, total: progress("evaluate", done, total),
+    )
+
+
+def _subset(catalog: Catalog, split: str) -> Catalog:
+    if split not in SPLITS:
+        raise ConfigError("a split train, val or test", repr(split), "Change --split.")
+    chosen = catalog.subset(catalog.indices(split))
+    if not len(chosen):
+        raise DataError(f"{split} samples", "there are none", "Choose another --split.")
+    return chosen

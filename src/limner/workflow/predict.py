@@ -1,0 +1,84 @@
+"""`load` and `predict`: a trained model, used.
+
+Layer: workflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from limner.allocator import keep_large_blocks
+from limner.errors import BundleError
+from limner.inference import FolderResult, Predictor, predict_folder
+from limner.training.fit import BUNDLE_NAME
+from limner.workflow.settings import Progress, no_progress
+
+
+def predict(
+    model: str | Path,
+    pictures: Sequence[str | Path],
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    probabilities: bool = False,
+    overlay: bool = False,
+    device: str = "auto",
+    progress: Progress = no_progress,
+) -> FolderResult:
+    """Write masks for pictures: same names and sub-folders, at the pictures' own size.
+
+    Args:
+        model: Run folder or bundle.
+        pictures: Files, folders, globs or .zip archives.
+        out: Folder of the masks.
+        overwrite: Replace masks that exist.
+        probabilities: Also write class probabilities.
+        overlay: Also write pictures with outlines drawn on them.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        progress: Told of the progress.
+
+    Raises:
+        LimnerError: See `limner.errors`. A picture that fails is listed in the result instead.
+    """
+    keep_large_blocks()
+    predictor = load(model, device=device)
+    return predict_folder(
+        predictor,
+        pictures,
+        Path(out),
+        overwrite=overwrite,
+        probabilities=probabilities,
+        overlay=overlay,
+        progress=lambda done, total: progress("predict", done, total),
+    )
+
+
+def load(model: str | Path, *, device: str = "auto") -> Predictor:
+    """A predictor from a run folder or bundle.
+
+    Raises:
+        BundleError: The file is missing, foreign, damaged or newer than this Limner.
+
+    Example:
+        `limner.load("runs/cells").predict("picture.png").mask` is a `height width` array of class ids.
+    """
+    return Predictor.from_file(bundle_path(model), device=device)
+
+
+def bundle_path(model: str | Path) -> Path:
+    """The bundle of a run folder, or the bundle itself.
+
+    Raises:
+        BundleError: A folder without a bundle.
+    """
+    path = Path(model)
+    if path.is_dir():
+        if not (path / BUNDLE_NAME).is_file():
+            raise BundleError(
+                f"a run folder or bundle at '{path}'",
+                f"a folder without {BUNDLE_NAME}",
+                "Give the folder that limner train made, after its first epoch.",
+            )
+        return path / BUNDLE_NAME
+    return path

@@ -1,0 +1,95 @@
+"""What the user asked for: settings from file, command and Python, and the data they name.
+
+Layer: workflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from limner.config import Config, DataConfig, load_config
+from limner.data.prepare import Prepared, prepare
+from limner.data.splits import parse_split
+from limner.errors import ConfigError
+
+_SHARE = 0.15
+"""Share of validation samples, and of test samples, where none is given."""
+
+Progress = Callable[[str, int, int], None]
+"""Told the stage's name, how much is done, and of how much."""
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def separate_settings(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Tell the data set's place from `key=value` settings among a command's words.
+
+    Raises:
+        ConfigError: More than one place.
+    """
+    overrides = [word for word in words if "=" in word and not Path(word).exists()]
+    places = [word for word in words if word not in overrides]
+    if len(places) > 1:
+        raise ConfigError(
+            "one data set", f"{len(places)}: {', '.join(places)}", "Give one place; settings are written key=value."
+        )
+    return (places[0] if places else None), overrides
+
+
+def read_settings(
+    config: str | Path | None,
+    overrides: Sequence[str],
+    settings: Mapping[str, Any] | None,
+    *,
+    data: str | Path | None = None,
+) -> Config:
+    """Settings of a file, then overrides, then what Python gave; checked."""
+    place = {} if data is None else {"data.path": str(data)}
+    return load_config(config, overrides, {**place, **(settings or {})})
+
+
+def prepare_data(config: Config, progress: Progress) -> Prepared:
+    """Find, check and split the data that the settings name.
+
+    Raises:
+        ConfigError: They name none.
+        DataError: See `limner.data.prepare`.
+    """
+    data = config.data
+    if data.path is None and data.images is None:
+        raise ConfigError("a data set", "none was given", "Name a folder, .csv or .zip, or --images and --masks.")
+    val, test = _shares(data)
+    return prepare(
+        data.path,
+        layout=data.layout,
+        images=data.images,
+        masks=data.masks,
+        page=data.page,
+        val=val,
+        test=test,
+        seed=data.seed,
+        values=data.values,
+        class_names=data.class_names,
+        ignore_values=data.ignore_values,
+        unmatched=data.unmatched,
+        unreadable=data.unreadable,
+        progress=progress,
+    )
+
+
+def _shares(data: DataConfig) -> tuple[float, float]:
+    """Validation and test samples, as shares or counts."""
+    if data.split is None:
+        return (_SHARE if data.val is None else data.val), (_SHARE if data.test is None else data.test)
+    if data.val is not None or data.test is not None:
+        raise ConfigError(
+            "either data.split or data.val and data.test",
+            f"both: data.split={data.split}, data.val={data.val}, data.test={data.test}",
+            "Leave one of them out.",
+        )
+    _, val, test = parse_split(data.split)
+    return val, test

@@ -1,0 +1,165 @@
+"""`train`: the whole way from data to model, evaluation and report.
+
+Layer: workflow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from limner.allocator import keep_large_blocks
+from limner.config import Config
+from limner.errors import ConfigError, OutputError
+from limner.evaluation.report import write_report
+from limner.files import write_bytes, write_text
+from limner.training.fit import BUNDLE_NAME, Fitted, fit
+from limner.training.progress import Reporter, Silent
+from limner.training.record import RunRecord, read_data, write_data
+from limner.workflow.evaluate import evaluate_run
+from limner.workflow.settings import prepare_data, read_settings
+from limner.workflow.sheets import sample_sheet
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `train` left.
+
+    Attributes:
+        folder: The run folder.
+        model: The bundle, everything `load`, `evaluate` and `predict` need.
+        report: The report, or None when the training was interrupted.
+        summary: Scores on the samples set aside, as in `evaluation/summary.json`, or None likewise.
+        interrupted: A signal stopped the training; `train(resume=folder)` goes on.
+    """
+
+    folder: Path
+    model: Path
+    report: Path | None
+    summary: dict[str, Any] | None
+    interrupted: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "folder": str(self.folder),
+            "model": str(self.model),
+            "report": self.report and str(self.report),
+            "interrupted": self.interrupted,
+            "summary": self.summary,
+        }
+
+
+def train(
+    data: str | Path | None = None,
+    *,
+    out: str | Path | None = None,
+    config: str | Path | None = None,
+    resume: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    reporter: Reporter | None = None,
+) -> Run:
+    """Train a model on a folder of pictures and masks, evaluate it, and write a report.
+
+    Args:
+        data: Folder, .csv or .zip that holds pictures and masks.
+        out: Run folder. Default: `runs/NAME`, with a number where that is taken.
+        config: YAML file of settings.
+        resume: Run folder to go on with; `data` and `out` are then left out.
+        overrides: Settings as text, such as `training.epochs=5`; they win over `config`.
+        settings: Settings by name, such as `{"training.epochs": 5}` or `{"epochs": 5}`; they win over
+            `overrides`.
+        reporter: Told of the progress. Default: silence.
+
+    Raises:
+        LimnerError: The data, a setting, the machine or the output folder; see `limner.errors`.
+
+    Example:
+        >>> import tempfile, limner
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> data = limner.sample("cells", folder / "data", count=12)
+        >>> run = limner.train(
+        ...     data,
+        ...     out=folder / "run",
+        ...     settings={"epochs": 1, "steps_per_epoch": 1, "size": [64, 64], "conv_sizes": [4, 8]},
+        ... )
+        >>> run.summary["n_images"], run.report.name
+        (2, 'report.html')
+    """
+    keep_large_blocks()
+    reporter = reporter or Silent()
+    if resume is not None:
+        if data is not None or out is not None:
+            raise ConfigError(
+                "a run to resume, alone", "data or an output folder besides", "A run knows its data; leave them out."
+            )
+        folder = Path(resume)
+        prepared = read_data(folder)
+        chosen = read_settings(folder / "config.yaml", overrides, settings)
+        seconds = 0.0
+    else:
+        begin = time.monotonic()
+        chosen = read_settings(config, overrides, settings, data=data)
+        folder = _new_folder(out, chosen)
+        prepared = prepare_data(chosen, reporter.stage)
+        write_data(folder, prepared)
+        write_bytes(folder / "samples.png", sample_sheet(prepared.catalog, prepared.label_maps))
+        seconds = time.monotonic() - begin
+        for note in prepared.notes:
+            reporter.note(note)
+    write_text(folder / "config.yaml", chosen.to_yaml())
+    record = RunRecord(folder, resume=resume is not None)
+    record.update("training", seconds={} if resume else {"prepare": seconds})
+    with _recording_failure(record):
+        fitted = fit(chosen, prepared, folder, resume=resume is not None, reporter=reporter)
+        _record_training(record, fitted)
+        if fitted.state.interrupted:
+            return Run(folder, folder / BUNDLE_NAME, None, None, interrupted=True)
+        begin = time.monotonic()
+        result = evaluate_run(folder, prepared, progress=reporter.stage)
+        record.update("finished", seconds={"evaluate": time.monotonic() - begin})
+    return Run(folder, folder / BUNDLE_NAME, write_report(folder), result.summary, interrupted=False)
+
+
+def _new_folder(out: str | Path | None, config: Config) -> Path:
+    if out is not None:
+        folder = Path(out)
+        if folder.is_dir() and any(folder.iterdir()):
+            raise OutputError(
+                f"a new run folder at '{folder}'",
+                "it holds files already",
+                f"Choose another --out, or go on with that run: limner train --resume {folder}",
+            )
+        return folder
+    name = Path(config.data.path or config.data.images or "run").stem or "run"
+    folder, number = Path("runs") / name, 2
+    while folder.exists():
+        folder, number = Path("runs") / f"{name}-{number}", number + 1
+    return folder
+
+
+def _record_training(record: RunRecord, fitted: Fitted) -> None:
+    state = fitted.state
+    record.update(
+        "interrupted" if state.interrupted else "trained",
+        seconds={"train": state.seconds},
+        stopped=state.stopped,
+        epochs=state.epoch,
+        best_epoch=state.best_epoch,
+        parameters=fitted.parameters,
+        images_per_s=round(state.images / max(state.train_seconds, 1e-9), 2),
+    )
+
+
+@contextmanager
+def _recording_failure(record: RunRecord) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        record.update("failed")
+        raise
