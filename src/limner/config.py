@@ -48,6 +48,9 @@ class DataConfig(_Section):
     val: float | None = Field(None, ge=0, description="Validation samples: a share below 1, or a count. Default 0.15.")
     test: float | None = Field(None, ge=0, description="Test samples: a share below 1, or a count. Default 0.15.")
     seed: Seed = Field(0, description="Seed of the split.")
+    keep_splits: str | None = Field(
+        None, description="Run folder or `samples.csv` of an earlier run: samples it has keep their split."
+    )
     class_names: list[str] | None = Field(None, description="Names by class id, background first.")
     values: list[list[Any]] | None = Field(
         None, description="Stored mask values of each class id, such as `[[0], [255]]`; found by inspection if absent."

@@ -10,6 +10,7 @@ import math
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from limner.cli.console import Stages, messages
+from limner.data.prepare import Prepared
 from limner.training.plan import Plan
 from limner.training.state import TrainingState
 
@@ -30,6 +31,12 @@ class TrainingView:
         # Validation is part of the training bar.
         if name != "validate":
             self._stages(name, done, total)
+
+    def prepared(self, data: Prepared) -> None:
+        if not self._quiet:
+            self._stages.close()
+            for line in describe(data):
+                self._console.print(line)
 
     def planned(self, plan: Plan, parameters: int, steps: int) -> None:
         self._plan, self._steps = plan, steps
@@ -93,6 +100,20 @@ class TrainingView:
             f"{rate:.1f} images/s · loss {loss:.3f} · Dice {_number(state.metrics.get('val_dice'))} · "
             f"{_clock(left)} left"
         )
+
+
+def describe(data: Prepared) -> list[str]:
+    """What was found, in a few lines: pairs, meaning of the masks, splits, and what to know."""
+    lines = [f"Found {data.pairing.summary()}"]
+    for name, label_map in data.label_maps.items():
+        shares = data.fingerprint.class_share.get(name, [])
+        classes = ", ".join(
+            f"{class_name} {share:.1%}" for class_name, share in zip(label_map.names, shares, strict=False)
+        )
+        lines.append(f"Masks ({name}, {label_map.task}): {label_map.because}. Training pixels: {classes}.")
+    counts = data.catalog.split_counts()
+    lines.append("Split: " + ", ".join(f"{count:,} {split}" for split, count in counts.items() if count) + ".")
+    return lines + [f"Note: {note}" for note in data.notes]
 
 
 def _number(value: float | None) -> str:

@@ -1,12 +1,13 @@
 """What a training tells whoever watches; the command line draws it, a script may ignore it.
 
-Layer: training. Imports no torch.
+Layer: training.
 """
 
 from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from limner.data.prepare import Prepared
 from limner.training.plan import Plan
 from limner.training.state import TrainingState
 
@@ -17,6 +18,9 @@ class Reporter(Protocol):
 
     def stage(self, name: str, done: int, total: int) -> None:
         """Preparation or evaluation: `done` of `total` files or pictures of stage `name`."""
+
+    def prepared(self, data: Prepared) -> None:
+        """The data are found, understood and split."""
 
     def planned(self, plan: Plan, parameters: int, steps: int) -> None:
         """Training begins, with so many parameters and steps per epoch."""
@@ -35,6 +39,9 @@ class Silent:
     """A reporter that says nothing."""
 
     def stage(self, name: str, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def prepared(self, data: Prepared) -> None:
         """Say nothing."""
 
     def planned(self, plan: Plan, parameters: int, steps: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from limner.config import Config, DataConfig, load_config
+from limner.data.catalog import Catalog
 from limner.data.prepare import Prepared, prepare
 from limner.data.splits import parse_split
 from limner.errors import ConfigError
@@ -75,10 +76,18 @@ def prepare_data(config: Config, progress: Progress) -> Prepared:
         values=data.values,
         class_names=data.class_names,
         ignore_values=data.ignore_values,
+        previous=_previous(data.keep_splits),
         unmatched=data.unmatched,
         unreadable=data.unreadable,
         progress=progress,
     )
+
+
+def _previous(place: str | None) -> Catalog | None:
+    if place is None:
+        return None
+    path = Path(place)
+    return Catalog.load(path / "samples.csv" if path.is_dir() else path)
 
 
 def _shares(data: DataConfig) -> tuple[float, float]:

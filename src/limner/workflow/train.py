@@ -110,8 +110,7 @@ def train(
         write_data(folder, prepared)
         write_bytes(folder / "samples.png", sample_sheet(prepared.catalog, prepared.label_maps))
         seconds = time.monotonic() - begin
-        for note in prepared.notes:
-            reporter.note(note)
+        reporter.prepared(prepared)
     write_text(folder / "config.yaml", chosen.to_yaml())
     record = RunRecord(folder, resume=resume is not None)
     record.update("training", seconds={} if resume else {"prepare": seconds})
