@@ -36,7 +36,7 @@ def plain(size: int, batch: int, steps: int) -> list[float]:
     pictures = torch.randint(0, 256, (8 * batch, 3, size, size), dtype=torch.uint8)
     masks = torch.randint(0, 2, (8 * batch, size, size))
     seconds = []
-    for step in range(steps):
+    for _ in range(steps):
         begin = time.perf_counter()
         chosen = torch.randint(0, 8 * batch, (batch,))
         images = pictures[chosen].float() / 255

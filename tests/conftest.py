@@ -1,6 +1,5 @@
 """Fixtures for tests that run the whole of Limner."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,7 +42,10 @@ def small_train(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., "limn
 
 
 @pytest.fixture(scope="session")
-def trained(cells: Path, small_train: Callable[..., "limner.Run"], tmp_path_factory: pytest.TempPathFactory) -> "limner.Run":
+def trained(
+    cells: Path, small_train: Callable[..., "limner.Run"], tmp_path_factory: pytest.TempPathFactory
+) -> "limner.Run":
     """A finished run on the cells; read it, do not write into it."""
-    os.environ.setdefault("LIMNER_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    return small_train(cells, tmp_path_factory.mktemp("runs") / "cells")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIMNER_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        return small_train(cells, tmp_path_factory.mktemp("runs") / "cells")

@@ -18,9 +18,10 @@ from limner._version import __version__
 from limner.errors import BundleError, ConfigError, DataError, LimnerError, MissingExtra, OutputError, ResourceError
 
 if TYPE_CHECKING:
+    from limner.evaluation.report import write_report as report
     from limner.examples import write_example as sample
     from limner.inference import Prediction, Predictor
-    from limner.workflow import Run, evaluate, load, predict, report, show, train
+    from limner.workflow import Run, evaluate, load, predict, show, train
 
 __all__ = [
     "BundleError",
@@ -50,7 +51,7 @@ _HOMES = {
     "evaluate": ("limner.workflow", "evaluate"),
     "load": ("limner.workflow", "load"),
     "predict": ("limner.workflow", "predict"),
-    "report": ("limner.workflow", "report"),
+    "report": ("limner.evaluation.report", "write_report"),
     "sample": ("limner.examples", "write_example"),
     "show": ("limner.workflow", "show"),
     "train": ("limner.workflow", "train"),

@@ -19,9 +19,9 @@ def run(
 ) -> None:
     """Write report.html of a run again, from the files in its folder."""
     from limner.cli.console import output, print_json
-    from limner.workflow import report
+    from limner.evaluation.report import write_report
 
-    path = report(folder)
+    path = write_report(folder)
     if as_json:
         print_json({"report": str(path)})
     else:

@@ -25,8 +25,8 @@ from limner.data.digests import digest, digest_text
 from limner.data.labels import LabelMap
 from limner.data.samples import Decoding, DirectSamples, Samples, Taken, image_location, working_sizes
 from limner.data.scan import Progress
-from limner.data.threads import map_ordered
 from limner.errors import ConfigError, DataError, shorten
+from limner.threads import ordered_map
 from limner.types import Size
 
 __all__ = ["CachedSamples", "DirectSamples", "Samples", "Taken", "default_cache_dir", "open_samples"]
@@ -254,7 +254,7 @@ class _Builder:
     def _write_samples(self, images: IO[bytes], targets: Mapping[str, IO[bytes]]) -> list[Size]:
         sizes: list[Size] = []
         problems: list[DataError] = []
-        for done, decoded in enumerate(map_ordered(self._decode, range(len(self._catalog))), 1):
+        for done, decoded in enumerate(ordered_map(self._decode, range(len(self._catalog))), 1):
             if isinstance(decoded, DataError):
                 problems.append(decoded)
             else:

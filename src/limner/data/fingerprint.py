@@ -19,8 +19,8 @@ from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.data.samples import Decoding
 from limner.data.scan import Progress, Scanned, target_tables
-from limner.data.threads import map_ordered
 from limner.data.values import ValueTable
+from limner.threads import ordered_map
 from limner.types import IGNORE, Size
 
 SAMPLE = 200
@@ -171,7 +171,7 @@ def _look(
         )
 
     looks = []
-    for result in map_ordered(look, chosen.tolist()):
+    for result in ordered_map(look, chosen.tolist()):
         looks.append(result)
         if progress is not None:
             progress("measure", len(looks), chosen.size)

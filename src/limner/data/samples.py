@@ -15,9 +15,9 @@ from jaxtyping import Int64, Integer, Shaped, UInt8
 
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap, read_target
-from limner.data.threads import THREADS
 from limner.errors import DataError
 from limner.images import read_image, read_info, resize_image, resize_mask, to_channels
+from limner.threads import THREADS
 from limner.types import IGNORE, Size
 
 

@@ -12,10 +12,10 @@ from typing import TypeAlias
 from limner.data.catalog import Catalog
 from limner.data.digests import digest
 from limner.data.stored_masks import read_stored
-from limner.data.threads import map_ordered
 from limner.data.values import ValueTable, tabulate
 from limner.errors import DataError
 from limner.images import PictureInfo, read_image, read_info
+from limner.threads import ordered_map
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the stage's name, how many items are done, and how many there are."""
@@ -52,7 +52,7 @@ def scan(catalog: Catalog, *, decode: bool = False, progress: Progress | None = 
         One result per sample, in order; unreadable files are among the `problems`, not raised.
     """
     results = []
-    for result in map_ordered(lambda index: _scan_sample(catalog, index, decode), range(len(catalog))):
+    for result in ordered_map(lambda index: _scan_sample(catalog, index, decode), range(len(catalog))):
         results.append(result)
         if progress is not None:
             progress("scan", len(results), len(catalog))

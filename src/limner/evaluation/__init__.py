@@ -1,12 +1,7 @@
 """Honest scores of a model, and the report of a run.
 
-Layer: above `inference`.
+Layer: above `inference`. Nothing is imported here, because a report needs no torch and a score does.
 
     evaluate  measures a model and writes `per_image.csv`, `summary.json` and example cases
     report    turns the files of a run folder into one offline HTML page
 """
-
-from limner.evaluation.evaluate import Evaluation, evaluate, table
-from limner.evaluation.report import write_report
-
-__all__ = ["Evaluation", "evaluate", "table", "write_report"]

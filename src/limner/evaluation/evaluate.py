@@ -19,14 +19,12 @@ from typing import Any
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.errors import DataError
-from limner.evaluation import wording
 from limner.evaluation.cases import Gallery, choose_cases, image_scores, write_cases
 from limner.files import atomic_path, write_text
 from limner.inference import Predictor, score
 from limner.inference.scoring import Progress
 
 _COLUMNS = ("id", "group", "target", "class", "dice", "iou", "precision", "recall", "tp", "fp", "fn", "case")
-_METRICS = ("dice", "iou", "precision", "recall")
 
 # So few images are drawn while they are scored; of more, the chosen ones are predicted a second time, which costs
 # less than drawing all and, unlike a running choice, finds the exact median in flat memory.
@@ -93,31 +91,6 @@ def evaluate(
     write_cases(out / "cases", cases, gallery, scored)
     write_text(out / "summary.json", json.dumps(summary, indent=2))
     return Evaluation(summary, rows, out)
-
-
-def table(summary: Mapping[str, Any]) -> list[list[str]]:
-    """A summary as rows of text for a console: a header, one row per class, one for each target's mean.
-
-    Example:
-        >>> scores = {"dice": 0.5, "iou": 0.333, "precision": 0.5, "recall": None}
-        >>> classes = [{"name": "cell", "id": 1, "n_missed": 2, "n_false_alarm": 0, "n_both_empty": 7, **scores}]
-        >>> for row in table({"targets": {"mask": {"classes": classes, "mean": scores}}}):
-        ...     print(" | ".join(row).rstrip(" |"))
-        target | class | Dice | IoU | precision | recall | missed | false alarms | in neither
-        mask | cell | 0.500 | 0.333 | 0.500 | – | 2 | 0 | 7
-        mask | mean | 0.500 | 0.333 | 0.500 | –
-    """
-    rows = [["target", "class", "Dice", "IoU", "precision", "recall", "missed", "false alarms", "in neither"]]
-    for name, target in summary["targets"].items():
-        for entry in target["classes"]:
-            found = [wording.count(entry[f"n_{case}"]) for case in ("missed", "false_alarm", "both_empty")]
-            rows.append([name, entry["name"], *_scores(entry), *found])
-        rows.append([name, "mean", *_scores(target["mean"]), "", "", ""])
-    return rows
-
-
-def _scores(values: Mapping[str, Any]) -> list[str]:
-    return [wording.score(values[metric]) for metric in _METRICS]
 
 
 def _write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

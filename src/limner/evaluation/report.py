@@ -34,7 +34,7 @@ _CONTENTS = (
 )
 
 
-def write_report(run: Path) -> Path:
+def write_report(run: str | Path) -> Path:
     """Write `report.html` into a run folder, from the files found there alone.
 
     What the run does not have, the report says; nothing is computed again.
@@ -47,9 +47,9 @@ def write_report(run: Path) -> Path:
         BundleError: Its `model.safetensors` is damaged.
         OutputError: The page cannot be written.
     """
-    folder = read_run_folder(run)
+    folder = read_run_folder(Path(run))
     page = render_report(folder)
-    path = run / REPORT_NAME
+    path = folder.path / REPORT_NAME
     # File names may hold bytes that are not UTF-8; they must not keep the page from being written.
     write_bytes(path, page.encode("utf-8", errors="replace"))
     return path

@@ -9,7 +9,6 @@ so the number seen in training is the number the user gets.
     engine       one batch through the network; memory errors recognised
     predictor    batches, tiles, and what to do when memory runs out
     prediction   logits to probabilities and masks at the picture's own size
-    pipeline     ordered work in threads
     scoring      predict a catalog and count against its masks
     folder       read, predict and write many pictures
     sources      which pictures are meant, and what their results are called

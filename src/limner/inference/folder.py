@@ -14,10 +14,10 @@ from pathlib import Path
 from limner.errors import LimnerError
 from limner.inference.inputs import ModelInput
 from limner.inference.outputs import Outputs
-from limner.inference.pipeline import ordered_map
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
 from limner.inference.sources import Picture, find_pictures, result_names
+from limner.threads import ordered_map
 
 
 @dataclass(frozen=True)

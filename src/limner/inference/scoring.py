@@ -18,10 +18,10 @@ from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap, read_target
 from limner.errors import DataError
 from limner.inference.inputs import ModelInput
-from limner.inference.pipeline import ordered_map
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
 from limner.metrics import METRICS, POLICY, Counts, aggregate, cases, counts, plane_counts
+from limner.threads import ordered_map
 from limner.types import Task
 
 Progress = Callable[[int, int], None]

@@ -6,13 +6,13 @@ Layer: above `training` and `evaluation`, below `cli`.
     train      data → model, evaluation, report
     evaluate   scores of a model
     predict    a model, loaded and used
-    show       sheets of samples; a run's report
+    show       sheets of samples
 """
 
 from limner.workflow.evaluate import evaluate
 from limner.workflow.predict import load, predict
 from limner.workflow.settings import separate_settings
-from limner.workflow.show import report, show
+from limner.workflow.show import show
 from limner.workflow.train import Run, train
 
-__all__ = ["Run", "evaluate", "load", "predict", "report", "separate_settings", "show", "train"]
+__all__ = ["Run", "evaluate", "load", "predict", "separate_settings", "show", "train"]

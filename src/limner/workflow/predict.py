@@ -61,7 +61,14 @@ def load(model: str | Path, *, device: str = "auto") -> Predictor:
         BundleError: The file is missing, foreign, damaged or newer than this Limner.
 
     Example:
-        `limner.load("runs/cells").predict("picture.png").mask` is a `height width` array of class ids.
+        >>> load("runs/nothing.safetensors")
+        Traceback (most recent call last):
+        ...
+        limner.errors.BundleError: Expected: 'runs/nothing.safetensors' is a bundle
+        Found:    no such file
+        To do:    Give the model.safetensors of a run.
+
+        With a model, `load("runs/cells").predict("picture.png").mask` holds `height width` class ids.
     """
     return Predictor.from_file(bundle_path(model), device=device)
 

@@ -1,4 +1,4 @@
-"""`show` and `report`: pictures of data and of runs.
+"""`show`: a look at data before anything is trained.
 
 Layer: workflow.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from limner.evaluation.report import write_report
 from limner.files import write_bytes
 from limner.workflow.settings import Progress, no_progress, prepare_data, read_settings
 from limner.workflow.sheets import augmented_sheet
@@ -40,12 +39,3 @@ def show(
     prepared = prepare_data(chosen, progress)
     write_bytes(out, augmented_sheet(prepared, chosen, count=count))
     return Path(out)
-
-
-def report(run: str | Path) -> Path:
-    """Write a run's `report.html` again, from the files in its folder.
-
-    Raises:
-        DataError: The folder is not a run.
-    """
-    return write_report(Path(run))

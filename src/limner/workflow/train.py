@@ -90,6 +90,12 @@ def train(
         ... )
         >>> run.summary["n_images"], run.report.name
         (2, 'report.html')
+        >>> model = limner.load(run.folder)
+        >>> prediction = model.predict(data / "images" / "cells_001.png")
+        >>> prediction.mask.shape, prediction.mask.dtype, prediction.probs["mask"].shape
+        ((256, 256), dtype('uint8'), (1, 256, 256))
+        >>> limner.evaluate(run.folder, split="val").summary["n_images"]
+        2
     """
     keep_large_blocks()
     reporter = reporter or Silent()

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from limner.inference.pipeline import ordered_map
+from limner.threads import THREADS, ordered_map
 
 
 def test_order_is_kept_when_later_items_finish_first() -> None:
@@ -57,3 +57,11 @@ def test_closing_drops_what_has_not_begun() -> None:
     next(results)
     results.close()
     assert len(begun) < 10
+
+
+def test_work_stays_a_little_ahead_of_the_reader() -> None:
+    started: list[int] = []
+    results = ordered_map(started.append, range(10_000))
+    next(results)
+    results.close()
+    assert len(started) < 20 * THREADS

@@ -1,7 +1,7 @@
 """Work done in threads, a bounded distance ahead, in order.
 
-Layer: inference. Reading, resizing, compressing and the network all release Python's lock, so threads
-overlap them without the copies that processes would cost.
+Layer: just above `types`. Imports no torch. Reading, resizing, compressing and the network all
+release Python's lock, so threads overlap them without the copies that processes would cost.
 """
 
 from __future__ import annotations
