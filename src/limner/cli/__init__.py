@@ -6,7 +6,9 @@ exit code: 0 done, 1 done in part or a bug, 2 something the user can mend, 130 i
 
 from __future__ import annotations
 
-import sys
+import functools
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
@@ -21,8 +23,24 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, evaluate, predict, report, show, sample):
-    app.command(verb.NAME)(verb.run)
+
+
+def _guarded(run: Callable[..., None]) -> Callable[..., None]:
+    """Show what the user can mend as a block, and leave with the right code."""
+
+    @functools.wraps(run)
+    def verb(*args: Any, **options: Any) -> None:
+        from limner.cli.console import guard
+
+        # Around the verb, not around `app`, which would turn Ctrl-C into exit code 1.
+        with guard(as_json=options["as_json"]):
+            run(*args, **options)
+
+    return verb
+
+
+for module in (train, evaluate, predict, report, show, sample):
+    app.command(module.NAME)(_guarded(module.run))
 
 
 def _print_version(asked: bool) -> None:
@@ -42,7 +60,4 @@ def _options(
 
 def main() -> None:
     """Entry point of the `limner` command."""
-    from limner.cli.console import guard
-
-    with guard("--json" in sys.argv):
-        app()
+    app()
