@@ -109,6 +109,9 @@ class TrainingConfig(_Section):
     memory_format: Literal["auto", "channels_last", "contiguous"] = Field("auto", description="Order in memory.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
     compile: bool = Field(False, description="Compile the network with torch.compile before training.")
+    val_samples: Count | None = Field(
+        None, description="Validation samples scored after each epoch. Default: all, but at most 500."
+    )
     previews: int = Field(4, ge=0, description="Validation samples drawn after each epoch.")
     seed: Seed = Field(0, description="Seed of weights, order, augmentation and dropout.")
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from limner.errors import DataError, ResourceError
+from limner.training import checkpoints
 from limner.training.checkpoints import read_state
 from limner.training.fit import _memory_errors
 from limner.training.plan import Plan
@@ -94,6 +95,24 @@ def test_a_stopped_run_goes_on_to_the_same_weights(cells: Path, small_train: Tra
     assert [line["epoch"] for line in metrics(resumed.folder)] == [1, 2, 3]
     assert metrics(resumed.folder)[-1]["val_dice"] == metrics(unbroken.folder)[-1]["val_dice"]
     assert resumed.summary == unbroken.summary
+
+
+def test_long_epochs_are_saved_in_their_middle(
+    cells: Path, small_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledInEpochTwo(Silent):
+        def stage(self, name: str, done: int, total: int) -> None:
+            # The validation of the second epoch begins after its last step.
+            if name == "validate" and (run / "metrics.jsonl").is_file():
+                raise OSError("killed")
+
+    run = tmp_path / "run"
+    monkeypatch.setattr(checkpoints, "SAVE_EVERY", 0.0)
+    with pytest.raises(OSError, match="killed"):
+        small_train(cells, run, reporter=KilledInEpochTwo())
+    state = read_state(run / "checkpoints" / "last.ckpt")
+    assert (state.epoch, state.batch) == (1, 14)
+    assert not small_train(None, resume=run).interrupted
 
 
 def test_a_finished_run_is_not_trained_again_unless_asked_for_more(

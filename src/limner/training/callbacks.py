@@ -21,7 +21,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from limner.data.catalog import Catalog
+from limner.data.catalog import Catalog, spread
 from limner.data.labels import LabelMap
 from limner.files import output_error, write_text
 from limner.images import write_image
@@ -113,7 +113,7 @@ class Validation(pl.Callback):
         self._catalog = catalog
         self._label_maps = label_maps
         self._previews = previews
-        self._drawn = set(np.linspace(0, len(catalog) - 1, min(count, len(catalog))).astype(int).tolist())
+        self._drawn = set(spread(np.arange(len(catalog)), count))
         self._reporter = reporter
         self.seconds = 0.0
         """How long the last validation took."""

@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
 
 from limner.errors import DataError
 from limner.files import atomic_path
+from limner.training.loader import Batch
 from limner.training.module import SegmentationModule
 from limner.training.state import TrainingState
 
+SAVE_EVERY = 600.0
+"""Seconds after which a long epoch is saved in its middle."""
+
 
 class Checkpoints(pl.Callback):
-    """Saves after every epoch; the best also as the bundle that prediction needs.
+    """Saves after every epoch, and within long ones; the best also as the bundle that prediction needs.
 
     Args:
         folder: The run's `checkpoints/`.
@@ -30,6 +36,7 @@ class Checkpoints(pl.Callback):
     def __init__(self, folder: Path, keep_best: Callable[[], None]) -> None:
         self._folder = folder
         self._keep_best = keep_best
+        self._saved = time.monotonic()
 
     @property
     def last(self) -> Path:
@@ -38,6 +45,16 @@ class Checkpoints(pl.Callback):
     def save_last(self, trainer: pl.Trainer) -> None:
         with atomic_path(self.last) as temporary:
             trainer.save_checkpoint(temporary)
+        self._saved = time.monotonic()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._saved = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        if time.monotonic() - self._saved >= SAVE_EVERY:
+            self.save_last(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SegmentationModule)

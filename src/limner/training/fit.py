@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 
 from limner.bundle import save_bundle
 from limner.config import Config, parse_duration
 from limner.data.cache import default_cache_dir, open_samples
-from limner.data.catalog import Catalog
+from limner.data.catalog import Catalog, spread
 from limner.data.prepare import Prepared
 from limner.errors import ResourceError
 from limner.files import write_text
@@ -75,7 +76,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     if resume:
         plan = _extend(Plan.from_yaml((run / "plan.yaml").read_text(encoding="utf-8")), config)
     else:
-        plan = make_plan(config, data.fingerprint, data.label_maps, len(train))
+        plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
     write_text(run / "plan.yaml", plan.to_yaml())
 
     torch.manual_seed(config.training.seed)
@@ -90,7 +91,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     batches = _open_batches(config, plan, data, train, order, module.state, reporter)
     validation = Validation(
         Predictor(module.best_weights, meta, device=plan.device, precision=plan.precision),
-        val,
+        val.subset(spread(np.arange(len(val)), plan.val_samples)),
         data.label_maps,
         previews=run / "previews",
         count=config.training.previews,

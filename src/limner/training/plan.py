@@ -29,6 +29,7 @@ _CONV_SIZES = {"cpu": [16, 32, 64, 128, 256], "cuda": [32, 64, 128, 256, 512], "
 _PIXELS_PER_STEP = {"cpu": 8 * 256**2, "cuda": 16 * 512**2, "mps": 8 * 256**2}
 _STEPS_PER_EPOCH = 50
 _STRIDE = 32
+_VAL_SAMPLES = 500
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Plan:
     lr: float
     ema: float
     augment: dict[str, Any]
+    val_samples: int
+    """Validation samples scored after each epoch."""
     tile: int
     """Pictures with a longer side are predicted in tiles of this size."""
     because: dict[str, str]
@@ -91,19 +94,22 @@ class Plan:
         return Augmentation(**values)
 
 
-def make_plan(config: Config, fingerprint: Fingerprint, label_maps: dict[str, LabelMap], train_count: int) -> Plan:
+def make_plan(
+    config: Config, fingerprint: Fingerprint, label_maps: dict[str, LabelMap], counts: dict[str, int]
+) -> Plan:
     """Decide everything the settings leave open.
 
     Args:
         config: Settings; what they name is taken as it is.
         fingerprint: What the data look like.
         label_maps: What each target's masks mean.
-        train_count: Training samples.
+        counts: Samples per split.
 
     Raises:
         ConfigError: Settings that contradict the machine or each other.
     """
     chosen: dict[str, tuple[Any, str]] = {}
+    train_count, val_count = counts["train"], counts["val"]
     training = config.training
     device = _device(training.device)
     chosen["device"] = device
@@ -119,6 +125,7 @@ def make_plan(config: Config, fingerprint: Fingerprint, label_maps: dict[str, La
     chosen["lr"] = _lr(training.lr, training.optimizer)
     chosen["ema"] = _ema(training.ema)
     chosen["augment"] = _augment(config.augment)
+    chosen["val_samples"] = _val_samples(training.val_samples, val_count)
     chosen["tile"] = (
         max(1024, 2 * max(size)) if device[0] == "cpu" else max(2048, 2 * max(size)),
         "whole pictures up to this size fit in memory; larger ones are predicted in overlapping tiles",
@@ -214,6 +221,14 @@ def _length(config: Config) -> dict[str, tuple[Any, str]]:
         patience = (15, "stops after this many epochs without a better validation score")
     budget = (seconds, "set" if seconds else "no time budget was given")
     return {"epochs": epochs, "seconds": budget, "patience": patience}
+
+
+def _val_samples(asked: int | None, count: int) -> tuple[int, str]:
+    if asked:
+        return min(asked, count), "set"
+    if count <= _VAL_SAMPLES:
+        return count, "all of them"
+    return _VAL_SAMPLES, f"evenly spread over the {count}: enough to tell which epoch is best"
 
 
 def _conv_sizes(asked: list[int] | None, device: str) -> tuple[tuple[int, ...], str]:

@@ -12,7 +12,7 @@ import torch
 
 from limner.config import Config
 from limner.data.cache import open_samples
-from limner.data.catalog import Catalog
+from limner.data.catalog import Catalog, spread
 from limner.data.labels import LabelMap, read_target
 from limner.data.prepare import Prepared
 from limner.images import read_image, resize_image, resize_mask
@@ -49,7 +49,7 @@ def sample_sheet(catalog: Catalog, label_maps: Mapping[str, LabelMap]) -> bytes:
 def augmented_sheet(data: Prepared, config: Config, *, count: int) -> bytes:
     """PNG with a row per training sample: as training reads it, then three times augmented."""
     train = data.catalog.subset(data.catalog.indices("train"))
-    plan = make_plan(config, data.fingerprint, data.label_maps, len(train))
+    plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
     samples = open_samples(
         train,
         data.label_maps,
@@ -85,12 +85,6 @@ def legend(label_map: LabelMap) -> list[tuple[str, Color]]:
     """Names and colours of the classes that are drawn."""
     entries = list(zip(label_map.names, label_map.colors, strict=True))
     return entries if label_map.task == "multilabel" else entries[1:]
-
-
-def spread(indices: np.ndarray, count: int) -> list[int]:
-    """At most `count` of the indices, evenly spread."""
-    places = np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)
-    return [int(indices[place]) for place in places]
 
 
 def _first_input(catalog: Catalog, index: int) -> str:
