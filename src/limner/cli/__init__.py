@@ -7,6 +7,7 @@ exit code: 0 done, 1 done in part or a bug, 2 something the user can mend, 130 i
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+# Typer carries its own copy of click, or uses the package, according to its version.
+_UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 
 
 def _guarded(run: Callable[..., None]) -> Callable[..., None]:
@@ -60,4 +65,22 @@ def _options(
 
 def main() -> None:
     """Entry point of the `limner` command."""
+    if "--json" in sys.argv:
+        sys.exit(_run_for_program())
     app()
+
+
+def _run_for_program() -> int | None:
+    """Run the command so that a mistake in its arguments is JSON too, and give its exit code."""
+    from limner.cli.console import guard
+    from limner.errors import ConfigError
+
+    with guard(as_json=True):
+        try:
+            code: int | None = app(standalone_mode=False)
+        except _UsageError as error:
+            place = error.ctx.command_path if error.ctx else "limner"
+            raise ConfigError(
+                f"arguments as `{place} --help` lists them", error.format_message(), "Correct the command."
+            ) from None
+    return code
