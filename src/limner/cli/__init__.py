@@ -48,10 +48,11 @@ for module in (train, evaluate, predict, report, show, sample):
     app.command(module.NAME)(_guarded(module.run))
 
 
-def _print_version(asked: bool) -> None:
+def _print_version(asked: bool) -> bool:
     if asked:
         typer.echo(f"limner {_version.__version__}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()

@@ -60,10 +60,13 @@ class Checkpoints(pl.Callback):
         assert isinstance(pl_module, SegmentationModule)
         if pl_module.state.interrupted:
             return
-        self.save_last(trainer)
-        if pl_module.state.best_epoch == pl_module.state.epoch:
-            self._link_best()
+        best = pl_module.state.best_epoch == pl_module.state.epoch
+        if best:
+            # Before the checkpoint, which says that it is kept: a kill between the two repeats the epoch.
             self._keep_best()
+        self.save_last(trainer)
+        if best:
+            self._link_best()
 
     def _link_best(self) -> None:
         # Another name for the same bytes: `last` is replaced, never written into.
@@ -75,13 +78,18 @@ class Checkpoints(pl.Callback):
                 temporary.write_bytes(self.last.read_bytes())
 
 
+def last_checkpoint(run: Path) -> Path:
+    """Where a run keeps the checkpoint it goes on from, whether or not there is one yet."""
+    return run / "checkpoints" / "last.ckpt"
+
+
 def find_checkpoint(run: Path) -> Path:
     """The checkpoint a run goes on from.
 
     Raises:
         DataError: The run has none.
     """
-    path = run / "checkpoints" / "last.ckpt"
+    path = last_checkpoint(run)
     if not path.is_file():
         raise DataError(
             f"a checkpoint at '{path}'",

@@ -83,6 +83,8 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     model = build_model(config, plan, data)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if checkpoint and (state := read_state(checkpoint)).is_finished(plan.epochs, plan.seconds, plan.patience):
+        # `stopped` is also the name of the setting that ended the training.
+        reporter.note(f"This run has finished, after {state.epoch} epochs. For more, raise training.{state.stopped}.")
         return Fitted(run, state, plan, parameters)
 
     order = EpochOrder(len(train), plan.batch, plan.passes, config.training.seed)
@@ -114,6 +116,18 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     with _quiet_lightning(), _memory_errors(plan):
         _trainer(plan, run, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
     return Fitted(run, module.state, plan, parameters)
+
+
+def check_settings(config: Config, data: Prepared) -> None:
+    """Refuse settings that do not fit the data or the machine, before anything is written.
+
+    Raises:
+        ConfigError: As `fit` would.
+    """
+    plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
+    # Without memory for the weights, as they are thrown away.
+    with torch.device("meta"):
+        build_module(config, plan, data, build_model(config, plan, data), steps=1)
 
 
 def _open_batches(
@@ -190,6 +204,9 @@ def _quiet_lightning() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")
             yield
+    except SystemExit as error:
+        # Lightning answers a second Ctrl-C by leaving the program, even where it is but a library.
+        raise KeyboardInterrupt from error
     finally:
         logger.setLevel(level)
 
