@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,6 +58,12 @@ def limner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         return Result(int(end.value.code or 0), captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def run(trained: Any, tmp_path: Path) -> Path:
+    """A finished run of two epochs on the cells, to do anything with."""
+    return Path(shutil.copytree(trained.folder, tmp_path / "run"))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ Layer: training.
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from limner.errors import DataError
 from limner.files import atomic_path
@@ -23,6 +25,19 @@ from limner.training.state import TrainingState
 
 SAVE_EVERY = 600.0
 """Seconds after which a long epoch is saved in its middle."""
+
+
+class CheckpointFiles(TorchCheckpointIO):
+    """Writes checkpoints beside where they belong; Lightning's own way fills the system's temporary folder."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
+    ) -> None:
+        # Through memory, because `torch.save` hides that a disk is full behind a RuntimeError.
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        with atomic_path(os.fspath(path)) as temporary, temporary.open("wb") as file:
+            file.write(content.getbuffer())
 
 
 class Checkpoints(pl.Callback):
@@ -43,8 +58,7 @@ class Checkpoints(pl.Callback):
         return self._folder / "last.ckpt"
 
     def save_last(self, trainer: pl.Trainer) -> None:
-        with atomic_path(self.last) as temporary:
-            trainer.save_checkpoint(temporary)
+        trainer.save_checkpoint(self.last)
         self._saved = time.monotonic()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

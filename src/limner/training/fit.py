@@ -22,12 +22,12 @@ from limner.config import Config, parse_duration
 from limner.data.cache import default_cache_dir, open_samples
 from limner.data.catalog import Catalog, spread
 from limner.data.prepare import Prepared
-from limner.errors import ResourceError
+from limner.errors import DataError, ResourceError
 from limner.files import write_text
 from limner.inference.predictor import Predictor
 from limner.training.build import build_meta, build_model, build_module
 from limner.training.callbacks import Clock, Logs, Stop, Validation
-from limner.training.checkpoints import Checkpoints, find_checkpoint, read_state
+from limner.training.checkpoints import CheckpointFiles, Checkpoints, find_checkpoint, read_state
 from limner.training.loader import Batches, EpochOrder
 from limner.training.plan import Plan, make_plan
 from limner.training.progress import Reporter, Silent
@@ -74,7 +74,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     train, val = (data.catalog.subset(data.catalog.indices(split)) for split in ("train", "val"))
     checkpoint = find_checkpoint(run) if resume else None
     if resume:
-        plan = _extend(Plan.from_yaml((run / "plan.yaml").read_text(encoding="utf-8")), config)
+        plan = _extend(_read_plan(run / "plan.yaml"), config)
     else:
         plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
     write_text(run / "plan.yaml", plan.to_yaml())
@@ -173,6 +173,7 @@ def _trainer(plan: Plan, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
         precision="bf16-mixed" if plan.precision == "bf16" else "32-true",
         max_epochs=-1,  # `Stop` decides, because a resumed training does not count from zero
         callbacks=callbacks,
+        plugins=[CheckpointFiles()],
         logger=False,
         limit_val_batches=0,
         enable_checkpointing=False,
@@ -180,6 +181,17 @@ def _trainer(plan: Plan, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
         enable_model_summary=False,
         default_root_dir=run,
     )
+
+
+def _read_plan(path: Path) -> Plan:
+    try:
+        return Plan.from_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"the plan of the run at '{path}'",
+            getattr(error, "strerror", None) or "it is not UTF-8 text",
+            "Train anew.",
+        ) from error
 
 
 def _extend(plan: Plan, config: Config) -> Plan:

@@ -73,12 +73,21 @@ class Plan:
         """Read a plan back.
 
         Raises:
-            ConfigError: A choice is missing or unknown.
+            ConfigError: The text is damaged, or a choice is missing or unknown.
         """
-        choices = yaml.safe_load(text)
+        try:
+            choices = yaml.safe_load(text)
+        except yaml.YAMLError:
+            choices = None
         names = {item.name for item in fields(cls)} - {"because"}
+        if isinstance(choices, dict):
+            # A choice that was cut short is as good as missing.
+            whole = {"value", "because"}
+            choices = {
+                name: entry for name, entry in choices.items() if isinstance(entry, dict) and set(entry) == whole
+            }
         if not isinstance(choices, dict) or set(choices) != names:
-            odd = sorted(set(choices or ()) ^ names) if isinstance(choices, dict) else []
+            odd = sorted(set(choices) ^ names) if isinstance(choices, dict) else []
             raise ConfigError(
                 "a plan of this version of Limner", f"plan.yaml differs in {', '.join(odd) or 'form'}", "Train anew."
             )
