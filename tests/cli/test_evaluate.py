@@ -41,11 +41,12 @@ def test_a_split(limner: Limner, run: Path, tmp_path: Path, split: str) -> None:
     assert scored(tmp_path / "out") == {catalog.ids[index] for index in catalog.indices(split)}
 
 
+@pytest.mark.parametrize("precision", ["auto", "float32"])
 def test_the_best_epochs_validation_is_what_evaluation_finds(
-    limner: Limner, small: Small, data: Path, tmp_path: Path
+    limner: Limner, small: Small, data: Path, tmp_path: Path, precision: str
 ) -> None:
     run = tmp_path / "run"
-    limner("train", data, "-o", run, *small(epochs=3, precision="auto"))
+    limner("train", data, "-o", run, *small(epochs=3, precision=precision))
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     best = lines[lines[-1]["best_epoch"] - 1]
     summary = limner("evaluate", run, "--split", "val", "-o", tmp_path / "out", "--json").json

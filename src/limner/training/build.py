@@ -129,6 +129,7 @@ def build_meta(config: Config, plan: Plan, data: Prepared) -> BundleMeta:
             )
             for name, label_map in data.label_maps.items()
         },
+        precision=config.training.precision,
         tiling=TilingSpec(size=plan.tile, overlap=_TILE_OVERLAP),
         data=DataSpec(hash=catalog_digest(data.catalog), count=len(data.catalog), splits=data.catalog.split_counts()),
     )
