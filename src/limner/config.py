@@ -66,16 +66,44 @@ class DataConfig(_Section):
 
 
 class ModelConfig(_Section):
-    """The network."""
+    """The network. A key left out has the value that is usual for the architecture."""
 
-    name: str = Field("unet", description="Architecture.")
+    name: str = Field("unet", description="Architecture: `unet`, `improved_unet` or `encoder_unet`.")
     conv_sizes: list[Count] | None = Field(
-        None, min_length=1, description="Filters of each encoder level; the bottleneck doubles the last."
+        None,
+        min_length=1,
+        description="Filters of each encoder level, finest first. `unet` doubles the last for its bottleneck; "
+        "`improved_unet` has none below the last.",
     )
-    norm: Literal["batch", "instance", "group"] = Field("batch", description="Normalisation after each convolution.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout between the convolutions of each pair.")
-    up: Literal["transpose", "bilinear"] = Field("transpose", description="Up-sampling.")
+    norm: Literal["batch", "instance", "group"] | None = Field(
+        None, description="Normalisation. `unet`: batch; `improved_unet`: instance."
+    )
+    dropout: float | None = Field(
+        None, ge=0, lt=1, description="Dropout between the convolutions of each pair. `unet`: 0; `improved_unet`: 0.3."
+    )
+    up: Literal["transpose", "bilinear"] | None = Field(
+        None, description="Up-sampling of `unet`: transpose unless set. `improved_unet` has one way only."
+    )
     deep_supervision: bool = Field(False, description="Also train the coarser decoder levels.")
+    encoder: str | None = Field(None, description="Encoder of `encoder_unet`: a timm model. Default mobilenetv2_100.")
+    encoder_options: dict[str, Any] | None = Field(None, description="Further arguments of the timm model.")
+    decoder: Literal["unet", "pix2pix"] | None = Field(None, description="Decoder of `encoder_unet`: unet unless set.")
+    decoder_sizes: list[Count] | None = Field(
+        None, min_length=1, description="Filters of each decoder level of `encoder_unet`, coarsest first."
+    )
+    freeze_encoder: bool | None = Field(None, description="Leave the encoder of `encoder_unet` as it is.")
+    input_mean: float | list[float] | None = Field(
+        None, description="Mean that pretrained weights want, on the scale 0 to 1. Default: what timm says."
+    )
+    input_std: float | list[float] | None = Field(
+        None, description="Standard deviation that pretrained weights want. Default: what timm says."
+    )
+    pretrained: bool | None = Field(
+        None, description="Start `encoder_unet` from weights that timm fetches: yes, unless set."
+    )
+    encoder_weights: str | None = Field(
+        None, description="File of pretrained encoder weights (safetensors or state dict), instead of fetching them."
+    )
 
 
 class TrainingConfig(_Section):

@@ -79,14 +79,14 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     write_text(run / "plan.yaml", plan.to_yaml())
 
     torch.manual_seed(config.training.seed)
-    model = build_model(config, plan, data)
+    model = build_model(config, plan, data, fresh=not resume)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if checkpoint and (state := read_state(checkpoint)).is_finished(plan.epochs, plan.seconds, plan.patience):
         return Fitted(run, state, plan, parameters)
 
     order = EpochOrder(len(train), plan.batch, plan.passes, config.training.seed)
     module = build_module(config, plan, data, model, order.steps)
-    meta = build_meta(config, plan, data)
+    meta = build_meta(config, plan, data, model)
     batches = _open_batches(config, plan, data, train, order, module.state, reporter)
     validation = Validation(
         Predictor(module.best_weights, meta, device=plan.device, precision=plan.precision),
