@@ -21,6 +21,24 @@ MODELS_UNDER_TEST = [
     pytest.param("unet", {**SMALL, "norm": "group"}, id="unet-group"),
     pytest.param("unet", {"conv_sizes": (8,)}, id="unet-one-level"),
     pytest.param("unet", {"conv_sizes": (8, 24, 16)}, id="unet-uneven-widths"),
+    pytest.param("improved_unet", {"conv_sizes": (8, 16, 32)}, id="improved-unet"),
+    pytest.param("improved_unet", {**SMALL, "norm": "batch", "dropout": 0.0}, id="improved-unet-batch"),
+    pytest.param("improved_unet", {"conv_sizes": (8, 24, 16), "norm": "group"}, id="improved-unet-uneven-widths"),
+    pytest.param(
+        "encoder_unet",
+        # By default the last norm of every residual block starts at 0, and so do gradients inside it.
+        {
+            "encoder": "test_resnet",
+            "encoder_options": {"zero_init_last": False},
+            "decoder_sizes": (32, 24, 16, 8, 8),
+        },
+        id="encoder-unet",
+    ),
+    pytest.param(
+        "encoder_unet",
+        {"encoder": "mobilenetv2_035", "decoder": "pix2pix", "decoder_sizes": (32, 24, 16, 8)},
+        id="encoder-unet-pix2pix",
+    ),
 ]
 TARGETS = {"mask": 2, "depth": 1}
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
+from limner.bundle import load_bundle, read_meta
 from limner.errors import DataError, ResourceError
+from limner.models import create_model
 from limner.training import checkpoints
 from limner.training.checkpoints import read_state
 from limner.training.fit import _memory_errors
@@ -150,6 +152,7 @@ def test_the_cache_changes_nothing(cells: Path, small_train: Train, tmp_path: Pa
         {"model.norm": "instance", "training.optimizer": "sgd", "training.schedule": "polynomial"},
         {"model.up": "bilinear", "training.loss": "focal+lovasz", "training.ema": 0.0, "training.grad_clip": 0.0},
         {"training.precision": "bf16", "model.norm": "group", "model.conv_sizes": [8, 16]},
+        {"model.name": "improved_unet", "model.deep_supervision": True, "model.conv_sizes": [4, 8, 16, 16]},
         {"data.size": [37, 51], "augment.preset": "strong", "training.foreground_crops": 1.0},
     ],
     ids=lambda settings: ",".join(settings),
@@ -158,6 +161,29 @@ def test_settings_train(cells: Path, small_train: Train, tmp_path: Path, setting
     run = small_train(cells, tmp_path / "run", settings={"training.epochs": 1} | settings)
     assert run.summary is not None
     assert run.summary["n_images"] == 2
+
+
+def test_a_pretrained_encoder_trains_with_the_intensities_it_wants(
+    cells: Path, small_train: Train, tmp_path: Path
+) -> None:
+    options = {"encoder": "mobilenetv2_035", "decoder": "pix2pix", "decoder_sizes": [8, 8, 8, 8]}
+    model = create_model("encoder_unet", in_channels=1, out_channels=1, **options)
+    save_file(model.encoder.state_dict(), tmp_path / "encoder.safetensors")
+    settings = {f"model.{name}": value for name, value in options.items()} | {
+        "model.name": "encoder_unet",
+        "model.conv_sizes": None,
+        "model.encoder_weights": str(tmp_path / "encoder.safetensors"),
+        "model.input_mean": 0.25,
+        "model.input_std": 0.5,
+        "model.freeze_encoder": True,
+        "training.epochs": 1,
+    }
+    run = small_train(cells, tmp_path / "run", settings=settings)
+    (tmp_path / "encoder.safetensors").unlink()
+    assert (read_meta(run.model).inputs.mean, read_meta(run.model).inputs.std) == ([0.25], [0.5])
+    kept = load_bundle(run.model).model.encoder.state_dict()
+    assert all(torch.equal(value, kept[name]) for name, value in model.encoder.state_dict().items())
+    assert not small_train(None, resume=run.folder, settings={**settings, "training.epochs": 2}).interrupted
 
 
 def test_a_time_budget_ends_the_training_with_a_model(cells: Path, small_train: Train, tmp_path: Path) -> None:

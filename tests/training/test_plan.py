@@ -2,11 +2,11 @@
 
 import pytest
 
-from limner.config import Config, load_config
+from limner.config import Config, ModelConfig, load_config
 from limner.data.fingerprint import Fingerprint
 from limner.data.labels import LabelMap
 from limner.errors import ConfigError
-from limner.training.plan import Plan, make_plan
+from limner.training.plan import Plan, _network, make_plan
 
 BINARY = LabelMap("binary", ("background", "cell"), ((0, 0, 0), (255, 0, 0)), "values", ((0,), (255,)), (), "test")
 
@@ -63,6 +63,43 @@ def test_settings_win_over_choices() -> None:
     assert made.because["batch"] == "set"
 
 
+def test_the_unet_has_its_usual_settings() -> None:
+    made = plan()
+    assert made.network == {"norm": "batch", "dropout": 0.0, "up": "transpose", "deep_supervision": False}
+    assert made.because["network"] == "what is usual for unet"
+    assert (made.memory_format, made.losses) == ("channels_last", {"mask": "bce+dice"})
+
+
+def test_the_improved_unet_is_trained_as_published() -> None:
+    made = plan("model.name=improved_unet")
+    assert made.conv_sizes == (16, 32, 64, 128, 256)
+    assert made.network == {"norm": "instance", "dropout": 0.3, "deep_supervision": False}
+    assert (made.memory_format, made.losses) == ("contiguous", {"mask": "dice"})
+    assert "published" in made.because["conv_sizes"]
+    assert "published" in made.because["losses"]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
+def test_the_improved_unet_is_as_wide_on_every_device(device: str) -> None:
+    (conv_sizes, _), _ = _network(ModelConfig(name="improved_unet"), device)
+    assert conv_sizes == (16, 32, 64, 128, 256)
+
+
+def test_settings_of_the_network_win_over_its_usual_ones() -> None:
+    made = plan("model.name=improved_unet", "norm=batch", "dropout=0", "conv_sizes=[8,16]", "loss=bce")
+    assert made.network == {"norm": "batch", "dropout": 0.0, "deep_supervision": False}
+    assert made.because["network"] == "set: norm, dropout; else what is usual for improved_unet"
+    assert (made.conv_sizes, made.memory_format, made.losses) == ((8, 16), "channels_last", {"mask": "bce"})
+
+
+@pytest.mark.parametrize(
+    ("override", "words"), [("model.name=improved-unet", "improved_unet"), ("model.up=bilinear", "up")]
+)
+def test_what_the_network_does_not_have_is_refused_before_training(override: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        plan("model.name=improved_unet", override)
+
+
 def test_few_samples_are_passed_several_times_an_epoch() -> None:
     made = plan(train_count=14)
     assert made.passes * 14 >= 50 * made.batch
@@ -111,3 +148,12 @@ def test_a_large_validation_split_is_scored_in_part() -> None:
     assert plan(val_count=60_000).val_samples == 500
     assert plan(val_count=60).val_samples == 60
     assert plan("val_samples=5", val_count=60).val_samples == 5
+
+
+def test_a_pretrained_encoder_is_the_default_of_its_model_alone() -> None:
+    assert plan().encoder_weights is None
+    assert plan("model.name=encoder_unet").encoder_weights == "timm"
+    assert plan("model.name=encoder_unet", "pretrained=false").encoder_weights is None
+    assert plan("model.name=encoder_unet", "encoder_weights=w.safetensors").encoder_weights == "w.safetensors"
+    with pytest.raises(ConfigError, match="encoder_unet"):
+        plan("pretrained=true")

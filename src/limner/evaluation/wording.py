@@ -131,6 +131,7 @@ _SPELLED_OUT = {
     "lr": "Learning rate",
     "ema": "Average of the weights (EMA)",
     "conv_sizes": "Filters per level",
+    "network": "Further settings of the network",
     "gpu": "GPU",
     "seconds": "Time budget in seconds",
     "passes": "Passes per epoch",

@@ -10,7 +10,21 @@ nothing of configurations, files or training. Every model offers
 
 from __future__ import annotations
 
-from limner.models.table import MODELS, create_model
+from limner.models.encoder_unet import EncoderUNet
+from limner.models.encoder_weights import load_encoder_weights
+from limner.models.improved_unet import ImprovedUNet
+from limner.models.summary import Summary, summarize
+from limner.models.table import MODELS, create_model, model_settings
 from limner.models.unet import UNet
 
-__all__ = ["MODELS", "UNet", "create_model"]
+__all__ = [
+    "MODELS",
+    "EncoderUNet",
+    "ImprovedUNet",
+    "Summary",
+    "UNet",
+    "create_model",
+    "load_encoder_weights",
+    "model_settings",
+    "summarize",
+]

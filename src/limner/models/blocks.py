@@ -5,6 +5,7 @@ Layer: models. Tensors are `batch channels height width`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 import torch
@@ -13,6 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limner.errors import ConfigError
+
+CONVOLUTIONS: dict[int, type[nn.Conv2d | nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+BATCH_NORMS: dict[int, type[nn.BatchNorm2d | nn.BatchNorm3d]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+INSTANCE_NORMS: dict[int, type[nn.InstanceNorm2d | nn.InstanceNorm3d]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+"""Layers whose class depends on the number of dimensions: 2 for pictures, 3 for volumes."""
 
 NORMS = ("batch", "instance", "group")
 UPS = ("transpose", "bilinear")
@@ -41,12 +47,10 @@ class DoubleConv(nn.Module):
         self, in_channels: int, out_channels: int, *, middle: int | None = None, norm: str, dropout: float
     ) -> None:
         super().__init__()
-        if not 0 <= dropout < 1:
-            raise ConfigError("dropout is in [0, 1)", f"dropout = {dropout}", "0.1 to 0.5 are usual; 0 turns it off.")
         middle = middle or out_channels
         self.first = nn.Conv2d(in_channels, middle, 3, padding=1, bias=False)
         self.first_norm = make_norm(norm, middle)
-        self.dropout = nn.Dropout(dropout) if dropout > 0 else nn.Identity()
+        self.dropout = make_dropout(dropout)
         self.second = nn.Conv2d(middle, out_channels, 3, padding=1, bias=False)
         self.second_norm = make_norm(norm, out_channels)
 
@@ -98,17 +102,22 @@ class Up(nn.Module):
         return joined
 
 
-def make_norm(norm: str, channels: int) -> nn.Module:
+def make_norm(norm: str, channels: int, *, dimensions: int = 2) -> nn.Module:
     """The normalisation layer named `norm` for `channels` channels, with a learned scale and shift.
+
+    Args:
+        norm: One of `NORMS`.
+        channels: Channels of the features.
+        dimensions: 2 for pictures, 3 for volumes.
 
     Raises:
         ConfigError: `norm` is not one of `NORMS`, or `channels` cannot be cut into `GROUPS` groups.
     """
     check_choice("norm", norm, NORMS)
     if norm == "batch":
-        return nn.BatchNorm2d(channels)
+        return BATCH_NORMS[dimensions](channels)
     if norm == "instance":
-        return nn.InstanceNorm2d(channels, affine=True)
+        return INSTANCE_NORMS[dimensions](channels, affine=True)
     if channels % GROUPS:
         raise ConfigError(
             f"with norm = group every width is a multiple of {GROUPS}",
@@ -116,6 +125,35 @@ def make_norm(norm: str, channels: int) -> nn.Module:
             f"Choose multiples of {GROUPS} for conv_sizes, or norm = instance.",
         )
     return nn.GroupNorm(GROUPS, channels)
+
+
+def make_dropout(dropout: float) -> nn.Module:
+    """The layer that zeroes each number with probability `dropout` while training; 0 gives one that does nothing.
+
+    Raises:
+        ConfigError: `dropout` is not in [0, 1).
+    """
+    if not 0 <= dropout < 1:
+        raise ConfigError("dropout is in [0, 1)", f"dropout = {dropout}", "0.1 to 0.5 are usual; 0 turns it off.")
+    return nn.Dropout(dropout) if dropout > 0 else nn.Identity()
+
+
+def check_channels(in_channels: int, conv_sizes: Sequence[int]) -> None:
+    """Refuse images without channels, and widths that are missing or below 1.
+
+    Raises:
+        ConfigError: One of them is so.
+    """
+    if in_channels < 1:
+        raise ConfigError(
+            "in_channels is 1 or more", f"in_channels = {in_channels}", "1 for grey images, 3 for colour."
+        )
+    if len(conv_sizes) == 0 or any(width < 1 for width in conv_sizes):
+        raise ConfigError(
+            "conv_sizes lists one width of 1 or more per level",
+            f"conv_sizes = {list(conv_sizes)}",
+            "[64, 128, 256, 512] is the classic network; [16, 32, 64] a small one.",
+        )
 
 
 def check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
@@ -157,9 +195,9 @@ def initialize_weights(module: nn.Module) -> None:
     before a ReLU. Transposed convolutions have no ReLU after them and one tap per output pixel, so
     their variance is 1 / channels in.
     """
-    if isinstance(module, nn.Conv2d):
+    if isinstance(module, nn.Conv2d | nn.Conv3d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     elif isinstance(module, nn.ConvTranspose2d):
         nn.init.normal_(module.weight, std=module.in_channels**-0.5)
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.bias is not None:
+    if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d) and module.bias is not None:
         nn.init.zeros_(module.bias)

@@ -1,4 +1,4 @@
-"""Heads: one 1×1 convolution per target, from features to logits.
+"""Heads: one small convolution per target, from features to logits.
 
 Layer: models.
 """
@@ -21,17 +21,26 @@ class Heads(nn.Module):
     Args:
         in_channels: Channels of the features.
         targets: Channels of each target's logits, by name; see `as_targets`.
+        double: Give logits of twice the size of the features: a transposed 4×4 convolution of stride 2
+            in place of a 1×1 convolution.
     """
 
-    def __init__(self, in_channels: int, targets: Mapping[str, int]) -> None:
+    def __init__(self, in_channels: int, targets: Mapping[str, int], *, double: bool = False) -> None:
         super().__init__()
         # The prefix keeps targets named like a method of the container ("values", "type") possible.
-        self.convs = nn.ModuleDict({f"to_{name}": nn.Conv2d(in_channels, count, 1) for name, count in targets.items()})
+        self.convs = nn.ModuleDict(
+            {
+                f"to_{name}": nn.ConvTranspose2d(in_channels, count, 4, stride=2, padding=1)
+                if double
+                else nn.Conv2d(in_channels, count, 1)
+                for name, count in targets.items()
+            }
+        )
 
     def forward(
         self, features: Float[Tensor, "batch channels height width"]
-    ) -> dict[str, Float[Tensor, "batch _ height width"]]:
-        """`{target: logits}` at the size of the features."""
+    ) -> dict[str, Float[Tensor, "batch _ _ _"]]:
+        """`{target: logits}` at the size of the features, or twice it."""
         return {name.removeprefix("to_"): conv(features) for name, conv in self.convs.items()}
 
 

@@ -14,10 +14,14 @@ from torch import nn
 
 from limner.errors import ConfigError
 from limner.models.blocks import check_choice
+from limner.models.encoder_unet import EncoderUNet
+from limner.models.improved_unet import ImprovedUNet
 from limner.models.unet import UNet
 
 MODELS: dict[str, type[nn.Module]] = {
     "unet": UNet,
+    "improved_unet": ImprovedUNet,
+    "encoder_unet": EncoderUNet,
 }
 """Name → class. Names are written in configurations and bundles, so they are for ever."""
 
@@ -40,15 +44,30 @@ def create_model(name: str, *, in_channels: int, out_channels: int | Mapping[str
         >>> sum(parameter.numel() for parameter in model.parameters())
         29481
     """
+    settings = model_settings(name, kwargs)
+    return MODELS[name](in_channels=in_channels, out_channels=out_channels, **settings)
+
+
+def model_settings(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every keyword argument of a model's class but its channels: those given, and its own defaults for the rest.
+
+    Raises:
+        ConfigError: The name or a keyword is unknown; the message names the nearest and the choices.
+
+    Example:
+        >>> model_settings("improved_unet", {"dropout": 0.1})["norm"]
+        'instance'
+    """
     check_choice("the model", name, tuple(MODELS))
-    choices = [key for key in inspect.signature(MODELS[name]).parameters if key not in ("in_channels", "out_channels")]
-    unknown = [key for key in kwargs if key not in choices]
+    parameters = inspect.signature(MODELS[name]).parameters
+    defaults = {key: value.default for key, value in parameters.items() if key not in ("in_channels", "out_channels")}
+    unknown = [key for key in given if key not in defaults]
     if unknown:
-        near = get_close_matches(unknown[0], choices, n=1)
+        near = get_close_matches(unknown[0], defaults, n=1)
         hint = f"Did you mean '{near[0]}'? " if near else ""
         raise ConfigError(
             f"settings that the model '{name}' has",
             f"unknown: {', '.join(unknown)}",
-            f"{hint}It has {', '.join(choices)}.",
+            f"{hint}It has {', '.join(defaults)}.",
         )
-    return MODELS[name](in_channels=in_channels, out_channels=out_channels, **kwargs)
+    return defaults | dict(given)

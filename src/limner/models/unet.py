@@ -11,8 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from limner.errors import ConfigError
-from limner.models.blocks import DoubleConv, Up, initialize_weights, pad_to_stride
+from limner.models.blocks import DoubleConv, Up, check_channels, initialize_weights, pad_to_stride
 from limner.models.heads import Heads, as_targets
 
 
@@ -68,7 +67,7 @@ class UNet(nn.Module):
         deep_supervision: bool = False,
     ) -> None:
         super().__init__()
-        _check_channels(in_channels, conv_sizes)
+        check_channels(in_channels, conv_sizes)
         targets = as_targets(out_channels)
         widths = list(conv_sizes)
         # Without a transposed convolution to halve the channels, each level hands up the width above it.
@@ -125,16 +124,3 @@ class UNet(nn.Module):
             # Forgetting the coarser levels at once keeps inference small.
             kept = [features, *kept][:levels]
         return kept
-
-
-def _check_channels(in_channels: int, conv_sizes: Sequence[int]) -> None:
-    if in_channels < 1:
-        raise ConfigError(
-            "in_channels is 1 or more", f"in_channels = {in_channels}", "1 for grey images, 3 for colour."
-        )
-    if len(conv_sizes) == 0 or any(width < 1 for width in conv_sizes):
-        raise ConfigError(
-            "conv_sizes lists one width of 1 or more per level",
-            f"conv_sizes = {list(conv_sizes)}",
-            "[64, 128, 256, 512] is the classic network; [16, 32, 64] a small one.",
-        )

@@ -17,7 +17,7 @@ from limner.data.digests import catalog_digest
 from limner.data.prepare import Prepared
 from limner.errors import ConfigError
 from limner.losses import create_loss
-from limner.models import create_model
+from limner.models import EncoderUNet, create_model, load_encoder_weights
 from limner.training.module import SegmentationModule
 from limner.training.optimizers import create_optimizer, create_schedule
 from limner.training.plan import Plan
@@ -26,23 +26,36 @@ from limner.training.state import TrainingState
 _TILE_OVERLAP = 0.25
 
 
-def build_model(config: Config, plan: Plan, data: Prepared) -> nn.Module:
-    """The network with fresh weights."""
-    return create_model(config.model.name, **_model_arguments(config, plan, data))
+def build_model(config: Config, plan: Plan, data: Prepared, *, fresh: bool = True) -> nn.Module:
+    """The network; with the encoder's pretrained weights, if it is to have any and is `fresh`.
+
+    Raises:
+        ConfigError: Impossible settings, or pretrained weights that cannot be fetched.
+        BundleError: A file of weights that do not fit.
+    """
+    model = create_model(config.model.name, **_model_arguments(plan, data))
+    if fresh and plan.encoder_weights:
+        load_encoder_weights(model, None if plan.encoder_weights == "timm" else plan.encoder_weights)
+    return model
 
 
-def _model_arguments(config: Config, plan: Plan, data: Prepared) -> dict[str, Any]:
+def _intensity(plan: Plan, data: Prepared, model: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel: what pretrained weights want, else those of the data."""
+    if plan.encoder_weights:
+        assert isinstance(model, EncoderUNet)
+        return tuple(model.input_mean), tuple(model.input_std)
+    return data.fingerprint.mean, data.fingerprint.std
+
+
+def _model_arguments(plan: Plan, data: Prepared) -> dict[str, Any]:
     outputs = {
         name: 1 if label_map.task == "binary" else label_map.num_classes for name, label_map in data.label_maps.items()
     }
     return {
         "in_channels": data.fingerprint.channels,
         "out_channels": outputs,
-        "conv_sizes": list(plan.conv_sizes),
-        "norm": config.model.norm,
-        "dropout": config.model.dropout,
-        "up": config.model.up,
-        "deep_supervision": config.model.deep_supervision,
+        **({"conv_sizes": list(plan.conv_sizes)} if plan.conv_sizes else {}),
+        **plan.network,
     }
 
 
@@ -66,6 +79,7 @@ def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module, s
         for name, label_map in data.label_maps.items()
     }
     total = plan.epochs * steps
+    mean, std = _intensity(plan, data, model)
 
     def progress(state: TrainingState) -> float:
         by_time = state.seconds / plan.seconds if plan.seconds else 0.0
@@ -76,8 +90,8 @@ def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module, s
         losses,
         plan.augmentation(),
         value_range=(data.fingerprint.low, data.fingerprint.high),
-        mean=data.fingerprint.mean,
-        std=data.fingerprint.std,
+        mean=mean,
+        std=std,
         optimizer=lambda network: create_optimizer(
             training.optimizer,
             network,
@@ -105,18 +119,19 @@ def _check_class_weights(weights: Sequence[float] | None, data: Prepared) -> Non
             )
 
 
-def build_meta(config: Config, plan: Plan, data: Prepared) -> BundleMeta:
+def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module) -> BundleMeta:
     """Everything prediction needs besides the weights."""
     fingerprint = data.fingerprint
+    mean, std = _intensity(plan, data, model)
     return BundleMeta(
-        model=ModelSpec(name=config.model.name, kwargs=_model_arguments(config, plan, data)),
+        model=ModelSpec(name=config.model.name, kwargs=_model_arguments(plan, data)),
         inputs=InputSpec(
             channels=fingerprint.channels,
             dtype=fingerprint.dtype,  # type: ignore[arg-type]  # checked by the model
             low=fingerprint.low,
             high=fingerprint.high,
-            mean=list(fingerprint.mean),
-            std=list(fingerprint.std),
+            mean=list(mean),
+            std=list(std),
             fit=plan.fit,
             size=plan.size,
         ),

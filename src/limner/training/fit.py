@@ -80,7 +80,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     write_text(run / "plan.yaml", plan.to_yaml())
 
     torch.manual_seed(config.training.seed)
-    model = build_model(config, plan, data)
+    model = build_model(config, plan, data, fresh=not resume)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if checkpoint and (state := read_state(checkpoint)).is_finished(plan.epochs, plan.seconds, plan.patience):
         # `stopped` is also the name of the setting that ended the training.
@@ -89,7 +89,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
 
     order = EpochOrder(len(train), plan.batch, plan.passes, config.training.seed)
     module = build_module(config, plan, data, model, order.steps)
-    meta = build_meta(config, plan, data)
+    meta = build_meta(config, plan, data, model)
     batches = _open_batches(config, plan, data, train, order, module.state, reporter)
     validation = Validation(
         Predictor(module.best_weights, meta, device=plan.device, precision=plan.precision),
@@ -125,8 +125,8 @@ def check_settings(config: Config, data: Prepared) -> None:
         ConfigError: As `fit` would.
     """
     plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
-    # Without memory for the weights, as they are thrown away.
-    with torch.device("meta"):
+    # Without memory for weights that are thrown away; pretrained ones are read, to know that they fit.
+    with torch.device("cpu" if plan.encoder_weights else "meta"):
         build_module(config, plan, data, build_model(config, plan, data), steps=1)
 
 

@@ -16,16 +16,18 @@ import torch
 import yaml
 
 from limner.augment import Augmentation, create_augmentation
-from limner.config import AugmentConfig, Config, parse_duration
+from limner.config import AugmentConfig, Config, ModelConfig, parse_duration
 from limner.data.fingerprint import Fingerprint
 from limner.data.labels import LabelMap
 from limner.errors import ConfigError
 from limner.inference.hardware import choose_device, choose_precision
+from limner.models import model_settings
 from limner.types import Size
 
 _MANY_OBJECTS = 4
 _LONGEST_SIDE = {"cpu": 256, "cuda": 512, "mps": 256}
-_CONV_SIZES = {"cpu": [16, 32, 64, 128, 256], "cuda": [32, 64, 128, 256, 512], "mps": [16, 32, 64, 128, 256]}
+_UNET_SIZES = {"cpu": [16, 32, 64, 128, 256], "cuda": [32, 64, 128, 256, 512], "mps": [16, 32, 64, 128, 256]}
+_PUBLISHED_LOSSES = {"improved_unet": "dice"}
 _PIXELS_PER_STEP = {"cpu": 8 * 256**2, "cuda": 16 * 512**2, "mps": 8 * 256**2}
 _STEPS_PER_EPOCH = 50
 _STRIDE = 32
@@ -49,6 +51,11 @@ class Plan:
     """Time budget; the schedule follows the clock where there is one."""
     patience: int
     conv_sizes: tuple[int, ...]
+    """Widths of the network's levels; empty where the network has none to choose."""
+    network: dict[str, Any]
+    """The network's other keyword arguments."""
+    encoder_weights: str | None
+    """Pretrained weights the encoder starts from: a file, or `timm` for those it fetches; None for random ones."""
     losses: dict[str, str]
     lr: float
     ema: float
@@ -123,14 +130,15 @@ def make_plan(
     device = _device(training.device)
     chosen["device"] = device
     chosen["precision"] = _precision(training.precision, device[0])
-    chosen["memory_format"] = _memory_format(training.memory_format, config.model.norm)
+    chosen["conv_sizes"], chosen["network"] = _network(config.model, device[0])
+    chosen["encoder_weights"] = _encoder_weights(config.model)
+    chosen["memory_format"] = _memory_format(training.memory_format, chosen["network"][0].get("norm", "batch"))
     chosen["fit"], chosen["size"] = _fit_and_size(config, fingerprint, device[0])
     size: Size = chosen["size"][0]
     chosen["batch"] = _batch(training.batch, size, train_count, device[0])
     chosen["passes"] = _passes(training.steps_per_epoch, train_count, chosen["batch"][0])
     chosen |= _length(config)
-    chosen["conv_sizes"] = _conv_sizes(config.model.conv_sizes, device[0])
-    chosen["losses"] = _losses(training.loss, label_maps)
+    chosen["losses"] = _losses(training.loss, label_maps, config.model.name)
     chosen["lr"] = _lr(training.lr, training.optimizer)
     chosen["ema"] = _ema(training.ema)
     chosen["augment"] = _augment(config.augment)
@@ -240,20 +248,44 @@ def _val_samples(asked: int | None, count: int) -> tuple[int, str]:
     return _VAL_SAMPLES, f"evenly spread over the {count}: enough to tell which epoch is best"
 
 
-def _conv_sizes(asked: list[int] | None, device: str) -> tuple[tuple[int, ...], str]:
-    if asked:
-        return tuple(asked), "set"
-    return tuple(_CONV_SIZES[device]), f"a width the {device} trains in reasonable time"
+def _network(asked: ModelConfig, device: str) -> tuple[tuple[tuple[int, ...], str], tuple[dict[str, Any], str]]:
+    """Widths, and all other keyword arguments of the model's class."""
+    given = asked.model_dump(exclude={"name", "pretrained", "encoder_weights"}, exclude_defaults=True)
+    settings = model_settings(asked.name, given)
+    own = tuple(settings.pop("conv_sizes", ()))
+    if given.pop("conv_sizes", None):
+        sizes = (own, "set")
+    elif asked.name == "unet":
+        sizes = (tuple(_UNET_SIZES[device]), f"a width the {device} trains in reasonable time")
+    else:
+        sizes = (own, f"as {asked.name} was published" if own else f"{asked.name} has no such setting")
+    usual = f"what is usual for {asked.name}"
+    return sizes, (settings, f"set: {', '.join(given)}; else {usual}" if given else usual)
 
 
-def _losses(asked: str | None, label_maps: dict[str, LabelMap]) -> tuple[dict[str, str], str]:
+def _encoder_weights(asked: ModelConfig) -> tuple[str | None, str]:
+    if asked.encoder_weights:
+        return asked.encoder_weights, "set"
+    if asked.name != "encoder_unet":
+        if asked.pretrained:
+            raise ConfigError(
+                "a model with pretrained weights", f"model.name={asked.name}", "Set model.name=encoder_unet."
+            )
+        return None, f"{asked.name} learns from scratch"
+    if asked.pretrained is False:
+        return None, "set"
+    return "timm", "a pretrained encoder needs fewer pictures"
+
+
+def _losses(asked: str | None, label_maps: dict[str, LabelMap], model: str) -> tuple[dict[str, str], str]:
     if asked:
         return dict.fromkeys(label_maps, asked), "set"
-    default = {"binary": "bce+dice", "multiclass": "ce+dice", "multilabel": "bce+dice", "regression": "l1"}
-    return (
-        {name: default[label_map.task] for name, label_map in label_maps.items()},
-        "cross-entropy learns every pixel, Dice keeps small classes in sight",
-    )
+    default = {"binary": "bce+dice", "multiclass": "ce+dice", "multilabel": "bce+dice"}
+    because = "cross-entropy learns every pixel, Dice keeps small classes in sight"
+    if published := _PUBLISHED_LOSSES.get(model):
+        default = dict.fromkeys(default, published)
+        because = f"the loss {model} was published with"
+    return {name: default.get(label_map.task, "l1") for name, label_map in label_maps.items()}, because
 
 
 def _lr(asked: float | None, optimizer: str) -> tuple[float, str]:

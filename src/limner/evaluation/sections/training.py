@@ -45,7 +45,8 @@ def story(folder: RunFolder) -> list[str]:
     """What was trained, on what, and for how long: one sentence each, as far as known."""
     sentences = []
     run, last = folder.run, folder.epochs[-1] if folder.epochs else None
-    network = f"A {network_name(folder)}"
+    network = network_name(folder)
+    network = f"{'An' if network[0] in 'AEIO' else 'A'} {network}"
     if run.parameters:
         network += f" with {wording.parameters(run.parameters)} parameters"
     if last is not None:
@@ -66,7 +67,7 @@ def story(folder: RunFolder) -> list[str]:
 def network_name(folder: RunFolder) -> str:
     """What the network is called in print."""
     name = folder.bundle.model.name if folder.bundle else "network"
-    return {"unet": "U-Net"}.get(name, name)
+    return {"unet": "U-Net", "improved_unet": "Improved U-Net"}.get(name, name)
 
 
 def best_epoch(epochs: list[EpochRecord]) -> EpochRecord | None:

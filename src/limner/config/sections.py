@@ -1,0 +1,203 @@
+"""What the settings are called and what they may be.
+
+Layer: config.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from limner.config.yaml12 import dump_yaml
+from limner.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DataConfig(_Section):
+    """Where the samples are, how they are read, and how they are split."""
+
+    path: str | None = Field(None, description="Folder, .csv or .zip that holds pictures and masks.")
+    images: str | None = Field(None, description="Folder of pictures, when it is not inside `path`.")
+    masks: str | None = Field(None, description="Folder of masks, when it is not inside `path`.")
+    layout: str = Field("auto", description="How samples lie on disk: auto, or a layout's name.")
+    page: Annotated[int, Field(ge=0)] | Literal["all"] | None = Field(
+        None, description="Which page of multi-page files: a number from 0, or `all` for one sample each."
+    )
+    unmatched: Literal["stop", "skip"] = Field("stop", description="Files without a partner: stop, or leave them out.")
+    unreadable: Literal["stop", "skip"] = Field("stop", description="Damaged files: stop, or leave them out.")
+    split: str | None = Field(None, description="Shares as `train:val:test`, such as `70:15:15`, or `train:val`.")
+    val: float | None = Field(None, ge=0, description="Validation samples: a share below 1, or a count. Default 0.15.")
+    test: float | None = Field(None, ge=0, description="Test samples: a share below 1, or a count. Default 0.15.")
+    seed: Seed = Field(0, description="Seed of the split.")
+    keep_splits: str | None = Field(
+        None, description="Run folder or `samples.csv` of an earlier run: samples it has keep their split."
+    )
+    class_names: list[str] | None = Field(None, description="Names by class id, background first.")
+    values: list[list[Any]] | None = Field(
+        None, description="Stored mask values of each class id, such as `[[0], [255]]`; found by inspection if absent."
+    )
+    ignore_values: list[int] = Field([], description="Stored mask values that take no part in training or scores.")
+    fit: Literal["resize", "native"] | None = Field(
+        None, description="`resize`: every picture to `size`. `native`: own scale, trained on crops of `size`."
+    )
+    size: tuple[Count, Count] | None = Field(None, description="Working size or crop, `[height, width]` in pixels.")
+    cache: bool = Field(True, description="Keep decoded pictures in a memory-mapped cache.")
+    cache_dir: str | None = Field(None, description="Folder of the cache. Default: the user's cache folder.")
+    cache_limit_gb: Positive = Field(20.0, description="Most disk space the cache may take, in 10⁹ bytes.")
+
+
+class ModelConfig(_Section):
+    """The network. A key left out has the value that is usual for the architecture."""
+
+    name: str = Field("unet", description="Architecture: `unet`, `improved_unet` or `encoder_unet`.")
+    conv_sizes: list[Count] | None = Field(
+        None,
+        min_length=1,
+        description="Filters of each encoder level, finest first. `unet` doubles the last for its bottleneck; "
+        "`improved_unet` has none below the last.",
+    )
+    norm: Literal["batch", "instance", "group"] | None = Field(
+        None, description="Normalisation. `unet`: batch; `improved_unet`: instance."
+    )
+    dropout: float | None = Field(
+        None, ge=0, lt=1, description="Dropout between the convolutions of each pair. `unet`: 0; `improved_unet`: 0.3."
+    )
+    up: Literal["transpose", "bilinear"] | None = Field(
+        None, description="Up-sampling of `unet`: transpose unless set. `improved_unet` has one way only."
+    )
+    deep_supervision: bool = Field(False, description="Also train the coarser decoder levels.")
+    encoder: str | None = Field(None, description="Encoder of `encoder_unet`: a timm model. Default mobilenetv2_100.")
+    encoder_options: dict[str, Any] | None = Field(None, description="Further arguments of the timm model.")
+    decoder: Literal["unet", "pix2pix"] | None = Field(None, description="Decoder of `encoder_unet`: unet unless set.")
+    decoder_sizes: list[Count] | None = Field(
+        None, min_length=1, description="Filters of each decoder level of `encoder_unet`, coarsest first."
+    )
+    freeze_encoder: bool | None = Field(None, description="Leave the encoder of `encoder_unet` as it is.")
+    input_mean: float | list[float] | None = Field(
+        None, description="Mean that pretrained weights want, on the scale 0 to 1. Default: what timm says."
+    )
+    input_std: float | list[float] | None = Field(
+        None, description="Standard deviation that pretrained weights want. Default: what timm says."
+    )
+    pretrained: bool | None = Field(
+        None, description="Start `encoder_unet` from weights that timm fetches: yes, unless set."
+    )
+    encoder_weights: str | None = Field(
+        None, description="File of pretrained encoder weights (safetensors or state dict), instead of fetching them."
+    )
+
+
+class TrainingConfig(_Section):
+    """How the network learns."""
+
+    epochs: Count | None = Field(None, description="Passes over the training samples.")
+    time: str | None = Field(None, description="Time budget, such as `90s`, `15m`, `2h`; the schedule fits into it.")
+    batch: Count | None = Field(None, description="Samples per step.")
+    steps_per_epoch: Count | None = Field(
+        None, description="Least steps per epoch: small data sets are passed several times, augmented anew."
+    )
+    loss: str | None = Field(None, description="Losses joined by +, such as `ce+dice`, `0.5*bce+tversky`, `focal`.")
+    class_weights: list[Positive] | None = Field(None, description="Weight of each class in the loss.")
+    optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="Optimiser.")
+    lr: Positive | None = Field(None, description="Highest learning rate.")
+    weight_decay: float = Field(1e-4, ge=0, description="Weight decay, on convolution kernels only.")
+    momentum: Fraction = Field(0.9, description="Momentum of SGD (Nesterov).")
+    schedule: Literal["onecycle", "cosine", "polynomial", "exponential", "constant"] = Field(
+        "onecycle", description="How the learning rate runs over the training."
+    )
+    gamma: Fraction = Field(0.985, description="Factor per epoch of the exponential schedule.")
+    ema: Fraction | None = Field(None, description="Decay of the weights' moving average; 0 switches it off.")
+    grad_clip: float = Field(1.0, ge=0, description="Largest gradient norm; 0 switches clipping off.")
+    patience: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Epochs without improvement before stopping; 0 never stops early."
+    )
+    foreground_crops: Fraction = Field(
+        0.33, description="Share of crops centred on foreground, when pictures are trained on crops."
+    )
+    precision: Literal["auto", "bf16", "float32"] = Field("auto", description="Arithmetic of the network.")
+    memory_format: Literal["auto", "channels_last", "contiguous"] = Field("auto", description="Order in memory.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
+    compile: bool = Field(False, description="Compile the network with torch.compile before training.")
+    val_samples: Count | None = Field(
+        None, description="Validation samples scored after each epoch. Default: all, but at most 500."
+    )
+    previews: int = Field(4, ge=0, description="Validation samples drawn after each epoch.")
+    seed: Seed = Field(0, description="Seed of weights, order, augmentation and dropout.")
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _bare_number_is_seconds(cls, value: Any) -> Any:
+        return f"{value}s" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+    @field_validator("time")
+    @classmethod
+    def _time_is_readable(cls, value: str | None) -> str | None:
+        try:
+            if value is not None:
+                parse_duration(value)
+        except ConfigError as error:
+            raise ValueError(f"must be {error.expected}") from None
+        return value
+
+
+class AugmentConfig(_Section):
+    """Random changes to training samples. A key left out keeps the preset's value."""
+
+    preset: Literal["none", "light", "default", "strong"] | None = Field(None, description="Starting point.")
+    flip_h: bool | None = Field(None, description="Mirror left and right.")
+    flip_v: bool | None = Field(None, description="Mirror top and bottom.")
+    rotate90: bool | None = Field(None, description="Quarter turns (half turns where pictures are not square).")
+    rotate: float | None = Field(None, ge=0, le=180, description="Largest rotation in degrees.")
+    scale: tuple[Positive, Positive] | None = Field(None, description="Smallest and largest zoom.")
+    shift: Fraction | None = Field(None, description="Largest shift as a share of the picture.")
+    elastic: float | None = Field(None, ge=0, description="Elastic deformation as a share of the picture.")
+    brightness: Fraction | None = Field(None, description="Largest change of brightness, of the full range.")
+    contrast: Fraction | None = Field(None, description="Largest relative change of contrast.")
+    gamma: Fraction | None = Field(None, description="Largest relative change of gamma.")
+    noise: Fraction | None = Field(None, description="Largest standard deviation of noise, of the full range.")
+    blur: float | None = Field(None, ge=0, description="Largest sigma of blur in pixels.")
+
+
+class Config(_Section):
+    """All settings of a run, as saved in its `config.yaml`."""
+
+    data: DataConfig = Field(default_factory=DataConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    augment: AugmentConfig = Field(default_factory=AugmentConfig)
+
+    def to_yaml(self) -> str:
+        """YAML of every setting that was given; the plan records what was chosen for the rest."""
+        values = self.model_dump(mode="json", exclude_unset=True)
+        return dump_yaml(values)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in `90s`, `15m`, `1.5h`, `1h30m`; a bare number is seconds.
+
+    Example:
+        >>> parse_duration("1h30m"), parse_duration("15m"), parse_duration("40")
+        (5400.0, 900.0, 40.0)
+
+    Raises:
+        ConfigError: The text is not a duration, or is zero.
+    """
+    parts = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s?)?", text.strip().lower())
+    try:
+        hours, minutes, seconds = (float(part or 0) for part in parts.groups()) if parts else (0.0, 0.0, 0.0)
+    except ValueError:
+        hours = minutes = seconds = 0.0
+    total = 3600 * hours + 60 * minutes + seconds
+    if total <= 0:
+        raise ConfigError("a duration such as 90s, 15m, 1h30m", f"{text!r}", "Write the time with s, m or h.")
+    return total
