@@ -16,6 +16,7 @@ from limner.data.catalog import Catalog, spread
 from limner.data.labels import LabelMap, read_target
 from limner.data.prepare import Prepared
 from limner.images import read_image, resize_image, resize_mask
+from limner.inference.inputs import to_unit_range
 from limner.render import contact_sheet, overlay
 from limner.training.loader import Batches, EpochOrder
 from limner.training.plan import make_plan
@@ -66,8 +67,7 @@ def augmented_sheet(data: Prepared, config: Config, *, count: int) -> bytes:
     rows = []
     for key in chosen:
         batch = batches.make(0, np.array([key]))
-        low, high = data.fingerprint.low, data.fingerprint.high
-        images = ((batch["images"].float() - low) / (high - low)).clamp(0, 1)
+        images = to_unit_range(batch["images"], data.fingerprint.low, data.fingerprint.high)
         row = [_draw(images, batch["targets"], label_map)]
         for epoch in range(_VARIANTS):
             draw = augmentation.draw(config.training.seed, epoch, np.array([key]), plan.size)
