@@ -26,9 +26,10 @@ from limner.data.catalog import Catalog, spread
 from limner.data.labels import LabelMap
 from limner.files import output_error, write_text
 from limner.images import write_image
+from limner.inference.drawing import draw_row
 from limner.inference.predictor import Predictor
 from limner.inference.scoring import score
-from limner.render import grid, overlay
+from limner.render import grid
 from limner.training.checkpoints import Checkpoints
 from limner.training.loader import Batch
 from limner.training.module import SegmentationModule
@@ -128,11 +129,7 @@ class Validation(pl.Callback):
 
         def draw(index: int, image: np.ndarray, truth: Mapping[str, np.ndarray], prediction: Any) -> None:
             if index in self._drawn:
-                rows[index] = [
-                    overlay(image, mask, self._label_maps[name].colors)
-                    for name in self._label_maps
-                    for mask in (truth[name], prediction.masks[name])
-                ]
+                rows[index] = draw_row(image, truth, prediction, self._label_maps, self._predictor.meta.inputs.parts)
 
         table = score(
             self._predictor,
@@ -141,8 +138,7 @@ class Validation(pl.Callback):
             progress=lambda done, total: self._reporter.stage("validate", done, total),
             on_prediction=draw,
         )
-        means = [target["mean"] for target in table.summary()["targets"].values()]
-        state.metrics |= {f"val_{name}": _mean([mean[name] for mean in means]) for name in ("dice", "iou")}
+        state.metrics |= {f"val_{name}": value for name, value in table.headline().items()}
         if rows:
             sheet = grid([rows[index] for index in sorted(rows)])
             write_image(self._previews / f"epoch_{state.epoch + 1:04d}.png", sheet)
@@ -209,7 +205,7 @@ class Stop(pl.Callback):
             return
         state.epoch += 1
         state.batch = 0
-        value = state.metrics.get("val_dice")
+        value = state.metrics.get("val_score", state.metrics.get("val_dice"))
         # Without foreground in the validation samples there is no score: then the last weights are kept.
         if value is None or state.best_score is None or value > state.best_score:
             state.best_score, state.best_epoch = value, state.epoch
@@ -280,11 +276,6 @@ def _writing(path: Path) -> Iterator[None]:
 def _state(module: pl.LightningModule) -> TrainingState:
     assert isinstance(module, SegmentationModule)
     return module.state
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None and not math.isnan(value)]
-    return sum(known) / len(known) if known else None
 
 
 def _epoch_of(line: str) -> float:
