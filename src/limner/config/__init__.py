@@ -18,6 +18,7 @@ from limner.config.sections import (
     Config,
     DataConfig,
     ModelConfig,
+    PhaseConfig,
     TrainingConfig,
     parse_duration,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "Config",
     "DataConfig",
     "ModelConfig",
+    "PhaseConfig",
     "TrainingConfig",
     "config_from",
     "load_config",

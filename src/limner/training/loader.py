@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -21,6 +21,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from limner.data.cache import Samples
+from limner.training.phases import Course, steps_per_epoch
 from limner.training.state import TrainingState
 from limner.types import IGNORE, Size
 
@@ -62,8 +63,8 @@ class EpochOrder:
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch. A last incomplete batch is left out; the next order has other samples there."""
-        return max(1, self.count * self.passes // self.batch)
+        """Steps of an epoch. The samples left out of its last batch have other places in the next order."""
+        return steps_per_epoch(self.count, self.batch, self.passes)
 
     def keys(self, epoch: int) -> Int64[np.ndarray, "steps batch"]:
         """Keys `pass · count + sample` of the batches of `epoch`."""
@@ -90,7 +91,7 @@ class Batches:
         *,
         size: Size,
         foreground: float = 0.0,
-        main_target: str = "mask",
+        main_target: str | None = "mask",
     ) -> None:
         """Prepare batches.
 
@@ -100,7 +101,7 @@ class Batches:
             state: Says which epoch and batch come next.
             size: Size of the batches; larger pictures are cropped at random, smaller ones reflected.
             foreground: Share of crops centred on a foreground pixel of `main_target`.
-            main_target: Target whose foreground crops are centred on.
+            main_target: Target whose foreground crops are centred on; None where there are no masks.
         """
         self._samples = samples
         self._order = order
@@ -139,7 +140,7 @@ class Batches:
         cropped_targets: dict[str, list[np.ndarray]] = {name: [] for name in targets}
         for place, key in enumerate(keys):
             rng = np.random.default_rng((self._order.seed, epoch, int(key), 1))
-            main = targets.get(self._main_target)
+            main = targets.get(self._main_target) if self._main_target else None
             corner = crop_corner(
                 images[place].shape[:2], self._size, rng, None if main is None else main[place], self._foreground
             )
@@ -147,6 +148,33 @@ class Batches:
             for name, arrays in targets.items():
                 cropped_targets[name].append(crop(arrays[place], corner, self._size))
         return np.stack(cropped), {name: np.stack(arrays) for name, arrays in cropped_targets.items()}
+
+
+class PhasedBatches:
+    """The batches of the phase that `state` points at.
+
+    Args:
+        course: The phases.
+        state: Says which epoch comes next.
+        open_phase: Opens the samples of a phase, which may take a while: it fills a cache.
+    """
+
+    def __init__(self, course: Course, state: TrainingState, open_phase: Callable[[int], Batches]) -> None:
+        self._course = course
+        self._state = state
+        self._open_phase = open_phase
+        self._opened: tuple[int, Batches] | None = None
+
+    def open(self, epoch: int) -> Batches:
+        """Open what the epoch after `epoch` finished ones needs, if it is not open."""
+        number = self._course.number(epoch)
+        if self._opened is None or self._opened[0] != number:
+            self._opened = None  # the cache may need the room of the phase before
+            self._opened = number, self._open_phase(number)
+        return self._opened[1]
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.open(self._state.epoch))
 
 
 def crop_corner(
