@@ -99,6 +99,11 @@ def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module) -
             momentum=training.momentum,
         ),
         rate=lambda state: course.rate(schedule, state, seconds=plan.seconds),
+        ranges={
+            name: (label_map.low, label_map.high)
+            for name, label_map in data.label_maps.items()
+            if label_map.task == "regression"
+        },
         seed=training.seed,
         ema=plan.ema,
         grad_clip=training.grad_clip,
@@ -146,6 +151,7 @@ def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module, pha
             std=list(std),
             fit=plan.fit,
             size=phase.size,
+            parts=fingerprint.parts,
         ),
         targets={
             name: TargetSpec(
@@ -153,6 +159,9 @@ def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module, pha
                 names=list(label_map.names),
                 colors=list(label_map.colors),
                 label_map=label_map.to_dict(),
+                unit=label_map.unit,
+                low=label_map.low,
+                high=label_map.high,
             )
             for name, label_map in data.label_maps.items()
         },
@@ -194,16 +203,16 @@ def open_batches(
         dtype=data.fingerprint.dtype,
         fit=plan.fit,
         size=phase.size if plan.fit == "resize" else None,
+        parts=data.fingerprint.parts,
         cache_dir=cache_dir,
         limit_bytes=int(config.data.cache_limit_gb * 1e9),
         progress=progress,
     )
-    masks = [name for name, label_map in data.label_maps.items() if label_map.task != "regression"]
     return Batches(
         samples,
         EpochOrder(len(train), phase.batch, phase.passes, config.training.seed),
         state,
         size=phase.size,
         foreground=config.training.foreground_crops,
-        main_target=masks[0] if masks else None,
+        main_target=next((name for name, found in data.label_maps.items() if found.task != "regression"), ""),
     )

@@ -91,7 +91,7 @@ class Batches:
         *,
         size: Size,
         foreground: float = 0.0,
-        main_target: str | None = "mask",
+        main_target: str = "mask",
     ) -> None:
         """Prepare batches.
 
@@ -101,7 +101,7 @@ class Batches:
             state: Says which epoch and batch come next.
             size: Size of the batches; larger pictures are cropped at random, smaller ones reflected.
             foreground: Share of crops centred on a foreground pixel of `main_target`.
-            main_target: Target whose foreground crops are centred on; None where there are no masks.
+            main_target: Target whose foreground crops are centred on; of no name where there are only numbers.
         """
         self._samples = samples
         self._order = order
@@ -140,7 +140,7 @@ class Batches:
         cropped_targets: dict[str, list[np.ndarray]] = {name: [] for name in targets}
         for place, key in enumerate(keys):
             rng = np.random.default_rng((self._order.seed, epoch, int(key), 1))
-            main = targets.get(self._main_target) if self._main_target else None
+            main = targets.get(self._main_target)
             corner = crop_corner(
                 images[place].shape[:2], self._size, rng, None if main is None else main[place], self._foreground
             )
