@@ -34,6 +34,10 @@ def run(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run, from its last checkpoint.", show_default=False)
     ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option("--from", help="Start from this run's or bundle's weights and architecture.", show_default=False),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option("--epochs", "-e", help="Most epochs to train.", show_default=False)
     ] = None,
@@ -90,7 +94,14 @@ def run(
     view = TrainingView(quiet=as_json)
     try:
         result = train(
-            place, config=config, out=out, resume=resume, overrides=overrides, settings=settings, reporter=view
+            place,
+            config=config,
+            out=out,
+            resume=resume,
+            start_from=start_from,
+            overrides=overrides,
+            settings=settings,
+            reporter=view,
         )
     finally:
         view.close()

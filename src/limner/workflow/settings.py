@@ -11,6 +11,7 @@ from typing import Any
 
 from limner.config import Config, DataConfig, load_config
 from limner.data.catalog import Catalog
+from limner.data.labels import LabelMap
 from limner.data.prepare import Prepared, prepare
 from limner.data.splits import parse_split
 from limner.data.target_options import TargetOptions
@@ -56,8 +57,13 @@ def read_settings(
     return load_config(config, overrides, {**place, **(settings or {})})
 
 
-def prepare_data(config: Config, progress: Progress) -> Prepared:
+def prepare_data(config: Config, progress: Progress, *, labels: Mapping[str, LabelMap] | None = None) -> Prepared:
     """Find, check and split the data that the settings name.
+
+    Args:
+        config: Settings.
+        progress: Told of the progress.
+        labels: Label maps that are known already.
 
     Raises:
         ConfigError: They name none.
@@ -74,6 +80,7 @@ def prepare_data(config: Config, progress: Progress) -> Prepared:
         images=data.images,
         masks=data.masks,
         page=data.page,
+        labels=labels,
         val=val,
         test=test,
         seed=data.seed,
