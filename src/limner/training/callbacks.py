@@ -28,7 +28,7 @@ from limner.training.module import state_of
 from limner.training.plan import Plan
 from limner.training.progress import Reporter
 from limner.training.state import TrainingState
-from limner.training.validation import SCORE, Validation
+from limner.training.validation import Validation
 
 _REPORT_EVERY = 1.0
 
@@ -144,7 +144,7 @@ class Stop(pl.Callback):
             return
         state.epoch += 1
         state.batch = 0
-        value = state.metrics.get(SCORE, state.metrics.get("val_dice"))
+        value = state.metrics.get("val_score", state.metrics.get("val_dice"))
         if state.epoch == self._plan.course.begin(state.phase) + 1:
             state.best_score = None  # a phase has a best of its own: scores at another size are others
         # Without foreground in the validation samples there is no score: then the last weights are kept.
