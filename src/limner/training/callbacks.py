@@ -1,4 +1,4 @@
-"""What happens around the steps: count, validate, log, draw previews, and stop in time.
+"""What happens around the steps: count, log, and stop in time.
 
 Layer: training. Each callback is small and knows only the module's `TrainingState`; their order in
 `fit` is the order of the work after an epoch.
@@ -12,30 +12,23 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from limner.data.catalog import Catalog, spread
-from limner.data.labels import LabelMap
 from limner.files import output_error, write_text
-from limner.images import write_image
-from limner.inference.drawing import draw_row
-from limner.inference.predictor import Predictor
-from limner.inference.scoring import score
-from limner.render import grid
 from limner.training.checkpoints import Checkpoints
 from limner.training.loader import Batch
-from limner.training.module import SegmentationModule
+from limner.training.module import state_of
 from limner.training.plan import Plan
 from limner.training.progress import Reporter
 from limner.training.state import TrainingState
+from limner.training.validation import Validation
 
 _REPORT_EVERY = 1.0
 
@@ -46,22 +39,24 @@ class Clock(pl.Callback):
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
         self._mark = 0.0
-        self._loss_sum: Tensor | None = None
-        self._loss_count = 0
+        self._sums: dict[str, Tensor] = {}
+        self._count = 0
         self._loss = math.nan
         self._last_report = 0.0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._mark = time.monotonic()
-        self._loss_sum, self._loss_count = None, 0
+        self._sums, self._count = {}, 0
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        state = _state(pl_module)
+        state = state_of(pl_module)
         loss = outputs["loss"].detach()
-        self._loss_sum = loss if self._loss_sum is None else self._loss_sum + loss
-        self._loss_count += 1
+        targets = outputs["targets"] if len(outputs["targets"]) > 1 else {}
+        for name, value in {"train_loss": loss, **{f"train_loss_{name}": targets[name] for name in targets}}.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._count += 1
         state.batch += 1
         state.step += 1
         state.images += batch["images"].shape[0]
@@ -76,74 +71,18 @@ class Clock(pl.Callback):
             self._reporter.step(state, self._loss)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        state = _state(pl_module)
+        state = state_of(pl_module)
         if state.interrupted:
             return
-        mean = None if self._loss_sum is None else float(self._loss_sum) / self._loss_count
         state.metrics = {
             "epoch": state.epoch + 1,
             "step": state.step,
-            "train_loss": mean,
+            "phase": state.phase + 1,
+            "train_loss": None,
+            **{name: float(value) / self._count for name, value in self._sums.items()},
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
             "images_per_s": round(state.images / max(state.train_seconds, 1e-9), 2),
         }
-
-
-class Validation(pl.Callback):
-    """Scores the validation samples with the predictor the user will get, and draws some of them.
-
-    Args:
-        predictor: Predicts with the weights that would be kept.
-        catalog: Validation samples.
-        label_maps: Meaning of the masks.
-        previews: Folder of preview pictures.
-        count: Samples to draw, always the same ones.
-        reporter: Told of the progress.
-    """
-
-    def __init__(
-        self,
-        predictor: Predictor,
-        catalog: Catalog,
-        label_maps: Mapping[str, LabelMap],
-        *,
-        previews: Path,
-        count: int,
-        reporter: Reporter,
-    ) -> None:
-        self._predictor = predictor
-        self._catalog = catalog
-        self._label_maps = label_maps
-        self._previews = previews
-        self._drawn = set(spread(np.arange(len(catalog)), count))
-        self._reporter = reporter
-        self.seconds = 0.0
-        """How long the last validation took."""
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        state = _state(pl_module)
-        if state.interrupted:
-            return
-        begin = time.monotonic()
-        rows: dict[int, list[np.ndarray]] = {}
-
-        def draw(index: int, image: np.ndarray, truth: Mapping[str, np.ndarray], prediction: Any) -> None:
-            if index in self._drawn:
-                rows[index] = draw_row(image, truth, prediction, self._label_maps, self._predictor.meta.inputs.parts)
-
-        table = score(
-            self._predictor,
-            self._catalog,
-            self._label_maps,
-            progress=lambda done, total: self._reporter.stage("validate", done, total),
-            on_prediction=draw,
-        )
-        state.metrics |= {f"val_{name}": value for name, value in table.headline().items()}
-        if rows:
-            sheet = grid([rows[index] for index in sorted(rows)])
-            write_image(self._previews / f"epoch_{state.epoch + 1:04d}.png", sheet)
-        self.seconds = time.monotonic() - begin
-        state.seconds += self.seconds
 
 
 class Stop(pl.Callback):
@@ -161,7 +100,7 @@ class Stop(pl.Callback):
         self._asked = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        state = _state(pl_module)
+        state = state_of(pl_module)
         state.stopped = ""
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread may set handlers
@@ -190,7 +129,7 @@ class Stop(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        state = _state(pl_module)
+        state = state_of(pl_module)
         if self._asked:
             # Set here, not in the handler: a signal while an epoch is validated and saved must not cut that short.
             state.interrupted = True
@@ -200,12 +139,14 @@ class Stop(pl.Callback):
             trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        state = _state(pl_module)
+        state = state_of(pl_module)
         if state.interrupted:
             return
         state.epoch += 1
         state.batch = 0
         value = state.metrics.get("val_score", state.metrics.get("val_dice"))
+        if state.epoch == self._plan.course.begin(state.phase) + 1:
+            state.best_score = None  # a phase has a best of its own: scores at another size are others
         # Without foreground in the validation samples there is no score: then the last weights are kept.
         if value is None or state.best_score is None or value > state.best_score:
             state.best_score, state.best_epoch = value, state.epoch
@@ -232,7 +173,7 @@ class Logs(pl.Callback):
         self._writer: SummaryWriter | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        epoch = _state(pl_module).epoch
+        epoch = state_of(pl_module).epoch
         if self._path.is_file():
             # A run killed between log and checkpoint repeats that epoch; its line must not stand twice.
             lines = self._path.read_text(encoding="utf-8").splitlines()
@@ -241,7 +182,7 @@ class Logs(pl.Callback):
             self._writer = SummaryWriter(self._tensorboard, purge_step=epoch + 1 if epoch else None)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        state = _state(pl_module)
+        state = state_of(pl_module)
         if state.interrupted:
             return
         with _writing(self._path), self._path.open("a", encoding="utf-8") as file:
@@ -271,11 +212,6 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise output_error(path, error) from error
-
-
-def _state(module: pl.LightningModule) -> TrainingState:
-    assert isinstance(module, SegmentationModule)
-    return module.state
 
 
 def _epoch_of(line: str) -> float:

@@ -20,7 +20,6 @@ from limner.inference.drawing import draw_target, show_inputs
 from limner.inference.inputs import to_unit_range
 from limner.render import color_numbers, contact_sheet, overlay, to_display
 from limner.training.build import open_batches
-from limner.training.loader import EpochOrder
 from limner.training.plan import make_plan
 from limner.training.state import TrainingState
 from limner.types import Color, Size
@@ -63,8 +62,7 @@ def augmented_sheet(data: Prepared, config: Config, *, count: int) -> bytes:
     """PNG with a row per training sample and target: as training reads it, then three times augmented."""
     train = data.catalog.subset(data.catalog.indices("train"))
     plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
-    order = EpochOrder(len(train), batch=1, passes=1, seed=config.training.seed)
-    batches = open_batches(config, plan, data, order, TrainingState())
+    batches = open_batches(config, plan, data, plan.course.phases[-1], TrainingState())
     augmentation = plan.augmentation()
     chosen = spread(np.arange(len(train)), count)
     rows, captions = [], []
