@@ -13,6 +13,7 @@ so the number seen in training is the number the user gets.
     folder       read, predict and write many pictures
     sources      which pictures are meant, and what their results are called
     outputs      one picture's results, written
+    submission   the masks of all pictures as one table of run lengths
 """
 
 from __future__ import annotations

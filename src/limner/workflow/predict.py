@@ -18,11 +18,12 @@ from limner.workflow.settings import Progress, no_progress
 def predict(
     model: str | Path,
     pictures: Sequence[str | Path],
-    out: str | Path,
+    out: str | Path | None = None,
     *,
     overwrite: bool = False,
     probabilities: bool = False,
     overlay: bool = False,
+    rle: str | Path | None = None,
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> FolderResult:
@@ -31,10 +32,11 @@ def predict(
     Args:
         model: Run folder or bundle.
         pictures: Files, folders, globs or .zip archives.
-        out: Folder of the masks.
+        out: Folder of the masks; may be left out if `rle` is given.
         overwrite: Replace masks that exist.
         probabilities: Also write class probabilities.
         overlay: Also write pictures with outlines drawn on them.
+        rle: CSV of all masks as run lengths, in the form of Kaggle's submissions.
         device: `auto`, `cpu`, `cuda` or `mps`.
         progress: Told of the progress.
 
@@ -46,10 +48,11 @@ def predict(
     return predict_folder(
         predictor,
         pictures,
-        Path(out),
+        out,
         overwrite=overwrite,
         probabilities=probabilities,
         overlay=overlay,
+        rle=rle,
         progress=lambda done, total: progress("predict", done, total),
     )
 
