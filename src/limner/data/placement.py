@@ -106,10 +106,10 @@ def plan_placement(catalog: Catalog, folder: Path, how: How, table: Path) -> tup
     folder = folder.expanduser().absolute()
     files: dict[str, Path] = {}
     columns = []
-    for kind, table in (("images", catalog.inputs), ("masks", catalog.targets)):
+    for kind, by_name in (("images", catalog.inputs), ("masks", catalog.targets)):
         placed = {}
-        for name, column in table.items():
-            suffix = kind if len(table) == 1 else name
+        for name, column in by_name.items():
+            suffix = kind if len(by_name) == 1 else name
             placed[name] = [
                 _place(location, folder / f"{split}_{suffix}", files, how)
                 for location, split in zip(column, catalog.splits, strict=True)
