@@ -67,7 +67,7 @@ class Car:
     width: float
     radius: float
     body: Float[np.ndarray, "knots 2"]
-    roof: Float[np.ndarray, "knots 2"]
+    roof: Float[np.ndarray, "roof_knots 2"]
     pillar: float
     spokes: int
     paint: tuple[float, float, float]
@@ -97,7 +97,7 @@ class Car:
         top = _smooth(share, self.body)
         bottom = 0.2 + 0.16 * np.clip(np.abs(2 * share - 1) - 0.8, 0, 1) / 0.2
         turn = np.linspace(0, 2 * np.pi, 41)
-        out, up = _rounded(np.cos(turn), 5), _rounded(np.sin(turn), 3.5)
+        out, up = _rounded(np.cos(turn), 5.0), _rounded(np.sin(turn), 3.5)
         rows = np.empty((len(share) + 2, len(turn), 3))
         rows[1:-1, :, 0] = (0.5 - share[:, None]) * self.length
         rows[1:-1, :, 1] = self._half_width(share)[:, None] * out
@@ -204,10 +204,15 @@ def draw_car(rng: np.random.Generator) -> Car:
     kind = list(_KINDS)[rng.integers(len(_KINDS))]
     (length, width, radius), body, roof, pillar = _KINDS[kind]
     stretch, height = rng.uniform(0.95, 1.05), rng.uniform(0.96, 1.04)
-    knots = [np.array(line) * [1, height] for line in (body, roof)]
     return Car(
-        length * stretch, width * rng.uniform(0.97, 1.03), radius * rng.uniform(0.95, 1.05), *knots,
-        pillar=pillar, spokes=int(rng.integers(5, 11)), paint=_paint(rng),
+        length=length * stretch,
+        width=width * rng.uniform(0.97, 1.03),
+        radius=radius * rng.uniform(0.95, 1.05),
+        body=np.array(body) * [1, height],
+        roof=np.array(roof) * [1, height],
+        pillar=pillar,
+        spokes=int(rng.integers(5, 11)),
+        paint=_paint(rng),
     )
 
 

@@ -193,7 +193,9 @@ def _shade(
     return np.asarray(color * (1 - fresnel[:, None]) + (fresnel * room)[:, None], np.float32)
 
 
-def _expose(scene: Float32[np.ndarray, "height width 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "height width 3"]:
+def _expose(
+    scene: Float32[np.ndarray, "height width 3"], rng: np.random.Generator
+) -> UInt8[np.ndarray, "height width 3"]:
     """A lens and a sensor."""
     sharp = ndimage.gaussian_filter(scene, (0.6, 0.6, 0))
     exposed = 255 * np.clip(sharp * rng.uniform(0.95, 1.08), 0, 1) ** (1 / 1.8)

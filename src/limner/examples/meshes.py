@@ -42,8 +42,8 @@ class Camera:
         size: Height and width of the picture.
     """
 
-    place: Float32[np.ndarray, "3"]
-    target: Float32[np.ndarray, "3"]
+    place: Float32[np.ndarray, " axes"]
+    target: Float32[np.ndarray, " axes"]
     focal: float
     size: Size
 
@@ -72,7 +72,9 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
     return Mesh(
         np.concatenate([mesh.points for mesh in meshes]),
         np.concatenate([mesh.normals for mesh in meshes]),
-        np.concatenate([mesh.triangles + offset for mesh, offset in zip(meshes, offsets, strict=True)]).astype(np.int32),
+        np.concatenate([mesh.triangles + offset for mesh, offset in zip(meshes, offsets, strict=True)]).astype(
+            np.int32
+        ),
         np.concatenate([mesh.things for mesh in meshes]),
     )
 
@@ -90,8 +92,8 @@ def skin(rows: Float[np.ndarray, "rows columns 3"], thing: int) -> Mesh:
     inward = ((points - points.mean(axis=0)) * normals).sum(axis=1) < 0
     normals[inward] *= -1
     corner = (np.arange(count - 1)[:, None] * around + np.arange(around - 1)).reshape(-1, 1)
-    upper, lower = corner + [0, 1, around + 1], corner + [0, around + 1, around]
-    triangles = np.concatenate([upper, lower]).astype(np.int32)
+    steps = np.array([[0, 1, around + 1], [0, around + 1, around]])
+    triangles = np.concatenate([corner + step for step in steps]).astype(np.int32)
     things = np.full(len(triangles), thing, np.int32)
     return Mesh(points.astype(np.float32), normals.astype(np.float32), triangles, things)
 
