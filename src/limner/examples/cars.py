@@ -6,7 +6,6 @@ Layer: examples.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,7 @@ from limner.examples.meshes import Camera, look, surface
 from limner.examples.shapes import smooth_field
 from limner.files import write_text
 from limner.images import encode_rle, write_image, write_mask
+from limner.threads import ordered_map
 from limner.types import Color, Size
 
 VIEWS = 16
@@ -71,20 +71,28 @@ _MODELS = {"Corvid": ("Wren", "Rook", "Jay"), "Halden": ("Vik", "Torp"), "Osprey
 
 def write_cars(folder: Path, count: int = 64, seed: int = 0, size: Size = (1280, 1918)) -> None:
     """Cars on a turntable: train/ and train_masks/ as in Kaggle's Carvana challenge, 16 pictures of each, binary."""
-    lines = ["img,rle_mask"]
-    for name, image, parts in _draw_views(count, seed, size):
+
+    def write(number: int) -> str:
+        name, image, parts = _draw_numbered(number, seed, size)
         write_image(folder / "train" / f"{name}.jpg", image)
         write_mask(folder / "train_masks" / f"{name}_mask.gif", np.minimum(parts, 1), [(0, 0, 0), (255, 255, 255)])
-        lines.append(f"{name}.jpg,{encode_rle(parts)}")
-    write_text(folder / "train_masks.csv", "\n".join([*lines, ""]))
+        return f"{name}.jpg,{encode_rle(parts)}\n"
+
+    lines = list(ordered_map(write, range(count)))
+    write_text(folder / "train_masks.csv", "".join(["img,rle_mask\n", *lines]))
     _write_rest(folder, "Cars", "0 background, 1 car", _TABLE, count, seed, size)
 
 
 def write_car_parts(folder: Path, count: int = 64, seed: int = 0, size: Size = (1280, 1918)) -> None:
     """The same cars with masks of their parts: body, windows, wheels and lights."""
-    for name, image, parts in _draw_views(count, seed, size):
+
+    def write(number: int) -> None:
+        name, image, parts = _draw_numbered(number, seed, size)
         write_image(folder / "train" / f"{name}.jpg", image)
         write_mask(folder / "train_masks" / f"{name}_mask.gif", parts, [color for _, color in PARTS])
+
+    for _ in ordered_map(write, range(count)):
+        pass
     values = ", ".join(f"{value} {name}" for value, (name, _) in enumerate(PARTS))
     _write_rest(folder, "car_parts", values, "", count, seed, size)
 
@@ -115,11 +123,13 @@ def draw_view(
     return _expose(scene, rng), parts
 
 
-def _draw_views(count: int, seed: int, size: Size) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    for number in range(count):
-        car, view = draw_car(np.random.default_rng((seed, 4, number // VIEWS))), number % VIEWS + 1
-        rng = np.random.default_rng((seed, 4, number // VIEWS, view))
-        yield f"{_hash(number // VIEWS)}_{view:02d}", *draw_view(car, view, rng, size)
+def _draw_numbered(
+    number: int, seed: int, size: Size
+) -> tuple[str, UInt8[np.ndarray, "height width 3"], UInt8[np.ndarray, "height width"]]:
+    """Name, photograph and parts of the n-th picture."""
+    place, view = number // VIEWS, number % VIEWS + 1
+    car = draw_car(np.random.default_rng((seed, 4, place)))
+    return f"{_hash(place)}_{view:02d}", *draw_view(car, view, np.random.default_rng((seed, 4, place, view)), size)
 
 
 def _write_rest(folder: Path, name: str, values: str, table: str, count: int, seed: int, size: Size) -> None:

@@ -76,8 +76,7 @@ def decode_row(location: str) -> Bool[np.ndarray, "height width"]:
     table, row, place = _find(location)
     assert place.size is not None
     where = f"row '{place.row}' (line {row.line}) of '{place.path}'"
-    text = table.data[row.start : row.end].strip(b' "\r').decode("utf-8", errors="replace")
-    return decode_rle(text, place.size, where)
+    return decode_rle(_text(table.data, row.start, row.end), place.size, where)
 
 
 def _find(location: str) -> tuple[_Table, _Row, Location]:
@@ -93,24 +92,28 @@ def _find(location: str) -> tuple[_Table, _Row, Location]:
 
 def _open(place: Location) -> _Table:
     file = place.archive or place.path
-    changed = 0.0 if is_url(file) or not Path(file).exists() else Path(file).stat().st_mtime
+    state = None if is_url(file) or not Path(file).exists() else Path(file).stat()
+    changed = (state.st_mtime_ns, state.st_size) if state else (0, 0)
     return _read(place.path if place.archive is None else member_location(place.archive, place.path), changed)
 
 
 @functools.lru_cache(maxsize=2)
-def _read(file: str, changed: float) -> _Table:
+def _read(file: str, changed: tuple[int, int]) -> _Table:
     del changed  # part of the key: a file that was written again is read again
     with open_location(file) as stream:
         data = stream.read()
     rows: dict[str, _Row] = {}
     for line, start, end in _lines(data):
-        comma = data.find(b",", start, end)
-        text = data[start : end if comma < 0 else comma].decode("utf-8-sig", errors="replace")
-        name = text.strip(' "\r')
-        if line == 1 and _cells(data[start:end].decode("utf-8-sig", errors="replace")) == HEADER:
+        if line == 1 and _cells(_text(data, start, end)) == HEADER:
             continue
+        comma = data.find(b",", start, end)
         if line == 1 or comma < 0:
-            raise DataError(f"a table '{HEADER}' at '{file}'", f"line {line}: '{text[:40]}'", "Restore the file.")
+            raise DataError(
+                f"a table with the first line '{HEADER}', and a name and runs in each row, at '{file}'",
+                f"line {line}: '{_text(data, start, end)[:40]}'",
+                "Restore the file, or remove it if there are masks as pictures.",
+            )
+        name = _text(data, start, comma)
         if name in rows:
             raise DataError(
                 f"one row for each picture in '{file}'",
@@ -131,6 +134,10 @@ def _lines(data: bytes) -> Iterator[tuple[int, int, int]]:
         if data[start:end].strip():
             yield line, start, end
         start = end + 1
+
+
+def _text(data: bytes, start: int, end: int) -> str:
+    return data[start:end].decode("utf-8-sig", errors="replace").strip(' "\r')
 
 
 def _cells(line: str) -> str:
