@@ -18,6 +18,7 @@ A *location* is a string that names one picture wherever it lies:
     zip://sub/a.png::/data/pictures.zip       a member of an archive, read without unpacking
     s3://bucket/a.png                         anything fsspec opens
     /data/stack.tif#page=3                    one page (from 0) of a multi-page file
+    /data/masks.csv#row=a.jpg@1280x1918       one row of a table of run lengths, and the mask's size
     /data/masks/                              a trailing slash: every picture of a folder together
 """
 

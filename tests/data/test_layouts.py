@@ -327,8 +327,8 @@ def test_a_missing_place_and_no_place(tmp_path):
         find_samples(tmp_path / "none.csv")
     with pytest.raises(ConfigError, match="none was named"):
         find_samples(None)
-    with pytest.raises(ConfigError, match="'carvana'"):
-        find_samples(tmp_path, layout="carvana")
+    with pytest.raises(ConfigError, match="'stacks'"):
+        find_samples(tmp_path, layout="stacks")
 
 
 def test_order_is_natural_and_links_in_circles_end(tree):

@@ -15,7 +15,6 @@ NAME = "predict"
 
 def run(
     model: Annotated[Path, typer.Argument(help="Run folder or .safetensors file.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.")],
     pictures: Annotated[
         list[str] | None, typer.Argument(help="Files, folders, globs or .zip archives.", show_default=False)
     ] = None,
@@ -29,6 +28,7 @@ def run(
             show_default=False,
         ),
     ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the results.", show_default=False)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that exist.")] = False,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write class probabilities (.npz).")
@@ -36,6 +36,12 @@ def run(
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also write pictures with outlines drawn on them, numbers in colour.")
     ] = False,
+    rle: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write all masks as run lengths to this CSV, for Kaggle; --out may be left out.", show_default=False
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -53,6 +59,7 @@ def run(
             overwrite=overwrite,
             probabilities=probabilities,
             overlay=overlay,
+            rle=rle,
             device=device,
             progress=stages,
         )
@@ -60,13 +67,18 @@ def run(
         stages.close()
     if as_json:
         written = [str(path) for path in result.written]
-        print_json({"written": written, "failed": dict(result.failed), "skipped": result.skipped})
+        table = {} if rle is None else {"rle": str(rle), "pictures": result.predicted}
+        print_json({"written": written, "failed": dict(result.failed), "skipped": result.skipped, **table})
     else:
         for name, problem in result.failed:
             messages().print(f"Failed  {name}\n{problem}")
         if result.skipped:
             messages().print(f"Not taken for pictures: {', '.join(shorten(result.skipped))}")
-        output().print(f"{len(result.written):,} mask{'' if len(result.written) == 1 else 's'} written to {out}")
+        if out is not None:
+            output().print(f"{len(result.written):,} mask{'' if len(result.written) == 1 else 's'} written to {out}")
+        if rle is not None:
+            count = f"{result.predicted:,} picture{'' if result.predicted == 1 else 's'}"
+            output().print(f"Masks of {count} written to {rle}")
     if result.failed:
         raise typer.Exit(EXIT_PARTLY)
 

@@ -19,6 +19,10 @@ def run(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write it to.")],
     count: Annotated[int | None, typer.Option(help="Number of pictures.", show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="Seed of the drawing.")] = 0,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HEIGHTxWIDTH", help="Size of pictures, such as 320x480.", show_default=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Write an example data set: drawn, seeded, free to use."""
@@ -28,9 +32,20 @@ def run(
 
     recipe = name if name in recipe_names() else None
     example = describe_recipe(recipe).example if recipe and name not in EXAMPLES else name
-    path = write_example(example or name, folder, count=count, seed=seed)
+    path = write_example(example or name, folder, count=count, seed=seed, size=_read_size(size))
     if as_json:
         print_json({"folder": str(path)})
     else:
         words = ["limner", "train", *(["--recipe", recipe] if recipe else []), str(path)]
         output().print(f"Example '{name}' written to {path}\nTry it:  {shlex.join(words)}")
+
+
+def _read_size(text: str | None) -> tuple[int, int] | None:
+    from limner.errors import ConfigError
+
+    if text is None:
+        return None
+    numbers = text.lower().replace("×", "x").split("x")
+    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+        raise ConfigError("a size such as 320x480", f"'{text}'", "Write height, x, width, in pixels.")
+    return int(numbers[0]), int(numbers[1])

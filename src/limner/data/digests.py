@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from limner.data.catalog import Catalog
 from limner.data.stored_masks import mask_files
-from limner.images import parse_location, read_bytes
+from limner.images import parse_location, read_bytes, read_row
 
 _BYTES = 16
 
@@ -18,8 +18,8 @@ _BYTES = 16
 def digest(locations: Iterable[str]) -> str:
     """Hexadecimal BLAKE2b (128 bits) of the contents of files, in order.
 
-    A folder of masks counts with all its files, a page of a file as that page: names do not count,
-    so that a copied data set is known again. Empty locations are skipped.
+    A folder of masks counts with all its files, a page of a file as that page, a row of a table as
+    that row: names do not count, so that a copied data set is known again. Empty locations are skipped.
 
     Raises:
         DataError: A file cannot be read.
@@ -28,7 +28,8 @@ def digest(locations: Iterable[str]) -> str:
     for location in locations:
         for file in mask_files(location) if location else ():
             place = parse_location(file)
-            total.update(hashlib.blake2b(read_bytes(file), digest_size=_BYTES).digest())
+            content = read_bytes(file) if place.row is None else read_row(file)
+            total.update(hashlib.blake2b(content, digest_size=_BYTES).digest())
             total.update(f"{place.page} {place.key}".encode())
     return total.hexdigest()
 

@@ -4,6 +4,7 @@ Layer: part of `evaluation`.
 
     OUT/per_image.csv    counts, scores and case per image, target and class
     OUT/cases/           the best, middle and worst images as pictures, and `cases.json`
+    OUT/table.png        the same on one picture
     OUT/summary.json     means, written last: where it is, the rest is complete
 """
 
@@ -20,6 +21,7 @@ from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.errors import DataError
 from limner.evaluation.cases import Gallery, choose_cases, image_scores, write_cases
+from limner.evaluation.table import write_table
 from limner.files import atomic_path, write_text
 from limner.inference import Predictor, score
 from limner.inference.scoring import Progress
@@ -91,6 +93,7 @@ def evaluate(
     summary = scored.summary(split=split, data_hash=data_hash)
     _write_rows(out / "per_image.csv", rows, _COLUMNS + _NUMBER_COLUMNS * bool(scored.numbers))
     write_cases(out / "cases", cases, gallery, scored)
+    write_table(out)
     write_text(out / "summary.json", json.dumps(summary, indent=2))
     return Evaluation(summary, rows, out)
 

@@ -9,25 +9,36 @@ from collections.abc import Callable
 from pathlib import Path
 
 from limner.errors import ConfigError, OutputError, did_you_mean
+from limner.examples.cars import write_car_parts, write_cars
 from limner.examples.cells import write_cells
 from limner.examples.coins import write_coins
+from limner.examples.lesions import write_lesions
 from limner.examples.tissue import write_tissue
 from limner.files import output_error
+from limner.types import Size
 
 EXAMPLES: dict[str, Callable[..., None]] = {
     "cells": write_cells,
     "tissue": write_tissue,
     "coins": write_coins,
+    "cars": write_cars,
+    "car_parts": write_car_parts,
+    "lesions": write_lesions,
 }
 """Name → function of (folder, count, seed, size), of which all but the folder have defaults;
 `size` is height and width in pixels, 64 or more.
 The first line of its docstring says what it draws."""
 
 
-def write_example(name: str, folder: str | Path, *, count: int | None = None, seed: int = 0) -> Path:
+_LEAST = 64
+
+
+def write_example(
+    name: str, folder: str | Path, *, count: int | None = None, seed: int = 0, size: Size | None = None
+) -> Path:
     """Draw an example data set into a new or empty folder.
 
-    The same name, count and seed give the same files byte for byte (as long as the libraries that
+    The same name, count, seed and size give the same files byte for byte (as long as the libraries that
     compress them stay the same); more pictures leave the first ones as they were.
 
     Args:
@@ -35,12 +46,14 @@ def write_example(name: str, folder: str | Path, *, count: int | None = None, se
         folder: Where to; made if it is not there.
         count: Number of pictures, at least 1; None is the data set's own, 60 to 80.
         seed: Not negative; another seed draws other pictures.
+        size: Height and width in pixels, 64 or more; None is the data set's own. Where sizes differ, they
+            lie around it.
 
     Returns:
         The folder.
 
     Raises:
-        ConfigError: Unknown name (the nearest is named), or an impossible count or seed.
+        ConfigError: Unknown name (the nearest is named), or an impossible count, seed or size.
         OutputError: The folder holds something already, or cannot be written.
     """
     if name not in EXAMPLES:
@@ -50,9 +63,12 @@ def write_example(name: str, folder: str | Path, *, count: int | None = None, se
         raise ConfigError("at least 1 picture", f"a count of {count}", "Ask for 1 or more, or leave the count out.")
     if seed < 0:
         raise ConfigError("a seed of 0 or more", f"{seed}", "Choose a whole number that is not negative.")
+    if size is not None and min(size) < _LEAST:
+        raise ConfigError(f"at least {_LEAST} pixels each way", f"a size of {size[0]}×{size[1]}", "Ask for more.")
     folder = Path(folder)
     _refuse_what_is_there(folder)
-    EXAMPLES[name](folder, seed=seed, **({} if count is None else {"count": count}))
+    wishes = {"count": count, "size": size}
+    EXAMPLES[name](folder, seed=seed, **{wish: value for wish, value in wishes.items() if value is not None})
     return folder
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from limner.types import Size
+
 _PAGE = re.compile(r"(?P<rest>.+)#page=(?P<page>[0-9]{1,9})", re.DOTALL)
 _KEY = re.compile(r"(?P<rest>.+)#key=(?P<key>[^#]+)", re.DOTALL)
+_ROW = re.compile(r"(?P<rest>.+)#row=(?P<row>.+)@(?P<height>[0-9]{1,7})x(?P<width>[0-9]{1,7})", re.DOTALL)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -22,12 +25,16 @@ class Location:
         archive: The zip file (a path or a URL) that holds `path`; None outside archives.
         page: Page of a multi-page file, from 0; None when the location names none.
         key: Name of one array of an `.npz` file; None when the location names none.
+        row: Row of a table of run lengths; None when the location names none.
+        size: Size of the mask in that row.
     """
 
     path: str
     archive: str | None = None
     page: int | None = None
     key: str | None = None
+    row: str | None = None
+    size: Size | None = None
 
 
 def is_url(text: str) -> bool:
@@ -39,21 +46,27 @@ def parse_location(location: str) -> Location:
     """Take a location string apart.
 
     Example:
-        >>> parse_location("zip://sub/a.tif::/data/pictures.zip#page=3")
-        Location(path='sub/a.tif', archive='/data/pictures.zip', page=3, key=None)
-        >>> parse_location("/data/masks.npz#key=left")
-        Location(path='/data/masks.npz', archive=None, page=None, key='left')
+        >>> place = parse_location("zip://sub/a.tif::/data/pictures.zip#page=3")
+        >>> place.path, place.archive, place.page
+        ('sub/a.tif', '/data/pictures.zip', 3)
+        >>> parse_location("/data/masks.npz#key=left").key
+        'left'
+        >>> place = parse_location("/data/masks.csv#row=a.jpg@1280x1918")
+        >>> place.path, place.row, place.size
+        ('/data/masks.csv', 'a.jpg', (1280, 1918))
     """
-    page, key = None, None
+    page, key, row, size = None, None, None, None
     if match := _PAGE.fullmatch(location):
         location, page = match["rest"], int(match["page"])
     elif match := _KEY.fullmatch(location):
         location, key = match["rest"], match["key"]
+    elif match := _ROW.fullmatch(location):
+        location, row, size = match["rest"], match["row"], (int(match["height"]), int(match["width"]))
     if location.startswith("zip://") and "::" in location:
         # Rightmost: a member's name may hold '::', a path hardly ever does.
         member, archive = location.removeprefix("zip://").rsplit("::", 1)
-        return Location(member, archive, page, key)
-    return Location(location.removeprefix("file://"), None, page, key)
+        return Location(member, archive, page, key, row, size)
+    return Location(location.removeprefix("file://"), None, page, key, row, size)
 
 
 def member_location(archive: str, member: str) -> str:
@@ -84,3 +97,13 @@ def key_location(location: str, key: str) -> str:
         '/data/masks.npz#key=left'
     """
     return f"{location}#key={key}"
+
+
+def row_location(location: str, row: str, size: Size) -> str:
+    """The location of a mask that is one row of a table of run lengths.
+
+    Example:
+        >>> row_location("/data/train_masks.csv", "a.jpg", (1280, 1918))
+        '/data/train_masks.csv#row=a.jpg@1280x1918'
+    """
+    return f"{location}#row={row}@{size[0]}x{size[1]}"

@@ -21,6 +21,7 @@ from limner.images.limits import check_pixels
 from limner.images.locations import Location, parse_location
 from limner.images.orientation import upright
 from limner.images.pictures import Decoded, PictureInfo, StoredMask, choose_page
+from limner.images.rle_tables import decode_row
 from limner.images.stream import open_location
 
 
@@ -75,11 +76,14 @@ def read_mask(location: str) -> StoredMask:
     """Read a mask, upright, with its values exactly as stored.
 
     Palette indices and 1-bit values are kept, colours and alpha channels too. Signed and wide
-    integers come as int32, floats as float32. A last axis of length one is dropped.
+    integers come as int32, floats as float32. A last axis of length one is dropped. A row of run
+    lengths comes as bool.
 
     Raises:
-        DataError: As `read_image`; also when integers do not fit int32.
+        DataError: As `read_image`; also when integers do not fit int32, or run lengths are no mask.
     """
+    if parse_location(location).row is not None:
+        return StoredMask(decode_row(location), None)
     decoded = _decode(location)
     array = decoded.array
     if array.ndim == 3 and array.shape[2] == 1:

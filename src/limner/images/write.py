@@ -42,19 +42,20 @@ def write_image(
 
 
 def write_mask(path: str | Path, ids: UInt8[np.ndarray, "height width"], colors: Sequence[Color]) -> None:
-    """Write class ids as a palette PNG: programs read the ids, people see the colours.
+    """Write class ids as a palette PNG or GIF: programs read the ids, people see the colours.
 
     Args:
-        path: Where; ends in `.png`.
+        path: Where; ends in `.png` or `.gif`.
         ids: Class ids from 0, and `IGNORE` (255), which is shown in light grey.
         colors: Colour of each class id in turn.
 
     Raises:
         DataError: An id has no colour.
-        OutputError: The place cannot be written, or the suffix is not `.png`.
+        OutputError: The place cannot be written, or the suffix is another.
     """
     path = Path(path)
-    if path.suffix.lower() != ".png":
+    suffix = path.suffix.lower()
+    if suffix not in (".png", ".gif"):
         raise _refused(path, "class ids with colours", "a path that ends in .png")
     used = ids[ids != IGNORE]
     if used.size and int(used.max()) >= len(colors):
@@ -66,7 +67,8 @@ def write_mask(path: str | Path, ids: UInt8[np.ndarray, "height width"], colors:
     palette[IGNORE] = IGNORE_COLOR
     picture = Image.fromarray(np.ascontiguousarray(ids))
     picture.putpalette(palette.tobytes())
-    write_bytes(path, _save(picture, "PNG"))
+    # Unless told not to, Pillow leaves unused colours out of a GIF and numbers the others anew.
+    write_bytes(path, _save(picture, "PNG") if suffix == ".png" else _save(picture, "GIF", optimize=False))
 
 
 def encode_png(

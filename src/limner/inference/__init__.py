@@ -15,6 +15,7 @@ so the number seen in training is the number the user gets.
     sources      which pictures are meant, and what their results are called
     tasks        which samples, where each is of several pictures
     outputs      one picture's results, written
+    submission   the masks of all pictures as one table of run lengths
 """
 
 from __future__ import annotations

@@ -6,17 +6,20 @@ Layer: inference.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import tee
 from pathlib import Path
+from typing import TextIO
 
-from limner.errors import LimnerError
+from limner.errors import ConfigError, LimnerError
+from limner.files import atomic_path
 from limner.inference.inputs import ModelInput
 from limner.inference.outputs import Outputs
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
 from limner.inference.sources import Picture
+from limner.inference.submission import Submission
 from limner.inference.tasks import Places, Task, find_tasks
 from limner.threads import ordered_map
 
@@ -29,11 +32,13 @@ class FolderResult:
         written: Files of masks, in the order of the pictures; overlays and probabilities go with them.
         failed: Name and message of each picture that could not be read or predicted.
         skipped: Names of files in the given folders that are no pictures, going by their suffix.
+        predicted: Number of pictures that did not fail.
     """
 
     written: list[Path]
     failed: list[tuple[str, str]]
     skipped: list[str]
+    predicted: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +46,12 @@ class _Read:
     picture: Picture
     name: str
     image: ModelInput
+
+
+@dataclass(frozen=True)
+class _Written:
+    paths: list[Path]
+    rows: str
 
 
 @dataclass(frozen=True)
@@ -52,11 +63,12 @@ class _Failure:
 def predict_folder(
     predictor: Predictor,
     pictures: Places,
-    out: str | Path,
+    out: str | Path | None,
     *,
     overwrite: bool = False,
     probabilities: bool = False,
     overlay: bool = False,
+    rle: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FolderResult:
     """Write the masks of pictures, under the pictures' names and sub-folders (see `Outputs`).
@@ -68,22 +80,27 @@ def predict_folder(
         predictor: Predicts.
         pictures: Files, folders, patterns with `*`, zip archives or URLs. Files in `out` are left out.
             For a network of several inputs see `find_tasks`.
-        out: Folder of the results.
+        out: Folder of the results; None for a table of run lengths alone.
         overwrite: Replace results that are there. A picture is never replaced by its mask.
         probabilities: Also write probabilities.
         overlay: Also write overlays, to look at.
+        rle: CSV of all masks as run lengths (see `Submission`), without the pictures that fail.
         progress: Told the number of pictures done and of all pictures.
 
     Raises:
         DataError: There is no picture, or results cannot be told apart; nothing is written.
         OutputError: Results are already there, and nothing is written; or the disk is full or
             read-only, and what was written before is whole.
+        ConfigError: Neither `out` nor `rle`, or overlays or probabilities without `out`.
     """
-    out = Path(out)
-    found = find_tasks(pictures, predictor.meta.inputs, leave_out=out)
-    outputs = Outputs(out, predictor.meta.targets, probabilities, overlay, predictor.meta.inputs.parts)
-    sources = [picture for task in found.tasks for picture in task.sources]
-    outputs.check(sources, [task.result for task in found.tasks], overwrite=overwrite)
+    _check_places(out, rle, probabilities=probabilities, overlay=overlay)
+    found = find_tasks(pictures, predictor.meta.inputs, leave_out=Path(out) if out else None)
+    parts = predictor.meta.inputs.parts
+    outputs = Outputs(Path(out), predictor.meta.targets, probabilities, overlay, parts) if out else None
+    table = Submission.plan(rle, predictor.meta.targets, overwrite=overwrite) if rle else None
+    if outputs is not None:
+        sources = [picture for task in found.tasks for picture in task.sources]
+        outputs.check(sources, [task.result for task in found.tasks], overwrite=overwrite)
 
     def read(task: Task) -> _Read | _Failure:
         try:
@@ -91,26 +108,56 @@ def predict_folder(
         except LimnerError as error:
             return _Failure(task.picture, error)
 
-    def write(task: tuple[_Read, Prediction] | _Failure) -> list[Path] | _Failure:
+    def write(task: tuple[_Read, Prediction] | _Failure) -> _Written | _Failure:
         if isinstance(task, _Failure):
             return task
         image, prediction = task
-        return outputs.write(image.name, image.image.picture, prediction)
+        paths = outputs.write(image.name, image.image.picture, prediction) if outputs else []
+        return _Written(paths, table.rows(image.picture.name, prediction) if table else "")
 
     inputs = ordered_map(read, found.tasks)
     predictions = _predict(predictor, inputs, probabilities=probabilities)
     outcomes = ordered_map(write, predictions)
-    result = FolderResult([], [], found.others)
-    with closing(inputs), closing(outcomes):
+    written: list[Path] = []
+    failed: list[tuple[str, str]] = []
+    with _opened(table) as stream, closing(inputs), closing(outcomes):
         # Predicting happens here, in this thread, whenever the next thing to write is asked for.
         for done, outcome in enumerate(outcomes, start=1):
             if isinstance(outcome, _Failure):
-                result.failed.append((outcome.picture.name, str(outcome.error)))
+                failed.append((outcome.picture.name, str(outcome.error)))
             else:
-                result.written.extend(outcome)
+                written.extend(outcome.paths)
+                if stream is not None:
+                    stream.write(outcome.rows)
             if progress is not None:
                 progress(done, len(found.tasks))
-    return result
+    return FolderResult(written, failed, found.others, len(found.tasks) - len(failed))
+
+
+def _check_places(out: str | Path | None, rle: str | Path | None, *, probabilities: bool, overlay: bool) -> None:
+    if out is None and (probabilities or overlay):
+        raise ConfigError("a folder for overlays and probabilities", "none was named", "Add --out FOLDER.")
+    if out is None and rle is None:
+        raise ConfigError(
+            "a folder for the masks, or a file for their run lengths",
+            "neither was named",
+            "Add --out FOLDER, or --rle FILE.csv.",
+        )
+
+
+@contextmanager
+def _opened(table: Submission | None) -> Iterator[TextIO | None]:
+    """The table's file with its first line; it appears when everything is in it."""
+    if table is None:
+        yield None
+        return
+    # File names need not be UTF-8; they are written as they were found.
+    with (
+        atomic_path(table.path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
+    ):
+        stream.write(table.header())
+        yield stream
 
 
 def _predict(

@@ -36,20 +36,21 @@ class FoundPictures:
     others: list[str]
 
 
-def find_pictures(places: Sequence[str | Path], *, leave_out: Path) -> FoundPictures:
+def find_pictures(places: Sequence[str | Path], *, leave_out: Path | None) -> FoundPictures:
     """Find the pictures of files, folders, zip archives, patterns with `*`, and URLs.
 
     Args:
         places: Where to look. Folders and archives are searched to the bottom.
-        leave_out: Folder of the results, whose files are not pictures to predict.
+        leave_out: Folder of the results, whose files are not pictures to predict; None without one.
 
     Raises:
         DataError: A place does not exist, a pattern matches nothing, or there is no picture at all.
     """
-    results = leave_out.resolve()
     # A dict, because a picture that is named twice is predicted once.
     files = {picture: named for place in places for picture, named in _look(str(place))}
-    files = {picture: named for picture, named in files.items() if not _is_result(picture, results)}
+    if leave_out is not None:
+        results = leave_out.resolve()
+        files = {picture: named for picture, named in files.items() if not _is_result(picture, results)}
     found = FoundPictures(
         [picture for picture, named in files.items() if named or _is_picture(picture.name)],
         [picture.name for picture, named in files.items() if not named and not _is_picture(picture.name)],

@@ -18,11 +18,12 @@ from limner.workflow.settings import Progress, no_progress
 def predict(
     model: str | Path,
     pictures: Sequence[str | Path] | Mapping[str, str | Path],
-    out: str | Path,
+    out: str | Path | None = None,
     *,
     overwrite: bool = False,
     probabilities: bool = False,
     overlay: bool = False,
+    rle: str | Path | None = None,
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> FolderResult:
@@ -33,10 +34,11 @@ def predict(
         pictures: Files, folders, globs or .zip archives. For a model of several inputs a place by the name
             of each, whose files belong together by name and of which a single file goes with all; or one
             data set, laid out as for training, or a CSV with columns input.NAME.
-        out: Folder of the results.
+        out: Folder of the results; may be left out if `rle` is given.
         overwrite: Replace masks that exist.
         probabilities: Also write class probabilities.
         overlay: Also write pictures with outlines drawn on them, and coloured maps of numbers.
+        rle: CSV of all masks as run lengths, in the form of Kaggle's submissions.
         device: `auto`, `cpu`, `cuda` or `mps`.
         progress: Told of the progress.
 
@@ -48,10 +50,11 @@ def predict(
     return predict_folder(
         predictor,
         pictures,
-        Path(out),
+        out,
         overwrite=overwrite,
         probabilities=probabilities,
         overlay=overlay,
+        rle=rle,
         progress=lambda done, total: progress("predict", done, total),
     )
 

@@ -74,7 +74,7 @@ def prepare_data(config: Config, progress: Progress, *, labels: Mapping[str, Lab
     data = config.data
     if data.path is None and data.images is None:
         raise ConfigError("a data set", "none was given", "Name a folder, .csv or .zip, or --images and --masks.")
-    val, test = _shares(data)
+    val, test = split_shares(data)
     return prepare(
         data.path,
         layout=data.layout,
@@ -104,7 +104,7 @@ def _previous(place: str | None) -> Catalog | None:
     return Catalog.load(path / "samples.csv" if path.is_dir() else path)
 
 
-def _shares(data: DataConfig) -> tuple[float, float]:
+def split_shares(data: DataConfig) -> tuple[float, float]:
     """Validation and test samples, as shares or counts."""
     if data.split is None:
         return (_SHARE if data.val is None else data.val), (_SHARE if data.test is None else data.test)
