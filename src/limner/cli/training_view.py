@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from limner.cli.console import Stages, messages
 from limner.data.prepare import Prepared
+from limner.models import Summary
 from limner.training.plan import Plan
 from limner.training.state import TrainingState
 
@@ -37,6 +38,11 @@ class TrainingView:
             self._stages.close()
             for line in describe(data):
                 self._console.print(line)
+
+    def summarized(self, summary: Summary, plan: Plan) -> None:
+        if not self._quiet:
+            self._stages.close()
+            self._console.print(summary.table(), highlight=False)
 
     def planned(self, plan: Plan, parameters: int, steps: int) -> None:
         self._plan, self._steps = plan, steps

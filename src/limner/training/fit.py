@@ -25,6 +25,7 @@ from limner.data.prepare import Prepared
 from limner.errors import DataError, ResourceError
 from limner.files import write_text
 from limner.inference.predictor import Predictor
+from limner.models import summarize
 from limner.training.build import build_meta, build_model, build_module, open_batches
 from limner.training.callbacks import Clock, Logs, Stop, Validation
 from limner.training.checkpoints import CheckpointFiles, Checkpoints, find_checkpoint, read_state
@@ -114,6 +115,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         Logs(run, reporter),
         checkpoints,
     ]
+    reporter.summarized(summarize(model, data.fingerprint.channels, plan.size), plan)
     reporter.planned(plan, parameters, order.steps)
     with _quiet_lightning(), _memory_errors(plan):
         _trainer(plan, run, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
