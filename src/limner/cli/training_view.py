@@ -17,10 +17,16 @@ from limner.training.state import TrainingState
 
 
 class TrainingView:
-    """A `Reporter` for people."""
+    """A `Reporter` for people.
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    Args:
+        quiet: Say nothing.
+        summary: List the network's stages; None does so on a terminal.
+    """
+
+    def __init__(self, *, quiet: bool = False, summary: bool | None = None) -> None:
         self._console = messages()
+        self._summary = self._console.is_terminal if summary is None else summary
         self._quiet = quiet
         self._stages = Stages(quiet=quiet)
         self._plan: Plan | None = None
@@ -40,9 +46,11 @@ class TrainingView:
                 self._console.print(line)
 
     def summarized(self, summary: Summary, plan: Plan) -> None:
-        if not self._quiet:
-            self._stages.close()
-            self._console.print(summary.table(), highlight=False)
+        if self._quiet:
+            return
+        self._stages.close()
+        if self._summary:
+            self._console.print(f"{plan_words(plan)}\n{summary.table(_MOST_STAGES)}")
 
     def planned(self, plan: Plan, parameters: int, steps: int) -> None:
         self._plan, self._steps = plan, steps

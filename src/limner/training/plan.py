@@ -32,6 +32,7 @@ _PIXELS_PER_STEP = {"cpu": 8 * 256**2, "cuda": 16 * 512**2, "mps": 8 * 256**2}
 _STEPS_PER_EPOCH = 50
 _STRIDE = 32
 _VAL_SAMPLES = 500
+_COLOR = 3
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Plan:
     memory_format: Literal["channels_last", "contiguous"]
     fit: Literal["resize", "native"]
     size: Size
+    channels: int
+    """Of the pictures as the network sees them."""
     batch: int
     passes: int
     """Times an epoch visits every sample."""
@@ -135,6 +138,7 @@ def make_plan(
     chosen["memory_format"] = _memory_format(training.memory_format, chosen["network"][0].get("norm", "batch"))
     chosen["fit"], chosen["size"] = _fit_and_size(config, fingerprint, device[0])
     size: Size = chosen["size"][0]
+    chosen["channels"] = _channels(config, fingerprint, pretrained=chosen["encoder_weights"][0] is not None)
     chosen["batch"] = _batch(training.batch, size, train_count, device[0])
     chosen["passes"] = _passes(training.steps_per_epoch, train_count, chosen["batch"][0])
     chosen |= _length(config)
@@ -202,6 +206,21 @@ def _fit_and_size(config: Config, data: Fingerprint, device: str) -> tuple[tuple
         return fit, (median, "the pictures' own size")
     size = (_nearest(median[0] * scale), _nearest(median[1] * scale))
     return fit, (size, f"the median picture, {_times(median)}, with its longest side at most {limit} on the {device}")
+
+
+def _channels(config: Config, data: Fingerprint, *, pretrained: bool) -> tuple[int, str]:
+    asked, found = config.data.channels, data.channels
+    if asked is None or asked == found:
+        if asked is None and pretrained and found == 1:
+            return _COLOR, "the pretrained encoder has seen colour pictures: grey is repeated"
+        return found, "the pictures' own" if asked is None else "set"
+    if found != 1 and asked != 1 and (found, asked) != (4, _COLOR):
+        raise ConfigError(
+            f"data.channels={found}, or 1 if they are all alike",
+            f"data.channels={asked} for pictures of {found} channels",
+            "Leave data.channels out, or convert the pictures.",
+        )
+    return asked, "set"
 
 
 def _batch(asked: int | None, size: Size, count: int, device: str) -> tuple[int, str]:
