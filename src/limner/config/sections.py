@@ -85,6 +85,11 @@ class ModelConfig(_Section):
         None, description="Up-sampling of `unet`: transpose unless set. `improved_unet` has one way only."
     )
     deep_supervision: bool = Field(False, description="Also train the coarser decoder levels.")
+    shared_levels: Count | None = Field(
+        None,
+        description="Finest encoder levels of `unet` that all targets share; below them each has a branch of its own. "
+        "Default: they share all but the heads.",
+    )
     encoder: str | None = Field(None, description="Encoder of `encoder_unet`: a timm model. Default mobilenetv2_100.")
     encoder_options: dict[str, Any] | None = Field(None, description="Further arguments of the timm model.")
     decoder: Literal["unet", "pix2pix"] | None = Field(None, description="Decoder of `encoder_unet`: unet unless set.")
