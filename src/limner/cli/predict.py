@@ -14,9 +14,30 @@ NAME = "predict"
 
 
 def run(
-    model: Annotated[Path, typer.Argument(help="Run folder or .safetensors file.")],
-    pictures: Annotated[list[str], typer.Argument(help="Files, folders, globs or .zip archives.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the masks.")],
+    model: Annotated[
+        str | None,
+        typer.Argument(help="Run folder or .safetensors file; left out if --from names it.", show_default=False),
+    ] = None,
+    pictures: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders, globs or .zip archives.", show_default=False)
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", "-k", help="The model, instead of MODEL.", show_default=False)
+    ] = None,
+    images: Annotated[
+        str | None, typer.Option("--images", "-i", help="Folder of pictures, besides PICTURES.", show_default=False)
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--batch",
+            "-b",
+            min=1,
+            help="Pictures or tiles at once. Default: as many as keep the device busy.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that exist.")] = False,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write class probabilities (.npz).")
@@ -29,19 +50,25 @@ def run(
 ) -> None:
     """Predict masks for pictures: same names and sub-folders, at the pictures' own size."""
     from limner.cli.console import EXIT_PARTLY, Stages, messages, output, print_json
-    from limner.errors import shorten
+    from limner.cli.words import split_model
+    from limner.errors import ConfigError, shorten
     from limner.workflow import predict
 
+    chosen, places = split_model([model, *(pictures or [])], source)
+    places += [images] if images else []
+    if not places:
+        raise ConfigError("pictures to predict", "none were named", "Name files, folders, globs or .zip archives.")
     stages = Stages(quiet=as_json)
     try:
         result = predict(
-            model,
-            pictures,
+            chosen,
+            places,
             out,
             overwrite=overwrite,
             probabilities=probabilities,
             overlay=overlay,
             device=device,
+            batch_size=batch,
             progress=stages,
         )
     finally:

@@ -15,6 +15,8 @@ from limner.models import Summary
 from limner.training.plan import Plan
 from limner.training.state import TrainingState
 
+_MOST_STAGES = 20
+
 
 class TrainingView:
     """A `Reporter` for people.
@@ -50,7 +52,9 @@ class TrainingView:
             return
         self._stages.close()
         if self._summary:
-            self._console.print(f"{plan_words(plan)}\n{summary.table(_MOST_STAGES)}")
+            memory = summary.training_bytes(plan.batch, precision=plan.precision, averaged=plan.ema > 0)
+            self._console.print(summary.table(_MOST_STAGES))
+            self._console.print(f"Training takes about {memory / 1e9:.2f} GB for weights, gradients and activations.")
 
     def planned(self, plan: Plan, parameters: int, steps: int) -> None:
         self._plan, self._steps = plan, steps
@@ -122,7 +126,10 @@ class TrainingView:
 
 def describe(data: Prepared) -> list[str]:
     """What was found, in a few lines: pairs, meaning of the masks, splits, and what to know."""
-    lines = [f"Found {data.pairing.summary()}"]
+    found, *leftovers = data.pairing.summary().splitlines()
+    images, masks = len(data.pairing.unmatched_images), len(data.pairing.unmatched_masks)
+    lines = [f"Found {found} Unmatched: {images:,} image{'s' * (images != 1)}, {masks:,} mask{'s' * (masks != 1)}."]
+    lines += leftovers
     for name, label_map in data.label_maps.items():
         shares = data.fingerprint.class_share.get(name, [])
         classes = ", ".join(
