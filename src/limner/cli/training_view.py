@@ -32,7 +32,6 @@ class TrainingView:
         self._quiet = quiet
         self._stages = Stages(quiet=quiet)
         self._plan: Plan | None = None
-        self._steps = 0
         self._bar: Progress | None = None
         self._task = TaskID(0)
 
@@ -57,7 +56,7 @@ class TrainingView:
             self._console.print(f"Training takes about {memory / 1e9:.2f} GB for weights, gradients and activations.")
 
     def planned(self, plan: Plan, parameters: int, steps: int) -> None:
-        self._plan, self._steps = plan, steps
+        self._plan = plan
         if self._quiet:
             return
         length = (
@@ -113,7 +112,7 @@ class TrainingView:
     def _done(self, state: TrainingState) -> float:
         assert self._plan is not None
         by_time = state.seconds / self._plan.seconds if self._plan.seconds else 0.0
-        return max(by_time, state.step / (self._plan.epochs * self._steps))
+        return max(by_time, self._plan.course.done(state))
 
     def _status(self, state: TrainingState, loss: float) -> str:
         left = state.seconds * (1 / max(self._done(state), 1e-6) - 1)

@@ -15,12 +15,26 @@ from limner.errors import ConfigError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class TargetConfig(_Section):
+    """One target: numbers with a unit, or classes whose values are given."""
+
+    task: Literal["regression"] | None = Field(
+        None, description="`regression`: a number per pixel, such as a depth. Else found by inspection."
+    )
+    unit: str | None = Field(None, description="Unit of the numbers, such as `m`.")
+    factor: Positive | None = Field(None, description="A stored number × `factor` is the value in the unit.")
+    class_names: list[str] | None = Field(None, description="As `data.class_names`.")
+    values: list[list[Any]] | None = Field(None, description="As `data.values`.")
+    ignore_values: list[int] = Field([], description="As `data.ignore_values`.")
 
 
 class DataConfig(_Section):
@@ -52,6 +66,11 @@ class DataConfig(_Section):
         None,
         description="Channels the network sees: grey pictures are repeated, colour becomes grey only where it is none. "
         "Default: the pictures' own, and 3 for a pretrained encoder on grey pictures.",
+    )
+    targets: dict[str, TargetConfig] | None = Field(
+        None,
+        description="By target: `task: regression`, `unit` and `factor` of numbers, or `class_names`, `values` and "
+        "`ignore_values`, such as `{depth: {task: regression, unit: m, factor: 0.001}}`.",
     )
     fit: Literal["resize", "native"] | None = Field(
         None, description="`resize`: every picture to `size`. `native`: own scale, trained on crops of `size`."
@@ -120,6 +139,18 @@ class ModelConfig(_Section):
         return values
 
 
+class PhaseConfig(_Section):
+    """One phase of a training; what it leaves out is as in the training's own settings."""
+
+    epochs: Count = Field(description="Passes over the training samples.")
+    size: Count | tuple[Count, Count] | None = Field(None, description="Working size: `[height, width]`, or one side.")
+    batch: Count | None = Field(None, description="Samples per step.")
+    lr: Positive | None = Field(None, description="Highest learning rate.")
+    loss: str | dict[str, str] | None = Field(None, description="Losses, as in `training.loss`.")
+    target_weights: dict[str, Weight] | None = Field(None, description="Weight of each target's loss.")
+    freeze: list[str] | None = Field(None, description="What does not learn, as in `training.freeze`.")
+
+
 class TrainingConfig(_Section):
     """How the network learns."""
 
@@ -129,7 +160,29 @@ class TrainingConfig(_Section):
     steps_per_epoch: Count | None = Field(
         None, description="Least steps per epoch: small data sets are passed several times, augmented anew."
     )
-    loss: str | None = Field(None, description="Losses joined by +, such as `ce+dice`, `0.5*bce+tversky`, `focal`.")
+    phases: list[PhaseConfig] | None = Field(
+        None,
+        min_length=1,
+        description="Phases one after the other, such as `[{size: 64, batch: 128, epochs: 3}, {size: 224, batch: 32, "
+        "epochs: 2}]`: weights, moving average and optimiser are carried over, the schedule starts anew. Each has "
+        "`epochs`, and may have `size`, `batch`, `lr`, `loss`, `target_weights` and `freeze`.",
+    )
+    start_from: str | None = Field(
+        None, description="Run folder or bundle whose weights, architecture and normalisation the training starts from."
+    )
+    freeze: list[str] = Field(
+        [],
+        description="What does not learn: targets that have a branch of their own (`model.shared_levels`), and "
+        "`encoder`.",
+    )
+    loss: str | dict[str, str] | None = Field(
+        None,
+        description="Losses joined by +, such as `ce+dice`, `0.5*bce+tversky`, `focal`, for all targets of masks; or "
+        "one for each target, such as `{mask: bce, depth: l1}`.",
+    )
+    target_weights: dict[str, Weight] | None = Field(
+        None, description="Weight of each target's loss, such as `{depth: 0.5}`; 1 for those left out."
+    )
     class_weights: list[Positive] | None = Field(None, description="Weight of each class in the loss.")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="Optimiser.")
     lr: Positive | None = Field(None, description="Highest learning rate.")
