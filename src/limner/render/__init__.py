@@ -4,6 +4,7 @@ Layer: above `images`, below `examples`. Imports no torch; matplotlib only when 
 
     display   any image as 8-bit RGB (`to_display`)
     masks     masks in colour (`colorize`, `outlines`, `overlay`, `errors`)
+    numbers   maps of numbers in colour, with a scale (`color_numbers`, `number_errors`, `with_scale`)
     sheets    many pictures on one (`grid`, `contact_sheet`)
 """
 
@@ -19,6 +20,7 @@ from limner.render.masks import (
     outlines,
     overlay,
 )
+from limner.render.numbers import color_numbers, color_stops, number_errors, with_scale
 from limner.render.sheets import contact_sheet, grid
 
 __all__ = [
@@ -27,11 +29,15 @@ __all__ = [
     "HIT",
     "MISS",
     "WRONG_CLASS",
+    "color_numbers",
+    "color_stops",
     "colorize",
     "contact_sheet",
     "errors",
     "grid",
+    "number_errors",
     "outlines",
     "overlay",
     "to_display",
+    "with_scale",
 ]

@@ -33,6 +33,7 @@ from limner.training.checkpoints import CheckpointFiles, Checkpoints, find_check
 from limner.training.loader import Batches, PhasedBatches
 from limner.training.plan import Plan, make_plan
 from limner.training.progress import Reporter, Silent
+from limner.training.start import Carried, carry_weights
 from limner.training.state import TrainingState
 
 BUNDLE_NAME = "model.safetensors"
@@ -48,12 +49,14 @@ class Fitted:
         state: Where it ended; `state.interrupted` when a signal stopped it.
         plan: What was decided.
         parameters: Trainable parameters of the network.
+        carried: What it took over from the bundle it started from, in this sitting.
     """
 
     run: Path
     state: TrainingState
     plan: Plan
     parameters: int
+    carried: Carried | None = None
 
 
 def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, reporter: Reporter | None = None) -> Fitted:
@@ -84,6 +87,10 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
 
     torch.manual_seed(config.training.seed)
     model = build_model(config, plan, data, fresh=not resume)
+    carried = None
+    if config.training.start_from and not resume:
+        carried = carry_weights(model, Path(config.training.start_from), data)
+        reporter.note(carried.summary(config.training.start_from))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if checkpoint and (state := read_state(checkpoint)).is_finished(plan.epochs, plan.seconds, plan.patience):
         # `stopped` is also the name of the setting that ended the training.
@@ -136,7 +143,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     reporter.planned(plan, parameters, course.phases[0].steps)
     with _quiet_lightning(), _memory_errors(plan, module.state):
         _trainer(plan, run, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
-    return Fitted(run, module.state, plan, parameters)
+    return Fitted(run, module.state, plan, parameters, carried)
 
 
 def check_settings(config: Config, data: Prepared) -> None:
