@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,26 @@ def test_without_internet_it_says_so_and_how_to_go_on(monkeypatch, tmp_path):
     assert "encoder_weights=FILE" in caught.value.remedy
     assert "huggingface.co/timm/test_resnet.r160_in1k" in caught.value.remedy
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_without_internet_nobody_waits_and_nothing_is_logged(monkeypatch, tmp_path, caplog):
+    from huggingface_hub import constants
+
+    def refuse(*_: object) -> None:
+        raise OSError("no network in tests")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    begin = time.monotonic()
+    with pytest.raises(ConfigError, match="no connection"):
+        load_encoder_weights(build())
+    assert time.monotonic() - begin < 5
+    assert not caplog.records
+    assert constants.HF_HUB_OFFLINE is False
 
 
 @pytest.mark.slow

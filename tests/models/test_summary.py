@@ -88,6 +88,16 @@ def test_parts_of_the_table_add_up():
     assert "20×30" in lines[-1]
 
 
+def test_long_tables_are_folded_from_the_deepest_parts():
+    summary = summarize(EncoderUNet(3, 2, encoder="resnet34"), 3, (64, 64))
+    folded = summary.stages(12)
+    assert len(summary.stages()) > len(folded)
+    assert len(folded) <= 12
+    assert "encoder.network.layer1" in [stage.name for stage in folded]
+    assert sum(stage.parameters for stage in folded) == summary.parameters
+    assert len(summary.table(12).splitlines()) == 1 + len(folded) + 2
+
+
 def test_memory_of_training_grows_with_the_batch_and_halves_its_activations_in_bf16():
     summary = summarize(Plain(), 2, (5, 7))
     weights = summary.weight_bytes

@@ -164,3 +164,29 @@ def test_a_pretrained_encoder_is_the_default_of_its_model_alone() -> None:
     assert plan("model.name=encoder_unet", "encoder_weights=w.safetensors").encoder_weights == "w.safetensors"
     with pytest.raises(ConfigError, match="encoder_unet"):
         plan("pretrained=true")
+
+
+GREY = {"channels": 1, "mean": (0.5,), "std": (0.2,)}
+
+
+def test_a_pretrained_encoder_sees_grey_pictures_as_colour() -> None:
+    made = plan("model.encoder=resnet18", **GREY)
+    assert made.channels == 3
+    assert "grey is repeated" in made.because["channels"]
+    assert plan("model.encoder=resnet18", "pretrained=false", **GREY).channels == 1
+    assert plan("model.encoder=resnet18", "data.channels=1", **GREY).channels == 1
+    assert plan(**GREY).channels == 1
+
+
+def test_channels_that_are_asked_for() -> None:
+    assert plan("data.channels=3", **GREY).channels == 3
+    assert plan("data.channels=1").channels == 1
+    assert plan("data.channels=3", channels=4).channels == 3
+    with pytest.raises(ConfigError, match="pictures of 3 channels"):
+        plan("data.channels=4")
+
+
+def test_an_encoder_implies_its_network() -> None:
+    assert plan("encoder=resnet18", "pretrained=false").network["encoder"] == "resnet18"
+    with pytest.raises(ConfigError, match="unknown: encoder"):
+        plan("model.name=unet", "encoder=resnet18")

@@ -14,13 +14,23 @@ NAME = "evaluate"
 
 
 def run(
-    model: Annotated[Path, typer.Argument(help="Run folder or .safetensors file.")],
+    model: Annotated[
+        str | None,
+        typer.Argument(help="Run folder or .safetensors file; left out if --from names it.", show_default=False),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Argument(help="Folder, .csv or .zip. Default: the samples the run set aside.", show_default=False),
     ] = None,
-    images: Annotated[str | None, typer.Option(help="Folder of pictures, instead of DATA.", show_default=False)] = None,
-    masks: Annotated[str | None, typer.Option(help="Folder of masks, instead of DATA.", show_default=False)] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", "-k", help="The model, instead of MODEL.", show_default=False)
+    ] = None,
+    images: Annotated[
+        str | None, typer.Option("--images", "-i", help="Folder of pictures, instead of DATA.", show_default=False)
+    ] = None,
+    masks: Annotated[
+        str | None, typer.Option("--masks", "-m", help="Folder of masks, instead of DATA.", show_default=False)
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -43,13 +53,19 @@ def run(
     """Score a model: Dice, IoU, precision and recall per picture and class."""
     from limner.cli.console import Stages, output, print_json
     from limner.cli.tables import print_scores
+    from limner.cli.words import split_model
+    from limner.errors import ConfigError
     from limner.workflow import evaluate
+
+    chosen, places = split_model([model, data], source)
+    if len(places) > 1:
+        raise ConfigError("one data set", f"{len(places)}: {', '.join(places)}", "Name the model once.")
 
     stages = Stages(quiet=as_json)
     try:
         result = evaluate(
-            model,
-            data,
+            chosen,
+            places[0] if places else None,
             images=images,
             masks=masks,
             split=split,

@@ -14,9 +14,28 @@ NAME = "predict"
 
 
 def run(
-    model: Annotated[Path, typer.Argument(help="Run folder or .safetensors file.")],
+    model: Annotated[
+        str | None,
+        typer.Argument(help="Run folder or .safetensors file; left out if --from names it.", show_default=False),
+    ] = None,
     pictures: Annotated[
         list[str] | None, typer.Argument(help="Files, folders, globs or .zip archives.", show_default=False)
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", "-k", help="The model, instead of MODEL.", show_default=False)
+    ] = None,
+    images: Annotated[
+        str | None, typer.Option("--images", "-i", help="Folder of pictures, besides PICTURES.", show_default=False)
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--batch",
+            "-b",
+            min=1,
+            help="Pictures or tiles at once. Default: as many as keep the device busy.",
+            show_default=False,
+        ),
     ] = None,
     inputs: Annotated[
         list[str] | None,
@@ -47,20 +66,23 @@ def run(
 ) -> None:
     """Predict masks for pictures: same names and sub-folders, at the pictures' own size."""
     from limner.cli.console import EXIT_PARTLY, Stages, messages, output, print_json
+    from limner.cli.words import split_model
     from limner.errors import shorten
     from limner.workflow import predict
 
+    chosen, given = split_model([model, *(pictures or [])], source)
     stages = Stages(quiet=as_json)
     try:
         result = predict(
-            model,
-            places(pictures or [], inputs or []),
+            chosen,
+            places(given + ([images] if images else []), inputs or []),
             out,
             overwrite=overwrite,
             probabilities=probabilities,
             overlay=overlay,
             rle=rle,
             device=device,
+            batch_size=batch,
             progress=stages,
         )
     finally:

@@ -1,4 +1,4 @@
-"""`limner show`: look at samples as training will see them.
+"""`limner show`: look at samples as training will see them, or at what a run predicts for them.
 
 Layer: cli.
 """
@@ -17,11 +17,27 @@ def run(
     data: Annotated[
         list[str],
         typer.Argument(
-            metavar="DATA [KEY=VALUE]...", help="Folder, .csv or .zip; then settings, such as augment.preset=strong."
+            metavar="DATA|RUN [KEY=VALUE]...",
+            help="Folder, .csv or .zip, then settings, such as augment.preset=strong; or a run folder.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="PNG file to write.")] = Path("samples.png"),
-    count: Annotated[int, typer.Option(min=1, help="Number of samples.")] = 6,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="PNG file to write. Default: samples.png, or predictions-SPLIT.png in the run folder.",
+            show_default=False,
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Number of samples.")] = 6,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a run: train, val or test samples. Default: test if there is one, else val.", show_default=False
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="Of a run: auto, cpu, cuda or mps.")] = "auto",
     recipe: Annotated[
         str | None,
         typer.Option("--recipe", "-r", help="Published project to repeat (limner recipes).", show_default=False),
@@ -31,14 +47,24 @@ def run(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Write a contact sheet: samples with their masks, and how augmentation changes them."""
+    """Write a contact sheet: samples and how augmentation changes them, or a run's predictions beside the truth."""
     from limner.cli.console import Stages, output, print_json
     from limner.workflow import separate_settings, show
 
     place, overrides = separate_settings(data)
     stages = Stages(quiet=as_json)
     try:
-        path = show(place, out=out, count=count, recipe=recipe, config=config, overrides=overrides, progress=stages)
+        path = show(
+            place,
+            out=out,
+            count=count,
+            split=split,
+            recipe=recipe,
+            config=config,
+            overrides=overrides,
+            device=device,
+            progress=stages,
+        )
     finally:
         stages.close()
     if as_json:

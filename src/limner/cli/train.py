@@ -23,8 +23,12 @@ def run(
             show_default=False,
         ),
     ] = None,
-    images: Annotated[str | None, typer.Option(help="Folder of pictures, instead of DATA.", show_default=False)] = None,
-    masks: Annotated[str | None, typer.Option(help="Folder of masks, instead of DATA.", show_default=False)] = None,
+    images: Annotated[
+        str | None, typer.Option("--images", "-i", help="Folder of pictures, instead of DATA.", show_default=False)
+    ] = None,
+    masks: Annotated[
+        str | None, typer.Option("--masks", "-m", help="Folder of masks, instead of DATA.", show_default=False)
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option("--recipe", "-r", help="Published project to repeat (limner recipes).", show_default=False),
@@ -40,13 +44,32 @@ def run(
     ] = None,
     start_from: Annotated[
         Path | None,
-        typer.Option("--from", help="Start from this run's or bundle's weights and architecture.", show_default=False),
+        typer.Option(
+            "--from", "-k", help="Start from this run's or bundle's weights and architecture.", show_default=False
+        ),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option("--epochs", "-e", help="Most epochs to train.", show_default=False)
     ] = None,
     time: Annotated[str | None, typer.Option(help="Time budget, such as 90s, 15m, 2h.", show_default=False)] = None,
     batch: Annotated[int | None, typer.Option("--batch", "-b", help="Samples per step.", show_default=False)] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Network: unet, improved_unet or encoder_unet.", show_default=False)
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Pretrained encoder, a name of timm such as resnet34.", show_default=False)
+    ] = None,
+    decoder: Annotated[
+        str | None, typer.Option(help="Decoder on the encoder: unet or pix2pix.", show_default=False)
+    ] = None,
+    encoder_weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="File of the encoder's weights, where they cannot be fetched.",
+            show_default=False,
+        ),
+    ] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.", show_default=False)] = None,
     split: Annotated[
         str | None, typer.Option(help="Shares train:val:test, such as 70:15:15.", show_default=False)
@@ -63,6 +86,14 @@ def run(
         bool, typer.Option("--skip-unmatched", help="Leave out files without a partner.")
     ] = False,
     skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave out damaged files.")] = False,
+    summary: Annotated[
+        bool | None,
+        typer.Option(
+            "--summary/--no-summary",
+            help="Print the network's stages, sizes and costs. Default: on a terminal.",
+            show_default=False,
+        ),
+    ] = None,
     cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Keep decoded pictures on disk.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -78,6 +109,10 @@ def run(
 
     place, overrides = separate_settings(data or [])
     given = {
+        "model.name": model,
+        "model.encoder": encoder,
+        "model.decoder": decoder,
+        "model.encoder_weights": encoder_weights,
         "training.epochs": epochs,
         "training.time": time,
         "training.batch": batch,
@@ -95,7 +130,7 @@ def run(
         "data.cache": None if cache else False,
     }
     settings = {name: value for name, value in given.items() if value is not None}
-    view = TrainingView(quiet=as_json)
+    view = TrainingView(quiet=as_json, summary=summary)
     try:
         result = train(
             place,

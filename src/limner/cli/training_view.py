@@ -17,12 +17,20 @@ from limner.models import Summary
 from limner.training.plan import Plan
 from limner.training.state import TrainingState
 
+_MOST_STAGES = 20
+
 
 class TrainingView:
-    """A `Reporter` for people."""
+    """A `Reporter` for people.
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    Args:
+        quiet: Say nothing.
+        summary: List the network's stages; None does so on a terminal.
+    """
+
+    def __init__(self, *, quiet: bool = False, summary: bool | None = None) -> None:
         self._console = messages()
+        self._summary = self._console.is_terminal if summary is None else summary
         self._quiet = quiet
         self._stages = Stages(quiet=quiet)
         self._plan: Plan | None = None
@@ -41,9 +49,13 @@ class TrainingView:
                 self._console.print(line)
 
     def summarized(self, summary: Summary, plan: Plan) -> None:
-        if not self._quiet:
-            self._stages.close()
-            self._console.print(summary.table(), highlight=False)
+        if self._quiet:
+            return
+        self._stages.close()
+        if self._summary:
+            memory = summary.training_bytes(plan.batch, precision=plan.precision, averaged=plan.ema > 0)
+            self._console.print(summary.table(_MOST_STAGES))
+            self._console.print(f"Training takes about {memory / 1e9:.2f} GB for weights, gradients and activations.")
 
     def planned(self, plan: Plan, parameters: int, steps: int) -> None:
         self._plan = plan
@@ -115,7 +127,10 @@ class TrainingView:
 
 def describe(data: Prepared) -> list[str]:
     """What was found, in a few lines: pairs, meaning of the masks, splits, and what to know."""
-    lines = [f"Found {data.pairing.summary()}"]
+    found, *leftovers = data.pairing.summary().splitlines()
+    images, masks = len(data.pairing.unmatched_images), len(data.pairing.unmatched_masks)
+    lines = [f"Found {found} Unmatched: {images:,} image{'s' * (images != 1)}, {masks:,} mask{'s' * (masks != 1)}."]
+    lines += leftovers
     if data.fingerprint.parts:
         parts = ", ".join(f"{name} ({channels} channels)" for name, channels in data.fingerprint.parts.items())
         lines.append(f"Pictures of a sample: {parts}, joined in this order.")

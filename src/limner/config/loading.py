@@ -18,7 +18,14 @@ from limner.config.sections import Config
 from limner.config.yaml12 import parse_yaml
 from limner.errors import ConfigError
 
-_REPLACES = {"data.split": ("val", "test"), "data.val": ("split",), "data.test": ("split",)}
+_REPLACES = {
+    "data.split": ("val", "test"),
+    "data.val": ("split",),
+    "data.test": ("split",),
+    "training.epochs": ("phases", "time"),
+    "training.time": ("phases", "epochs"),
+    "training.phases": ("epochs", "time", "patience"),
+}
 """Settings that say the same thing otherwise: whoever gives one does not want the base's other."""
 
 

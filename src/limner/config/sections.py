@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from limner.config.yaml12 import dump_yaml
 from limner.errors import ConfigError
@@ -62,6 +62,11 @@ class DataConfig(_Section):
         None, description="Stored mask values of each class id, such as `[[0], [255]]`; found by inspection if absent."
     )
     ignore_values: list[int] = Field([], description="Stored mask values that take no part in training or scores.")
+    channels: Literal[1, 3, 4] | None = Field(
+        None,
+        description="Channels the network sees: grey pictures are repeated, colour becomes grey only where it is none. "
+        "Default: the pictures' own, and 3 for a pretrained encoder on grey pictures.",
+    )
     targets: dict[str, TargetConfig] | None = Field(
         None,
         description="By target: `task: regression`, `unit` and `factor` of numbers, or `class_names`, `values` and "
@@ -79,7 +84,10 @@ class DataConfig(_Section):
 class ModelConfig(_Section):
     """The network. A key left out has the value that is usual for the architecture."""
 
-    name: str = Field("unet", description="Architecture: `unet`, `improved_unet` or `encoder_unet`.")
+    name: str = Field(
+        "unet",
+        description="Architecture: `unet`, `improved_unet` or `encoder_unet`. An encoder or decoder implies the last.",
+    )
     conv_sizes: list[Count] | None = Field(
         None,
         min_length=1,
@@ -120,6 +128,15 @@ class ModelConfig(_Section):
     encoder_weights: str | None = Field(
         None, description="File of pretrained encoder weights (safetensors or state dict), instead of fetching them."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _encoders_have_one_model(cls, values: Any) -> Any:
+        """Only one architecture has an encoder to choose, so that need not be said."""
+        own = ("encoder", "encoder_options", "decoder", "decoder_sizes", "freeze_encoder", "encoder_weights")
+        if isinstance(values, dict) and "name" not in values and any(values.get(key) is not None for key in own):
+            return {"name": "encoder_unet", **values}
+        return values
 
 
 class PhaseConfig(_Section):

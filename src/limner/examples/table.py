@@ -13,6 +13,7 @@ from limner.examples.cars import write_car_parts, write_cars
 from limner.examples.cells import write_cells
 from limner.examples.coins import write_coins
 from limner.examples.lesions import write_lesions
+from limner.examples.spines import write_spines
 from limner.examples.tissue import write_tissue
 from limner.files import output_error
 from limner.types import Size
@@ -24,6 +25,7 @@ EXAMPLES: dict[str, Callable[..., None]] = {
     "cars": write_cars,
     "car_parts": write_car_parts,
     "lesions": write_lesions,
+    "spines": write_spines,
 }
 """Name → function of (folder, count, seed, size), of which all but the folder have defaults;
 `size` is height and width in pixels, 64 or more.

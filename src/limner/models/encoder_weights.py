@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Iterable, Mapping
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
 from safetensors import SafetensorError
@@ -24,7 +28,9 @@ _log = logging.getLogger(__name__)
 _PREFIXES = ("module.", "encoder.", "network.", "backbone.", "model.")
 """What training programs put before a network's own keys. `encoder.network.` is that of Limner's models."""
 _CONTAINERS = ("state_dict", "model")
-_FEATURE_OPTIONS = ("out_indices", "feature_cls")
+_FEATURE_OPTIONS = ("out_indices", "feature_cls", "feature_location")
+_PATIENCE = 5.0
+"""Seconds within which a hub answers, if there is a way to it."""
 
 
 def load_encoder_weights(model: nn.Module, path: str | Path | None = None) -> None:
@@ -69,19 +75,45 @@ def _fetch(encoder: Encoder) -> dict[str, Tensor]:
             "it has none",
             "Choose another encoder, give encoder_weights=FILE, or start from random weights with pretrained=false.",
         )
-    try:
-        # The whole network, because timm loads one strictly, but leaves out what is missing from features.
-        network = timm.create_model(encoder.name, pretrained=True, **_network_options(encoder))
-    except Exception as error:  # whatever its download libraries raise: it must not end in random weights
-        where = f"https://huggingface.co/{described.hf_hub_id}" if described.hf_hub_id else described.url
-        raise ConfigError(
-            f"the pretrained weights of '{encoder.name}' can be fetched",
-            f"they could not be: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}",
-            f"Without internet, fetch them elsewhere ({where}) and give encoder_weights=FILE; "
-            "or start from random weights with pretrained=false.",
-        ) from error
+    with _hub() as reachable:
+        try:
+            # The whole network, because timm loads one strictly, but leaves out what is missing from features.
+            network = timm.create_model(encoder.name, pretrained=True, **_network_options(encoder))
+        except Exception as error:  # whatever its download libraries raise: it must not end in random weights
+            where = f"https://huggingface.co/{described.hf_hub_id}" if described.hf_hub_id else described.url
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}"
+            raise ConfigError(
+                f"the pretrained weights of '{encoder.name}' can be fetched",
+                f"they could not be: {reason}" if reachable else f"no connection to {where}, and no copy in its cache",
+                f"Without internet, fetch them elsewhere ({where}) and give encoder_weights=FILE; "
+                "or start from random weights with pretrained=false.",
+            ) from error
     weights: dict[str, Tensor] = network.state_dict()
     return weights
+
+
+@contextmanager
+def _hub() -> Iterator[bool]:
+    """Whether the hub of weights can be reached; where not, its cache is asked at once, without a minute of retries."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not _answers(constants.ENDPOINT)
+    try:
+        yield not constants.HF_HUB_OFFLINE
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _answers(address: str) -> bool:
+    if getproxies():  # which know the way by themselves
+        return True
+    parts = urlsplit(address)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 443), timeout=_PATIENCE):
+            return True
+    except OSError:
+        return False
 
 
 def _read(path: Path) -> dict[str, Tensor]:

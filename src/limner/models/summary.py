@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -63,22 +64,19 @@ class Summary:
     activation_bytes: int
     size: Size
 
-    def stages(self) -> tuple[Layer, ...]:
+    def stages(self, most: int | None = None) -> tuple[Layer, ...]:
         """The layers joined to the parts one would draw in a figure, in the order of computing.
 
         A part is a block of a list, such as `encoder.0`, or else what its layers are in, such as
         `bottleneck`; its shape is that of its last layer.
+
+        Args:
+            most: Where there would be more parts than this, the deepest are joined to what they are in.
         """
-        parts: dict[str, Layer] = {}
-        for layer in self.layers:
-            name = _stage(layer.name)
-            if parts and name not in parts and not (layer.parameters or layer.flops):
-                name = next(reversed(parts))  # an activation alone makes no part
-            before = parts.get(name, Layer(name, "", (), 0, 0))
-            parts[name] = Layer(
-                name, layer.kind, layer.shape, before.parameters + layer.parameters, before.flops + layer.flops
-            )
-        return tuple(parts.values())
+        parts = _joined(self.layers, _stage)
+        while most and len(parts) > most and (depth := max(part.name.count(".") for part in parts)):
+            parts = _joined(parts, partial(_cut, depth=depth))
+        return parts
 
     def training_bytes(self, batch: int, *, precision: str = "float32", averaged: bool = False) -> int:
         """About what training takes: weights, gradients, two numbers per weight of Adam, and activations.
@@ -92,8 +90,11 @@ class Summary:
         activations = self.activation_bytes // (2 if precision == "bf16" else 1)
         return self.weight_bytes + copies * 4 * self.trainable + batch * activations
 
-    def table(self) -> str:
+    def table(self, most: int | None = None) -> str:
         """The summary as plain text: one line per stage, the totals below.
+
+        Args:
+            most: See `stages`.
 
         Example:
             >>> from limner.models import UNet
@@ -109,7 +110,7 @@ class Summary:
         rows = [("part", "output", "parameters", "multiply-adds")]
         rows += [
             (part.name, " × ".join(map(str, part.shape[1:])), f"{part.parameters:,}", _scaled(part.flops // 2).strip())
-            for part in self.stages()
+            for part in self.stages(most)
         ]
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = [
@@ -216,6 +217,25 @@ def _note(name: str, layers: list[Layer], counted: Callable[[], int]) -> Callabl
             layers.append(Layer(name, type(module).__name__, tuple(output.shape), own, flops))
 
     return note
+
+
+def _joined(layers: Iterable[Layer], part_of: Callable[[str], str]) -> tuple[Layer, ...]:
+    """Layers of one part as one, at the place of the first."""
+    parts: dict[str, Layer] = {}
+    for layer in layers:
+        name = part_of(layer.name)
+        if parts and name not in parts and not (layer.parameters or layer.flops):
+            name = next(reversed(parts))  # an activation alone makes no part
+        before = parts.get(name, Layer(name, "", (), 0, 0))
+        parts[name] = Layer(
+            name, layer.kind, layer.shape, before.parameters + layer.parameters, before.flops + layer.flops
+        )
+    return tuple(parts.values())
+
+
+def _cut(name: str, depth: int) -> str:
+    """`encoder.0.first` of depth 2 → `encoder.0`; names of another depth stay."""
+    return name.rpartition(".")[0] if name.count(".") == depth else name
 
 
 def _stage(name: str) -> str:

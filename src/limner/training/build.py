@@ -21,6 +21,7 @@ from limner.data.scan import Progress
 from limner.errors import ConfigError
 from limner.losses import create_loss
 from limner.models import EncoderUNet, create_model, load_encoder_weights
+from limner.models.encoders import spread
 from limner.training.freezing import find_part
 from limner.training.loader import Batches, EpochOrder
 from limner.training.module import Loss, Objective, SegmentationModule
@@ -50,7 +51,7 @@ def _intensity(plan: Plan, data: Prepared, model: nn.Module) -> tuple[tuple[floa
     if plan.encoder_weights:
         assert isinstance(model, EncoderUNet)
         return tuple(model.input_mean), tuple(model.input_std)
-    return data.fingerprint.mean, data.fingerprint.std
+    return tuple(spread(data.fingerprint.mean, plan.channels)), tuple(spread(data.fingerprint.std, plan.channels))
 
 
 def _model_arguments(plan: Plan, data: Prepared) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def _model_arguments(plan: Plan, data: Prepared) -> dict[str, Any]:
         for name, label_map in data.label_maps.items()
     }
     return {
-        "in_channels": data.fingerprint.channels,
+        "in_channels": plan.channels,
         "out_channels": outputs,
         **({"conv_sizes": list(plan.conv_sizes)} if plan.conv_sizes else {}),
         **plan.network,
@@ -143,7 +144,7 @@ def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module, pha
     return BundleMeta(
         model=ModelSpec(name=config.model.name, kwargs=_model_arguments(plan, data)),
         inputs=InputSpec(
-            channels=fingerprint.channels,
+            channels=plan.channels,
             dtype=fingerprint.dtype,  # type: ignore[arg-type]  # checked by the model
             low=fingerprint.low,
             high=fingerprint.high,
@@ -199,7 +200,7 @@ def open_batches(
     samples = open_samples(
         train,
         data.label_maps,
-        channels=data.fingerprint.channels,
+        channels=plan.channels,
         dtype=data.fingerprint.dtype,
         fit=plan.fit,
         size=phase.size if plan.fit == "resize" else None,

@@ -26,6 +26,7 @@ _PIXELS_PER_STEP = {"cpu": 8 * 256**2, "cuda": 16 * 512**2, "mps": 8 * 256**2}
 _STEPS_PER_EPOCH = 50
 _STRIDE = 32
 _VAL_SAMPLES = 500
+_COLOR = 3
 
 
 def decide_device(asked: str) -> tuple[str, str]:
@@ -83,6 +84,23 @@ def decide_fit_and_size(config: Config, data: Fingerprint, device: str) -> tuple
         return fit, (median, "the pictures' own size")
     size = (_nearest(median[0] * scale), _nearest(median[1] * scale))
     return fit, (size, f"the median picture, {_times(median)}, with its longest side at most {limit} on the {device}")
+
+
+def decide_channels(config: Config, data: Fingerprint, *, pretrained: bool) -> tuple[int, str]:
+    """Channels of the pictures as the network sees them."""
+    asked, found = config.data.channels, data.channels
+    if asked is None or asked == found:
+        if asked is None and pretrained and found == 1:
+            return _COLOR, "the pretrained encoder has seen colour pictures: grey is repeated"
+        return found, "the pictures' own" if asked is None else "set"
+    if data.parts or (found != 1 and asked != 1 and (found, asked) != (4, _COLOR)):
+        pictures = f"the inputs {', '.join(data.parts)}, {found} channels together" if data.parts else ""
+        raise ConfigError(
+            f"data.channels={found}" + ("" if data.parts else ", or 1 if they are all alike"),
+            f"data.channels={asked} for {pictures or f'pictures of {found} channels'}",
+            "Leave data.channels out, or convert the pictures.",
+        )
+    return asked, "set"
 
 
 def decide_batch(asked: int | None, size: Size, count: int, device: str) -> tuple[int, str]:

@@ -22,6 +22,7 @@ from limner.config import Config, parse_duration
 from limner.data.cache import default_cache_dir
 from limner.data.catalog import spread
 from limner.data.prepare import Prepared
+from limner.data.samples import Decoding, image_location
 from limner.errors import DataError, ResourceError
 from limner.files import write_text
 from limner.inference.predictor import Predictor
@@ -37,6 +38,7 @@ from limner.training.state import TrainingState
 from limner.training.validation import Validation
 
 BUNDLE_NAME = "model.safetensors"
+_LOOKED_AT = 8
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,9 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         Logs(run, reporter),
         checkpoints,
     ]
-    reporter.summarized(summarize(model, data.fingerprint.channels, plan.size), plan)
+    summary = summarize(model, plan.channels, plan.size)
+    write_text(run / "model.txt", summary.table() + "\n")
+    reporter.summarized(summary, plan)
     reporter.planned(plan, parameters, course.phases[0].steps)
     with _quiet_lightning(), _memory_errors(plan, module.state):
         _trainer(plan, run, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
@@ -151,9 +155,18 @@ def check_settings(config: Config, data: Prepared) -> None:
         ConfigError: As `fit` would.
     """
     plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
+    if plan.channels < data.fingerprint.channels:
+        _check_alike(data, plan.channels)
     # Without memory for weights that are thrown away; pretrained ones are read, to know that they fit.
     with torch.device("cpu" if plan.encoder_weights else "meta"):
         build_module(config, plan, data, build_model(config, plan, data))
+
+
+def _check_alike(data: Prepared, channels: int) -> None:
+    """Refuse pictures whose channels differ where fewer are asked for; all are checked as they are decoded."""
+    decoding = Decoding(channels, data.fingerprint.dtype, None)
+    for index in spread(data.catalog.indices("train"), _LOOKED_AT):
+        decoding.image(image_location(data.catalog, index))
 
 
 def _cache_dir(config: Config) -> Path | None:

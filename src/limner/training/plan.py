@@ -20,6 +20,7 @@ from limner.data.labels import LabelMap
 from limner.errors import ConfigError
 from limner.training.choices import (
     decide_augment,
+    decide_channels,
     decide_device,
     decide_ema,
     decide_encoder_weights,
@@ -45,6 +46,8 @@ class Plan:
     memory_format: Literal["channels_last", "contiguous"]
     fit: Literal["resize", "native"]
     size: Size
+    channels: int
+    """Of the pictures as the network sees them."""
     batch: int
     passes: int
     """Times an epoch visits every sample."""
@@ -165,6 +168,8 @@ def make_plan(
     chosen["encoder_weights"] = decide_encoder_weights(config.model)
     chosen["memory_format"] = decide_memory_format(training.memory_format, chosen["network"][0].get("norm", "batch"))
     chosen["fit"], size = decide_fit_and_size(config, fingerprint, device[0])
+    pretrained = chosen["encoder_weights"][0] is not None
+    chosen["channels"] = decide_channels(config, fingerprint, pretrained=pretrained)
     chosen |= decide_length(config)
     whole = decide_phase(config, size, label_maps, counts["train"], device[0])
     chosen["phases"], last = decide_phases(config, size, whole, label_maps, counts["train"], device[0])

@@ -66,6 +66,8 @@ def adopt_settings(config: Config, bundle: Path) -> Config:
     data = values.setdefault("data", {})
     if config.data.fit is None:
         data["fit"] = meta.inputs.fit
+    if _may_differ(meta):
+        data["channels"] = _channels(config.data.channels, meta, bundle)
     if config.data.size is None and not config.training.phases and data["fit"] == meta.inputs.fit:
         data["size"] = meta.inputs.size and list(meta.inputs.size)
     samples = bundle.parent / "samples.csv"
@@ -221,12 +223,29 @@ def _label_maps(meta: BundleMeta) -> dict[str, LabelMap]:
 def _check_pictures(data: Prepared, meta: BundleMeta, bundle: Path) -> None:
     found, inputs = data.fingerprint, meta.inputs
     wanted = (inputs.channels, inputs.dtype, dict(inputs.parts))
-    if (found.channels, found.dtype, dict(found.parts)) != wanted:
+    # Whether the channels of a single picture can become those of the network, the plan decides.
+    channels = inputs.channels if _may_differ(meta) and not found.parts else found.channels
+    if (channels, found.dtype, dict(found.parts)) != wanted:
         raise DataError(
             f"pictures of {_kind(*wanted)}, which '{bundle}' was trained on",
             f"pictures of {_kind(found.channels, found.dtype, dict(found.parts))}",
             "Convert them, or train without --from.",
         )
+
+
+def _may_differ(meta: BundleMeta) -> bool:
+    """Whether pictures can be brought to the network's number of channels."""
+    return not meta.inputs.parts and meta.inputs.channels in (1, 3, 4)
+
+
+def _channels(asked: int | None, meta: BundleMeta, bundle: Path) -> int:
+    if asked not in (None, meta.inputs.channels):
+        raise ConfigError(
+            f"the network of '{bundle}', which takes {meta.inputs.channels} channels",
+            f"the setting data.channels={asked}",
+            "Leave data.channels out, or train without --from.",
+        )
+    return meta.inputs.channels
 
 
 def _kind(channels: int, dtype: str, parts: dict[str, int]) -> str:

@@ -25,6 +25,7 @@ def predict(
     overlay: bool = False,
     rle: str | Path | None = None,
     device: str = "auto",
+    batch_size: int | None = None,
     progress: Progress = no_progress,
 ) -> FolderResult:
     """Write masks for pictures: same names and sub-folders, at the pictures' own size.
@@ -40,13 +41,14 @@ def predict(
         overlay: Also write pictures with outlines drawn on them, and coloured maps of numbers.
         rle: CSV of all masks as run lengths, in the form of Kaggle's submissions.
         device: `auto`, `cpu`, `cuda` or `mps`.
+        batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
         progress: Told of the progress.
 
     Raises:
         LimnerError: See `limner.errors`. A picture that fails is listed in the result instead.
     """
     keep_large_blocks()
-    predictor = load(model, device=device)
+    predictor = load(model, device=device, batch_size=batch_size)
     return predict_folder(
         predictor,
         pictures,
@@ -59,8 +61,13 @@ def predict(
     )
 
 
-def load(model: str | Path, *, device: str = "auto") -> Predictor:
+def load(model: str | Path, *, device: str = "auto", batch_size: int | None = None) -> Predictor:
     """A predictor from a run folder or bundle.
+
+    Args:
+        model: Run folder or bundle.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
 
     Raises:
         BundleError: The file is missing, foreign, damaged or newer than this Limner.
@@ -75,7 +82,7 @@ def load(model: str | Path, *, device: str = "auto") -> Predictor:
 
         With a model, `load("runs/cells").predict("picture.png").mask` holds `height width` class ids.
     """
-    return Predictor.from_file(bundle_path(model), device=device)
+    return Predictor.from_file(bundle_path(model), device=device, batch_size=batch_size)
 
 
 def bundle_path(model: str | Path) -> Path:

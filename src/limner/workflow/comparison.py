@@ -1,0 +1,165 @@
+"""Sheets of a run's own samples: image, truth and prediction side by side.
+
+Layer: workflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from limner.data.catalog import Catalog, spread
+from limner.data.labels import LabelMap
+from limner.data.prepare import Prepared
+from limner.errors import ConfigError, DataError, shorten
+from limner.images import parse_location, resize_image, resize_mask
+from limner.inference import Predictor
+from limner.inference.prediction import Prediction
+from limner.inference.scoring import ScoreTable, TargetScores, score
+from limner.metrics import Counts, cases, dice, foreground
+from limner.render import contact_sheet, overlay, to_display
+from limner.training.fit import BUNDLE_NAME
+from limner.training.record import read_data
+from limner.types import SPLITS, Color, Size
+from limner.workflow.predict import bundle_path
+from limner.workflow.settings import Progress
+from limner.workflow.sheets import legend
+
+_LONGEST = 512
+_MOST_NAMED = 2
+_CASES = {"both_empty": "rightly empty", "missed": "missed", "false_alarm": "false alarm"}
+
+
+def find_run(place: str | Path | None) -> Path | None:
+    """The run folder that a place is, or that its bundle lies in; None where it is neither."""
+    if place is None:
+        return None
+    path = Path(place)
+    folder = path.parent if path.name == BUNDLE_NAME else path
+    return folder if (folder / "data.json").is_file() and (folder / "samples.csv").is_file() else None
+
+
+def comparison_sheet(run: Path, split: str, *, count: int, device: str, progress: Progress) -> bytes:
+    """PNG with a row per sample: the image, and of each target truth and prediction, with its Dice.
+
+    Args:
+        run: Run folder.
+        split: Which of its samples.
+        count: Most samples; they are spread evenly over the split.
+        device: See `Predictor`.
+        progress: Told of the progress.
+
+    Raises:
+        DataError: The split is empty, or a file of it is no longer there.
+        BundleError: The run has no model yet.
+    """
+    data = read_data(run)
+    catalog = _chosen(data, split, count)
+    rows: dict[int, list[np.ndarray]] = {}
+
+    def draw(index: int, image: np.ndarray, truth: Mapping[str, np.ndarray], prediction: Prediction) -> None:
+        rows[index] = _panels(image, truth, prediction, data.label_maps)
+
+    table = score(
+        Predictor.from_file(bundle_path(run), device=device),
+        catalog,
+        data.label_maps,
+        progress=lambda done, total: progress("predict", done, total),
+        on_prediction=draw,
+    )
+    several = len(data.label_maps) > 1
+    titles = [f"{name}: {what}" if several else what for name in data.label_maps for what in ("truth", "prediction")]
+    total = data.catalog.split_counts()[split]
+    return contact_sheet(
+        [rows[index] for index in range(len(catalog))],
+        heading=f"{run.resolve().name}: {len(catalog):,} of {total:,} {split} samples",
+        titles=["image", *titles],
+        captions=[_captions(table, index) for index in range(len(catalog))],
+        legend=_legend(data.label_maps),
+    )
+
+
+def _chosen(data: Prepared, split: str, count: int) -> Catalog:
+    counts = data.catalog.split_counts()
+    if split not in SPLITS:
+        raise ConfigError(f"a split {', '.join(SPLITS)}", repr(split), "Change --split.")
+    if not counts[split]:
+        there = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number)
+        raise DataError(f"{split} samples in the run", f"none, but {there}", "Choose another --split.")
+    catalog = data.catalog.subset(spread(data.catalog.indices(split), count))
+    _check_there(catalog)
+    return catalog
+
+
+def _check_there(catalog: Catalog) -> None:
+    columns = [*catalog.inputs.values(), *catalog.targets.values()]
+    parts = [part for column in columns for location in column if location for part in location.split(" | ")]
+    files = dict.fromkeys(parsed.archive or parsed.path for parsed in map(parse_location, parts))
+    missing = [file for file in files if "://" not in file and not Path(file).exists()]
+    if missing:
+        raise DataError(
+            "the pictures and masks that the run's samples.csv names",
+            f"'{missing[0]}' is no longer there" + (f", nor are {len(missing) - 1:,} others" if missing[1:] else ""),
+            "Put the data back where they were, or start Limner in the folder it was trained from. Data at another "
+            "place can be scored: limner evaluate RUN DATA.",
+            details=shorten(missing) if missing[1:] else (),
+        )
+
+
+def _panels(
+    image: np.ndarray,
+    truth: Mapping[str, np.ndarray],
+    prediction: Prediction,
+    label_maps: Mapping[str, LabelMap],
+) -> list[np.ndarray]:
+    scale = min(1.0, _LONGEST / max(image.shape[:2]))
+    size: Size = (max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale)))
+    small = resize_image(image, size)
+    panels = [to_display(small)]
+    for name, label_map in label_maps.items():
+        for mask in (truth.get(name), prediction.masks.get(name)):
+            # A picture without a mask of this target shows itself.
+            drawn = None if mask is None else overlay(small, resize_mask(mask, size), label_map.colors)
+            panels.append(to_display(small) if drawn is None else drawn)
+    return panels
+
+
+def _captions(table: ScoreTable, index: int) -> list[str]:
+    captions = [table.ids[index]]
+    for target in table.targets.values():
+        if index not in target.samples:
+            captions += ["not known", ""]
+            continue
+        place = target.samples.index(index)
+        classes = foreground(target.task, len(target.names))
+        captions += _in_words(target, place, classes)
+    return captions
+
+
+def _in_words(target: TargetScores, place: int, classes: range) -> list[str]:
+    """Caption of the truth and of the prediction."""
+    counted = Counts.from_table(target.table[place])
+    scores, kinds = dice(counted), cases(counted)
+    there = [target.names[index] for index in classes if counted.tp[index] + counted.fn[index]]
+    shown = [index for index in classes if kinds[index] != "both_empty"]
+    if not shown:
+        return ["nothing marked", f"Dice – ({_CASES['both_empty']})"]
+    if len(shown) > _MOST_NAMED:
+        words = f"Dice {np.mean(scores[shown]):.2f}, mean of {len(shown)} classes"
+    elif len(classes) == 1:
+        kind = _CASES.get(str(kinds[shown[0]]))
+        words = f"Dice {scores[shown[0]]:.2f}" + (f" ({kind})" if kind else "")
+    else:
+        words = "Dice " + ", ".join(f"{target.names[index]} {scores[index]:.2f}" for index in shown)
+    return [", ".join(there) or "nothing marked", words if there or len(classes) == 1 else "false alarm: " + words]
+
+
+def _legend(label_maps: Mapping[str, LabelMap]) -> list[tuple[str, Color]]:
+    several = len(label_maps) > 1
+    return [
+        (f"{name}: {label}" if several else label, color)
+        for name, label_map in label_maps.items()
+        for label, color in legend(label_map)
+    ]
