@@ -7,12 +7,14 @@ Layer: above `training` and `evaluation`, below `cli`.
     evaluate   scores of a model
     predict    a model, loaded and used
     show       sheets of samples
+    compose    a data set of cut-outs on backgrounds
 """
 
+from limner.workflow.compose import compose_data
 from limner.workflow.evaluate import evaluate
 from limner.workflow.predict import load, predict
 from limner.workflow.settings import separate_settings
 from limner.workflow.show import show
 from limner.workflow.train import Run, train
 
-__all__ = ["Run", "evaluate", "load", "predict", "separate_settings", "show", "train"]
+__all__ = ["Run", "compose_data", "evaluate", "load", "predict", "separate_settings", "show", "train"]

@@ -14,8 +14,9 @@ from limner.data.layouts.found import Found
 from limner.data.layouts.halves import Half, found_in_halves
 from limner.data.layouts.listing import Listing, folder_of
 from limner.data.layouts.manifest import find_manifest, find_manifest_in, names_samples
+from limner.data.layouts.options import Options, check_options
 from limner.data.layouts.pages import choose_page, expand_pages
-from limner.data.layouts.projects import PROJECTS, Options, check_options
+from limner.data.layouts.projects import PROJECTS
 from limner.data.layouts.readings import read_listing
 from limner.errors import ConfigError, DataError
 

@@ -5,16 +5,14 @@ Layer: data. A project's layout is one module with a reader, and one row here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from limner.data.layouts.composites import EXPECTED as COMPOSITES
+from limner.data.layouts.composites import read_composites
 from limner.data.layouts.found import Found
 from limner.data.layouts.listing import Listing
-from limner.errors import ConfigError, did_you_mean
-
-Options = Mapping[str, Any]
-"""What `data.layout_options` holds; each reader checks its own keys with `check_options`."""
+from limner.data.layouts.options import Options
 
 
 @dataclass(frozen=True)
@@ -31,21 +29,7 @@ class ProjectLayout:
     expected: str
 
 
-PROJECTS: dict[str, ProjectLayout] = {}
+PROJECTS: dict[str, ProjectLayout] = {
+    "composites": ProjectLayout(read_composites, COMPOSITES),
+}
 """Name → layout, in the order in which they are tried."""
-
-
-def check_options(options: Options, known: tuple[str, ...], layout: str) -> None:
-    """Refuse options that a layout does not have.
-
-    Raises:
-        ConfigError: Unknown keys; the nearest is named.
-    """
-    unknown = [key for key in options if key not in known]
-    if unknown:
-        has = f"It has {', '.join(known)}." if known else "It has none."
-        raise ConfigError(
-            f"options of the layout '{layout}' in data.layout_options",
-            f"unknown: {', '.join(unknown)}",
-            f"{did_you_mean(unknown[0], known)}{has}",
-        )

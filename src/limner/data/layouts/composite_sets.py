@@ -1,0 +1,190 @@
+"""Where the pictures of composed data lie: sets of backgrounds, composites, masks and depths.
+
+Layer: data. A set is a folder or any number of zip archives, read in place: `fg_bg/`, `fg_bg.zip`,
+or `fg_bg_1.zip … fg_bg_5.zip`. Each archive and each sub-folder is a block of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Int64
+
+from limner.data.layouts.found import choose_ids, without_suffix
+from limner.data.layouts.listing import Listing, folder_of
+from limner.images import IMAGE_SUFFIXES, Source, natural_key
+
+BACKGROUNDS, COMPOSITES, MASKS, DEPTHS, FOREGROUNDS = "bg", "fg_bg", "fg_bg_mask", "fg_bg_depth", "fg"
+"""Names of the sets; masks and depths carry the names of their composites."""
+
+_SET = re.compile(r"(?P<set>bg|fg|fg_bg|fg_bg_mask|fg_bg_depth)s?(?:[ _-]?(?:part)?[ _-]?\d+)?", re.IGNORECASE)
+# What the names of masks and depths may carry around those of their composites.
+_AFFIX = re.compile(r"^(?:fg_bg_)?(?:masks?|depths?)[_-]|^fg_bg[_-]|[_-](?:masks?|depths?)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """The pictures of one folder or archive, in natural order.
+
+    Attributes:
+        label: Its place, such as `fg_bg/part_1` or `fg_bg_1.zip`.
+        source: Where it lies.
+        names: Names of the pictures, relative to the source.
+    """
+
+    label: str
+    source: Source
+    names: list[str]
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """One set: its blocks in natural order."""
+
+    blocks: tuple[Block, ...]
+
+    def __len__(self) -> int:
+        return sum(len(block.names) for block in self.blocks)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Name of each picture without its folders, block by block."""
+        return [name.rpartition("/")[2] for block in self.blocks for name in block.names]
+
+    @cached_property
+    def block_numbers(self) -> Int64[np.ndarray, " pictures"]:
+        """Block of each picture."""
+        counts = [len(block.names) for block in self.blocks]
+        return np.repeat(np.arange(len(counts)), counts)
+
+    def location(self, number: int) -> str:
+        """Location of one picture."""
+        block = int(self.block_numbers[number])
+        first = int(np.searchsorted(self.block_numbers, block))
+        place = self.blocks[block]
+        return place.source.location(place.names[number - first])
+
+    def locations(self) -> list[str]:
+        """Location of every picture."""
+        return [block.source.location(name) for block in self.blocks for name in block.names]
+
+    def shown(self, number: int) -> str:
+        """A picture in messages: its block and name."""
+        return f"{self.blocks[int(self.block_numbers[number])].label}/{self.names[number]}"
+
+    def ids(self) -> list[str]:
+        """A name of its own for every picture: without ending, without folders where that will do."""
+        stems = [without_suffix(name) for name in self.names]
+        numbers = self.block_numbers.tolist()
+        labels = [without_suffix(block.label) if block.source.kind == "zip" else block.label for block in self.blocks]
+        return choose_ids(
+            len(stems),
+            lambda index: stems[index],
+            lambda index: f"{labels[numbers[index]]}/{stems[index]}",
+            lambda index: f"{labels[numbers[index]]}/{self.names[index]}",
+        )
+
+
+def find_sets(listing: Listing) -> tuple[dict[str, PictureSet], list[str]] | None:
+    """The sets of a place by name, and notes; None where backgrounds, composites or masks are missing."""
+    folders = dict(_folder_blocks(listing))
+    packed = dict(_archive_names(listing))
+    found = {name: blocks for name, blocks in _by_set(folders).items() if blocks}
+    if not {BACKGROUNDS, COMPOSITES, MASKS} <= found.keys() | set(packed.values()):
+        return None
+    notes = []
+    for archive in sorted(packed, key=natural_key):
+        name = packed[archive]
+        if name in {label.set for label in folders}:
+            notes.append(f"Archive '{archive}' was left unread, as there is a folder of that set.")
+        else:
+            found.setdefault(name, []).extend(_unpacked(listing, archive))
+    sets = {name: PictureSet(tuple(blocks)) for name, blocks in found.items() if any(block.names for block in blocks)}
+    return (sets, notes) if {BACKGROUNDS, COMPOSITES, MASKS} <= sets.keys() else None
+
+
+@dataclass(frozen=True)
+class _Label:
+    set: str
+    folder: str
+
+
+def _folder_blocks(listing: Listing) -> Iterator[tuple[_Label, Block]]:
+    """Folders of sets, in natural order."""
+    names: dict[str, list[str]] = {}
+    for name in listing.pictures:
+        names.setdefault(folder_of(name), []).append(name)
+    for folder in sorted(names, key=natural_key):
+        sets = [match["set"].lower() for part in folder.split("/") if (match := _SET.fullmatch(part))]
+        if sets:
+            yield _Label(sets[-1], folder), Block(folder, listing.source, names[folder])
+
+
+def _by_set(folders: dict[_Label, Block]) -> dict[str, list[Block]]:
+    found: dict[str, list[Block]] = {}
+    for label, block in folders.items():
+        found.setdefault(label.set, []).append(block)
+    return found
+
+
+def _archive_names(listing: Listing) -> Iterator[tuple[str, str]]:
+    """Archives of sets, each with the set it belongs to."""
+    for name in listing.archives:
+        match = _SET.fullmatch(without_suffix(name.rpartition("/")[2]))
+        if match and listing.source.kind == "folder":
+            yield name, match["set"].lower()
+
+
+def _unpacked(listing: Listing, archive: str) -> list[Block]:
+    """The folders inside an archive; a single one counts as the archive itself."""
+    source = Source.open(listing.source.location(archive))
+    names: dict[str, list[str]] = {}
+    for name in source.files():
+        if f".{name.rpartition('.')[2].lower()}" in IMAGE_SUFFIXES:
+            names.setdefault(folder_of(name), []).append(name)
+    alone = len(names) == 1
+    return [Block(archive if alone or not folder else f"{archive}/{folder}", source, names[folder]) for folder in names]
+
+
+def match_names(composites: PictureSet, others: PictureSet) -> tuple[Int64[np.ndarray, " composites"], list[int]]:
+    """The picture of another set that goes with each composite, by name.
+
+    Block by block where both sets have as many, else over all blocks; what the names of masks and
+    depths carry around those of composites (`mask_`, `_depth`) does not count.
+
+    Returns:
+        Number in the other set per composite, −1 where there is none; numbers that no composite has.
+    """
+    blockwise = len(composites.blocks) == len(others.blocks)
+    for affixed in (False, True):
+        table = {key: number for number, key in enumerate(_keys(others, blockwise, affixed))}
+        keys = _keys(composites, blockwise, affixed)
+        partners = np.fromiter((table.get(key, -1) for key in keys), np.int64, len(composites))
+        # A key of two composites would give both the same picture.
+        if len(set(keys)) == len(keys) and (partners >= 0).all():
+            break
+    partners[_repeated(keys)] = -1
+    left = np.setdiff1d(np.arange(len(others)), partners)
+    return partners, left.tolist()
+
+
+def _keys(pictures: PictureSet, blockwise: bool, affixed: bool) -> list[str]:
+    stems = [without_suffix(name) for name in pictures.names]
+    if affixed:
+        stems = [_AFFIX.sub("", stem) or stem for stem in stems]
+    if blockwise and len(pictures.blocks) > 1:
+        return [f"{block}/{stem}" for block, stem in zip(pictures.block_numbers.tolist(), stems, strict=True)]
+    return stems
+
+
+def _repeated(keys: list[str]) -> list[int]:
+    if len(set(keys)) == len(keys):
+        return []
+    seen: dict[str, int] = {}
+    for key in keys:
+        seen[key] = seen.get(key, 0) + 1
+    return [number for number, key in enumerate(keys) if seen[key] > 1]
