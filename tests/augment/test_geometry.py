@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage import transform as skimage_transform
 
-from limner.augment import Augmentation, Draw, create_augmentation
+from limner.augment import Augmentation, Draw, create_augmentation, geometry
 from limner.augment.geometry import displacements, spline_weights
 
 STILL = Augmentation.none()
@@ -146,14 +146,30 @@ def test_multilabel_planes_move_like_a_mask():
     assert torch.equal(targets["planes"][:, 1] == 1, targets["ids"] == 3)
 
 
-def test_regression_targets_keep_their_dtype_and_values():
-    depth = torch.arange(20 * 20, dtype=torch.float32).reshape(1, 20, 20) * 0.37
+def test_numbers_move_as_ids_do_and_are_unknown_outside_of_the_picture():
+    ids = torch.randint(1, 200, (4, 20, 20), dtype=torch.uint8)
+    depth = ids.float() * 0.37
     augmentation = create_augmentation("strong", rotate_probability=1.0)
-    _, targets = augmentation.apply(
-        torch.rand(1, 1, 20, 20), {"depth": depth}, augmentation.draw(0, 0, np.arange(1), (20, 20))
-    )
+    drawn = augmentation.draw(0, 0, np.arange(4), (20, 20))
+    _, targets = augmentation.apply(torch.rand(4, 1, 20, 20), {"depth": depth, "ids": ids}, drawn)
+    outside = targets["depth"].isnan()
     assert targets["depth"].dtype == torch.float32
-    assert torch.isin(targets["depth"], depth).all()
+    assert torch.equal(targets["depth"][~outside], targets["ids"][~outside].float() * 0.37)
+    ones = torch.ones(4, 1, 20, 20)
+    grid = geometry.sampling_grid(drawn, np.arange(4), ones.device)
+    inside = torch.nn.functional.grid_sample(ones, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+    warped = torch.from_numpy(drawn.warped)
+    assert torch.equal(outside[warped], (inside == 0)[warped, 0])
+    assert outside.any()
+
+
+def test_an_unknown_number_does_not_spread():
+    depth = torch.ones(1, 1, 20, 20)
+    depth[0, 0, 4, 4] = torch.nan
+    drawn = create_augmentation("default", rotate_probability=1.0).draw(0, 0, np.arange(1), (20, 20))
+    grid = geometry.sampling_grid(drawn, np.arange(1), depth.device)
+    moved = geometry.sample_target(depth, grid)
+    assert moved[(grid.abs() <= 1).all(dim=-1)[:, None]].isnan().sum() <= 2
 
 
 def test_autocast_does_not_coarsen_the_grid(smooth_images):

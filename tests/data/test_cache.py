@@ -121,7 +121,7 @@ def test_a_damaged_entry_is_built_again(catalog, folder, damage):
     open_(catalog, folder)
     (entry,) = entries(folder)
     if damage == "shorter":
-        (entry / "images.bin").write_bytes(b"short")
+        (entry / "input_0.bin").write_bytes(b"short")
     else:
         (entry / ("target_0.bin" if damage == "gone" else "manifest.json")).unlink()
     same(open_(catalog, folder), open_(catalog, None))
@@ -130,7 +130,7 @@ def test_a_damaged_entry_is_built_again(catalog, folder, damage):
 def test_what_a_killed_process_left_does_no_harm(catalog, folder):
     open_(catalog, folder)
     (entry,) = entries(folder)
-    (entry / "images.bin").unlink()
+    (entry / "input_0.bin").unlink()
     entry.rename(f"{entry}.building")
     same(open_(catalog, folder), open_(catalog, None))
     assert entries(folder) == [entry]

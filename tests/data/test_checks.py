@@ -113,12 +113,12 @@ def test_sizes_that_differ_are_named_with_both_sizes():
 
 
 def test_channels_of_all_images():
-    assert check_channels(make_catalog(2), [look(channels=1)] * 2) == (1, [])
+    assert check_channels(make_catalog(2), [look(channels=1)] * 2) == ({"image": 1}, [])
     channels, (note,) = check_channels(make_catalog(2), [look(channels=1), look(channels=3)])
-    assert (channels, note) == (3, "1 grey and 1 colour images: all are read as colour.")
+    assert (channels, note) == ({"image": 3}, "1 grey and 1 colour images: all are read as colour.")
     channels, (note,) = check_channels(make_catalog(2), [look(channels=4), look(channels=3)])
-    assert (channels, note) == (3, "Images with an opacity channel, which is left out: 1 of 2.")
-    assert check_channels(make_catalog(2, ".tif"), [look(channels=4)] * 2) == (4, [])
+    assert (channels, note) == ({"image": 3}, "Images with an opacity channel, which is left out: 1 of 2.")
+    assert check_channels(make_catalog(2, ".tif"), [look(channels=4)] * 2) == ({"image": 4}, [])
     with pytest.raises(DataError, match=r"5 channels: images/p1\.png"):
         check_channels(make_catalog(2), [look(channels=3), look(channels=5)])
 

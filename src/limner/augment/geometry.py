@@ -44,7 +44,7 @@ def transform(
         grid = sampling_grid(draw, warped, images.device)
         moved[index] = sample(images[index], grid, "bilinear")
         for name, target in targets.items():
-            moved_targets[name][index] = sample(target[index], grid, "nearest")
+            moved_targets[name][index] = sample_target(target[index], grid)
     return moved, moved_targets
 
 
@@ -65,6 +65,21 @@ def sample(
         planes.to(torch.float32), grid, mode=mode, padding_mode="reflection", align_corners=False
     )
     return sampled.to(batch.dtype).reshape(batch.shape)
+
+
+def sample_target(
+    batch: Shaped[Tensor, "batch *planes height width"], grid: Float32[Tensor, "batch height width 2"]
+) -> Shaped[Tensor, "batch *planes height width"]:
+    """Nearest values of a target at the places of `grid`.
+
+    Ids are reflected at the border like their image. Numbers are not: what would be measured outside
+    of a picture is unknown, and NaN.
+    """
+    sampled = sample(batch, grid, "nearest")
+    if not batch.is_floating_point():
+        return sampled
+    outside = (grid.abs() > 1).any(dim=-1)
+    return sampled.masked_fill(outside if batch.ndim == 3 else outside[:, None], torch.nan)
 
 
 def sampling_grid(

@@ -57,6 +57,10 @@ class InputSpec(_Spec):
         tuple[_Count, _Count] | None,
         Field(description="Height and width pictures are resized to; for `native`, the size of training crops."),
     ] = None
+    parts: Annotated[
+        dict[str, _Count],
+        Field(description="Channels by input, in the order in which they are joined; empty for the usual one picture."),
+    ] = {}
 
     @model_validator(mode="after")
     def _agree(self) -> InputSpec:
@@ -66,6 +70,8 @@ class InputSpec(_Spec):
             raise ValueError(f"mean and std need one number for each of the {self.channels} channels")
         if self.fit == "resize" and self.size is None:
             raise ValueError("fit 'resize' needs a size")
+        if self.parts and (len(self.parts) == 1 or sum(self.parts.values()) != self.channels):
+            raise ValueError(f"parts are several and have {self.channels} channels together, not {self.parts}")
         return self
 
 
@@ -74,6 +80,8 @@ class TargetSpec(_Spec):
 
     `names` and `colors` go by class id; for `binary` and `multiclass` id 0 is the background, for
     `multilabel` they go by plane. `label_map` says which stored mask values the ids stand for.
+
+    For `regression`, the network's number `z` stands for `low + z · (high − low)` in the unit.
     """
 
     task: Task
@@ -82,6 +90,9 @@ class TargetSpec(_Spec):
     label_map: dict[str, Any] = {}
     threshold: Annotated[float, Field(ge=0, le=1, description="A probability above it is the class.")] = 0.5
     temperature: Annotated[float, Field(gt=0, description="Logits are divided by it before the activation.")] = 1.0
+    unit: Annotated[str, Field(description="Of a regression target; may be empty.")] = ""
+    low: Annotated[float, Field(description="Value of a regression target, in the unit, that 0 stands for.")] = 0.0
+    high: Annotated[float, Field(description="Value of a regression target, in the unit, that 1 stands for.")] = 1.0
 
     @model_validator(mode="after")
     def _agree(self) -> TargetSpec:
@@ -92,6 +103,8 @@ class TargetSpec(_Spec):
         )
         if not least <= len(self.names) <= most:
             raise ValueError(f"{len(self.names)} names do not fit the task {self.task!r}")
+        if not self.low < self.high:
+            raise ValueError(f"low must be below high, not {self.low} and {self.high}")
         return self
 
 

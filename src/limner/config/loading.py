@@ -170,6 +170,9 @@ def _explain(error: ValidationError, where: str, lines: Mapping[tuple[str, ...],
     name = ".".join(keys)
     line = lines.get(keys, lines.get(keys[:1]))
     place = f" in {where}, line {line}" if where and line else ""
+    if first["type"] == "extra_forbidden" and len(first["loc"]) > 2:
+        inner = ".".join(str(part) for part in first["loc"])
+        return ConfigError("a setting that exists", f"unknown setting '{inner}'{place}", f"Correct {name}.")
     if first["type"] == "extra_forbidden":
         return _unknown_key(name, place)
     # A value that may be of several types has one message for each.

@@ -23,6 +23,19 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class TargetConfig(_Section):
+    """One target: numbers with a unit, or classes whose values are given."""
+
+    task: Literal["regression"] | None = Field(
+        None, description="`regression`: a number per pixel, such as a depth. Else found by inspection."
+    )
+    unit: str | None = Field(None, description="Unit of the numbers, such as `m`.")
+    factor: Positive | None = Field(None, description="A stored number × `factor` is the value in the unit.")
+    class_names: list[str] | None = Field(None, description="As `data.class_names`.")
+    values: list[list[Any]] | None = Field(None, description="As `data.values`.")
+    ignore_values: list[int] = Field([], description="As `data.ignore_values`.")
+
+
 class DataConfig(_Section):
     """Where the samples are, how they are read, and how they are split."""
 
@@ -48,6 +61,11 @@ class DataConfig(_Section):
         None, description="Stored mask values of each class id, such as `[[0], [255]]`; found by inspection if absent."
     )
     ignore_values: list[int] = Field([], description="Stored mask values that take no part in training or scores.")
+    targets: dict[str, TargetConfig] | None = Field(
+        None,
+        description="By target: `task: regression`, `unit` and `factor` of numbers, or `class_names`, `values` and "
+        "`ignore_values`, such as `{depth: {task: regression, unit: m, factor: 0.001}}`.",
+    )
     fit: Literal["resize", "native"] | None = Field(
         None, description="`resize`: every picture to `size`. `native`: own scale, trained on crops of `size`."
     )

@@ -3,7 +3,8 @@
 Layer: data. Imports no torch.
 
 An entry is known by what it was made from: the contents of the files, the label maps, size, channels
-and dtype. So it is never stale, and it serves every run that asks for the same.
+and dtype. So it is never stale, and it serves every run that asks for the same. A file that many
+samples share, such as a background, is decoded and stored once.
 """
 
 from __future__ import annotations
@@ -14,18 +15,29 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Integer, Shaped, UInt8
+from jaxtyping import Int64, Shaped
 
 from limner.data.cache_folder import MANIFEST, EntryLock, building_path, make_room, read_manifest, remove
+from limner.data.cached_samples import SIZES, CachedSamples
 from limner.data.catalog import Catalog
 from limner.data.digests import digest, digest_text
+from limner.data.inputs import check_same_size
 from limner.data.labels import LabelMap
-from limner.data.samples import Decoding, DirectSamples, Samples, Taken, image_location, working_sizes
+from limner.data.samples import (
+    Decoding,
+    DirectSamples,
+    Samples,
+    Taken,
+    image_locations,
+    picture_size,
+    working_sizes,
+)
 from limner.data.scan import Progress
 from limner.errors import ConfigError, DataError, shorten
+from limner.images import read_info
 from limner.threads import ordered_map
 from limner.types import Size
 
@@ -33,11 +45,11 @@ __all__ = ["CachedSamples", "DirectSamples", "Samples", "Taken", "default_cache_
 
 _log = logging.getLogger(__name__)
 
-_FORMAT = 1  # raise it whenever decoding, resizing or the layout of the files changes
-_IMAGES = "images.bin"
-_SIZES = "sizes.npy"
+_FORMAT = 2  # raise it whenever decoding, resizing or the layout of the files changes
 _ATTEMPTS = 3
-_WORDS = dict.fromkeys(("names", "colors", "because"))  # of a label map; they change no pixel
+_Key: TypeAlias = tuple[str, str]  # kind, `input` or `target`, and name of an array
+# Of a label map; they change no pixel.
+_WORDS = dict.fromkeys(("names", "colors", "because", "unit", "low", "high"))
 
 
 def default_cache_dir() -> Path:
@@ -56,6 +68,7 @@ def open_samples(
     dtype: str,
     fit: Literal["resize", "native"],
     size: Size | None = None,
+    parts: Mapping[str, int] | None = None,
     cache_dir: str | Path | None = None,
     limit_bytes: int = 20_000_000_000,
     progress: Progress | None = None,
@@ -67,10 +80,11 @@ def open_samples(
     Args:
         catalog: The samples; `facts["hash"]` and `facts["target_hash"]`, if there, save reading the files.
         label_maps: Label map per target to read.
-        channels: Channels of the images.
+        channels: Channels of the images, those of all inputs together.
         dtype: `uint8`, `uint16` or `float32`.
         fit: `resize` to `size`, or `native`, where every picture keeps its size.
         size: Working size of `resize`.
+        parts: Channels by input, where a sample has several.
         cache_dir: Folder of the cache; None decodes whenever a sample is asked for.
         limit_bytes: Most bytes that the folder may hold; least recently used entries go first.
         progress: Told about every sample while an entry is built, as stage `cache`.
@@ -81,7 +95,7 @@ def open_samples(
     """
     if fit == "resize" and size is None:
         raise ConfigError("a working size for `data.fit=resize`", "none", "Set `data.size=[height,width]`.")
-    decoding = Decoding(channels, dtype, size if fit == "resize" else None)
+    decoding = Decoding(channels, dtype, size if fit == "resize" else None, dict(parts or {}))
     if cache_dir is not None and len(catalog):
         try:
             samples = _Builder(catalog, label_maps, decoding, Path(cache_dir), limit_bytes, progress).open()
@@ -91,67 +105,6 @@ def open_samples(
             if samples is not None:
                 return samples
     return DirectSamples(catalog, label_maps, decoding)
-
-
-class CachedSamples:
-    """Samples in a memory map; `take` gives views of it and copies nothing.
-
-    Args:
-        entry: Folder of the entry.
-        manifest: Its manifest.
-        ids: Sample ids; not part of the entry, which copies of a data set share.
-        lock: Held shared as long as this object lives, so that nobody removes the entry.
-    """
-
-    def __init__(self, entry: Path, manifest: Mapping[str, Any], ids: tuple[str, ...], lock: EntryLock) -> None:
-        self._ids = ids
-        self._lock = lock
-        self._sizes = np.load(entry / _SIZES)
-        self._images = _Column(entry / _IMAGES, manifest["dtype"], self._sizes, (manifest["channels"],))
-        self._targets = {
-            name: _Column(entry / file, "uint8", self._sizes, tuple(planes))
-            for name, (file, planes) in manifest["targets"].items()
-        }
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """Sample ids."""
-        return self._ids
-
-    @property
-    def uniform(self) -> bool:
-        """Whether all samples have one size."""
-        return bool((self._sizes == self._sizes[:1]).all())
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def size(self, index: int) -> Size:
-        """Height and width of a sample."""
-        return int(self._sizes[index, 0]), int(self._sizes[index, 1])
-
-    def take(self, indices: Integer[np.ndarray, " batch"]) -> Taken:
-        """Read-only views of the samples with these numbers, in this order."""
-        numbers = indices.tolist()
-        return Taken(
-            images=[self._images[number] for number in numbers],
-            targets={name: [column[number] for number in numbers] for name, column in self._targets.items()},
-        )
-
-
-class _Column:
-    """The arrays of one file, one after the other."""
-
-    def __init__(self, path: Path, dtype: str, sizes: Integer[np.ndarray, "samples 2"], last: tuple[int, ...]) -> None:
-        # As a plain array: slices of np.memmap are several times slower to make.
-        self._data = np.asarray(np.memmap(path, dtype=dtype, mode="r"))
-        self._shapes = [(*row, *last) for row in sizes.tolist()]
-        lengths = sizes.prod(axis=1) * int(np.prod(last, dtype=np.int64))
-        self._ends = [0, *np.cumsum(lengths).tolist()]
-
-    def __getitem__(self, number: int) -> Shaped[np.ndarray, "height width *last"]:
-        number %= len(self._shapes)
-        return self._data[self._ends[number] : self._ends[number + 1]].reshape(self._shapes[number])
 
 
 class _Builder:
@@ -172,6 +125,7 @@ class _Builder:
         self._folder = folder
         self._limit = limit
         self._progress = progress
+        self._shared = {name: _Shared(column) for name, column in catalog.inputs.items()}
         self._key = _key(catalog, label_maps, decoding)
         self._entry = folder / self._key
 
@@ -200,7 +154,7 @@ class _Builder:
             return None
         with contextlib.suppress(OSError):  # a shared cache may be read-only
             os.utime(self._entry / MANIFEST)
-        return CachedSamples(self._entry, manifest, tuple(self._catalog.ids), lock)
+        return CachedSamples(self._entry, manifest, tuple(self._catalog.ids), self._label_maps, lock)
 
     def _build(self) -> bool:
         needed = self._needed()
@@ -221,71 +175,134 @@ class _Builder:
         return True
 
     def _needed(self) -> int:
-        pixels = int(working_sizes(self._catalog, self._decoding.size).prod(axis=1).sum())
-        planes = sum(_planes(label_map) or 1 for label_map in self._label_maps.values())
-        return pixels * (self._decoding.channels * np.dtype(self._decoding.dtype).itemsize + planes)
+        pixels = working_sizes(self._catalog, self._decoding.size).prod(axis=1)
+        bytes_each = np.dtype(self._decoding.dtype).itemsize
+        images = sum(
+            int(pixels[shared.first].sum()) * self._channels(name) * bytes_each for name, shared in self._shared.items()
+        )
+        targets = sum(
+            np.dtype(self._dtype(name)).itemsize * (_planes(self._label_maps[name]) or 1) for name in self._label_maps
+        )
+        return images + int(pixels.sum()) * targets
 
     def _write(self, temporary: Path) -> None:
-        files = {name: f"target_{number}.bin" for number, name in enumerate(self._label_maps)}
+        # An input and a target may have one name, so arrays go by kind and name.
+        inputs = {name: f"input_{number}.bin" for number, name in enumerate(self._shared)}
+        targets = {name: f"target_{number}.bin" for number, name in enumerate(self._label_maps)}
         # Written, not mapped: a full disk is then an error to catch and not a signal that kills.
-        images = (temporary / _IMAGES).open("wb")
-        targets = {name: (temporary / file).open("wb") for name, file in files.items()}
-        try:
-            sizes = self._write_samples(images, targets)
-            for handle in (images, *targets.values()):
+        with contextlib.ExitStack() as files:
+            opened = {
+                (kind, name): files.enter_context((temporary / file).open("wb"))
+                for kind, names in (("input", inputs), ("target", targets))
+                for name, file in names.items()
+            }
+            sizes = self._write_samples(opened)
+            for handle in opened.values():
                 handle.flush()
                 os.fsync(handle.fileno())
-        finally:
-            for handle in (images, *targets.values()):
-                handle.close()
-        np.save(temporary / _SIZES, np.array(sizes, np.int64))
+        for name, shared in self._shared.items():
+            stem = inputs[name].removesuffix(".bin")
+            np.save(temporary / f"{stem}_{SIZES}", sizes[shared.first])
+            np.save(temporary / f"{stem}_rows.npy", shared.rows)
+        np.save(temporary / SIZES, sizes)
         manifest = {
             "format": _FORMAT,
             "dtype": self._decoding.dtype,
-            "channels": self._decoding.channels,
+            "inputs": [(file.removesuffix(".bin"), self._channels(name)) for name, file in inputs.items()],
             "targets": {
-                name: (file, [planes] if (planes := _planes(self._label_maps[name])) else [])
-                for name, file in files.items()
+                name: (file, self._dtype(name), [planes] if (planes := _planes(self._label_maps[name])) else [])
+                for name, file in targets.items()
             },
             "files": {path.name: path.stat().st_size for path in temporary.iterdir()},
         }
         (temporary / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
 
-    def _write_samples(self, images: IO[bytes], targets: Mapping[str, IO[bytes]]) -> list[Size]:
+    def _write_samples(self, files: Mapping[_Key, IO[bytes]]) -> Int64[np.ndarray, "samples 2"]:
+        """Write every sample, a shared file with the first that has it; returns their sizes."""
         sizes: list[Size] = []
         problems: list[DataError] = []
         for done, decoded in enumerate(ordered_map(self._decode, range(len(self._catalog))), 1):
             if isinstance(decoded, DataError):
                 problems.append(decoded)
             else:
-                image, masks = decoded
-                sizes.append((image.shape[0], image.shape[1]))
-                images.write(np.ascontiguousarray(image).data)
-                for name, handle in targets.items():
-                    handle.write(np.ascontiguousarray(masks[name]).data)
+                size, arrays = decoded
+                sizes.append(size)
+                for key, array in arrays.items():
+                    files[key].write(np.ascontiguousarray(array).data)
             if self._progress is not None:
                 self._progress("cache", done, len(self._catalog))
         if problems:
             raise _together(problems)
-        return sizes
+        return np.array(sizes, np.int64).reshape(-1, 2)
 
-    def _decode(
-        self, index: int
-    ) -> tuple[Shaped[np.ndarray, "height width _"], dict[str, UInt8[np.ndarray, "height width *_"]]] | DataError:
+    def _decode(self, index: int) -> tuple[Size, dict[_Key, Shaped[np.ndarray, "_ _ *_"]]] | DataError:
+        """A sample's size, and its arrays by input and target; inputs that an earlier sample has are left out."""
         try:
-            return self._decoding.sample(self._catalog, self._label_maps, index)
+            locations = image_locations(self._catalog, index)
+            arrays: dict[_Key, np.ndarray] = {
+                ("input", name): self._decoding.image(location, name)
+                for name, location in locations.items()
+                if self._shared[name].is_first(index)
+            }
+            size = self._size_of(
+                locations, {locations[name]: picture_size(array) for (_, name), array in arrays.items()}
+            )
+            for name, label_map in self._label_maps.items():
+                location = self._catalog.targets[name][index]
+                read = self._decoding.numbers if self._is_coded(name) else self._decoding.target
+                arrays["target", name] = read(location, label_map, size)
         except DataError as error:
             return error
+        return size, arrays
+
+    def _size_of(self, locations: Mapping[str, str], decoded: Mapping[str, Size]) -> Size:
+        """The size that all inputs of a sample have; of those that were not decoded again from their headers."""
+        if self._decoding.size is not None:
+            return self._decoding.size
+        sizes = {location: decoded.get(location) or read_info(location).size for location in locations.values()}
+        check_same_size(sizes)
+        return next(iter(sizes.values()))
+
+    def _channels(self, name: str) -> int:
+        return self._decoding.parts.get(name, self._decoding.channels)
+
+    def _is_coded(self, name: str) -> bool:
+        """Whether a target's stored numbers are kept, which are smaller than what they stand for."""
+        label_map = self._label_maps[name]
+        return label_map.task == "regression" and label_map.stored != "float32" and all(self._catalog.targets[name])
+
+    def _dtype(self, name: str) -> str:
+        if self._label_maps[name].task != "regression":
+            return "uint8"
+        return self._label_maps[name].stored if self._is_coded(name) else "float32"
+
+
+class _Shared:
+    """Which of an input's files each sample has, files being numbered in the order in which samples first have them."""
+
+    def __init__(self, column: list[str]) -> None:
+        numbers: dict[str, int] = {}
+        self.rows = np.array([numbers.setdefault(location, len(numbers)) for location in column], np.int64)
+        self.first: Int64[np.ndarray, " files"] = np.unique(self.rows, return_index=True)[1]
+        """The first sample that has each file."""
+        self._firsts = frozenset(self.first.tolist())
+
+    def is_first(self, index: int) -> bool:
+        """Whether no earlier sample has this sample's file."""
+        return index in self._firsts
 
 
 def _key(catalog: Catalog, label_maps: Mapping[str, LabelMap], decoding: Decoding) -> str:
     """What the entry is made from, as a hash."""
-    images = catalog.facts.get("hash") or [digest([image_location(catalog, index)]) for index in range(len(catalog))]
+    images = catalog.facts.get("hash") or [
+        digest(image_locations(catalog, index).values()) for index in range(len(catalog))
+    ]
     masks = catalog.facts.get("target_hash") or [
         digest([locations[index] for locations in catalog.targets.values()]) for index in range(len(catalog))
     ]
     maps = {name: {**label_map.to_dict(), **_WORDS} for name, label_map in label_maps.items()}
-    return digest_text(json.dumps([_FORMAT, images, masks, maps, decoding.channels, decoding.dtype, decoding.size]))
+    made_of = [decoding.channels, decoding.dtype, decoding.size, list(decoding.parts.items())]
+    return digest_text(json.dumps([_FORMAT, images, masks, maps, *made_of]))
 
 
 def _planes(label_map: LabelMap) -> int:

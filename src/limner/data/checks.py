@@ -16,9 +16,10 @@ import numpy as np
 
 from limner.data.catalog import Catalog
 from limner.data.fingerprint import foreground_pixels
+from limner.data.inputs import sizes_in_words
 from limner.data.labels import LabelMap
 from limner.data.pairing import Pairing
-from limner.data.samples import image_location
+from limner.data.samples import image_location, image_locations
 from limner.data.scan import Scanned, target_tables
 from limner.data.values import ValueTable
 from limner.errors import DataError, shorten
@@ -108,11 +109,12 @@ def check_enough(catalog: Catalog) -> None:
 
 
 def check_sizes(catalog: Catalog, scans: Sequence[Scanned]) -> None:
-    """Every mask has the size of its image.
+    """Every mask has the size of its image, and all inputs of a sample have one size.
 
     Raises:
         DataError: Some have not.
     """
+    _check_input_sizes(catalog, scans)
     lines = []
     for index, scanned in enumerate(scans):
         info = next(iter(scanned.infos.values()))
@@ -131,6 +133,21 @@ def check_sizes(catalog: Catalog, scans: Sequence[Scanned]) -> None:
         )
 
 
+def _check_input_sizes(catalog: Catalog, scans: Sequence[Scanned]) -> None:
+    lines = []
+    for index, scanned in enumerate(scans):
+        sizes = {where: scanned.infos[name].size for name, where in image_locations(catalog, index).items()}
+        if len(set(sizes.values())) > 1:
+            lines.append(sizes_in_words(sizes))
+    if lines:
+        raise DataError(
+            "the pictures of one sample have one size (height×width)",
+            f"those of {len(lines):,} samples of {len(catalog):,} differ",
+            "Resize or crop them alike, or leave these samples out.",
+            details=shorten(lines),
+        )
+
+
 def _hint(size: Size, info: PictureInfo) -> str:
     if size != info.size[::-1]:
         return ""
@@ -139,24 +156,30 @@ def _hint(size: Size, info: PictureInfo) -> str:
     return " (turned by a quarter?)"
 
 
-def check_channels(catalog: Catalog, scans: Sequence[Scanned]) -> tuple[int, list[str]]:
-    """All images have the channels of one kind; grey ones among colours are fine, opacity is left out.
+def check_channels(catalog: Catalog, scans: Sequence[Scanned]) -> tuple[dict[str, int], list[str]]:
+    """All images of an input have the channels of one kind; grey among colours is fine, opacity is left out.
 
     Returns:
-        The number of channels to work with, and notes.
+        The number of channels to work with by input, and notes.
 
     Raises:
         DataError: Other mixtures.
     """
+    parts, notes = {}, []
+    for name, column in catalog.inputs.items():
+        parts[name], found = _check_input_channels(column, [scanned.infos[name].channels for scanned in scans])
+        notes += [f"{name}: {note}" for note in found] if len(catalog.inputs) > 1 else found
+    return parts, notes
+
+
+def _check_input_channels(column: Sequence[str], counts: Sequence[int]) -> tuple[int, list[str]]:
     examples: defaultdict[int, list[str]] = defaultdict(list)
     opaque = 0
-    for index, scanned in enumerate(scans):
-        location = image_location(catalog, index)
-        channels = next(iter(scanned.infos.values())).channels
+    for location, channels in zip(column, counts, strict=True):
         alpha = channels == 2 or (channels == 4 and _suffix(location) in _ALPHA_SUFFIXES)
         opaque += alpha
         examples[channels - alpha].append(location)
-    notes = [f"Images with an opacity channel, which is left out: {opaque:,} of {len(catalog):,}."] if opaque else []
+    notes = [f"Images with an opacity channel, which is left out: {opaque:,} of {len(column):,}."] if opaque else []
     if len(examples) == 1:
         return next(iter(examples)), notes
     if set(examples) == {1, 3}:
@@ -177,8 +200,9 @@ def check_dtypes(catalog: Catalog, scans: Sequence[Scanned]) -> str:
     """
     examples: defaultdict[str, list[str]] = defaultdict(list)
     for index, scanned in enumerate(scans):
-        dtype = next(iter(scanned.infos.values())).dtype
-        examples["uint8" if dtype == "bool" else dtype].append(image_location(catalog, index))
+        for name, location in image_locations(catalog, index).items():
+            dtype = scanned.infos[name].dtype
+            examples["uint8" if dtype == "bool" else dtype].append(location)
     if len(examples) > 1:
         raise _mixture("images of one bit depth", dict(examples))
     return next(iter(examples))
@@ -199,6 +223,8 @@ def check_classes(catalog: Catalog, scans: Sequence[Scanned], label_maps: Mappin
     """
     notes = []
     for name, label_map in label_maps.items():
+        if label_map.task == "regression":
+            continue
         tables = target_tables(scans, name)
         empty = sum(foreground_pixels(label_map, label_map.count(table)) == 0 for table in tables)
         if empty:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 from limner.data.evidence import Evidence
+from limner.data.target_options import options_line
 from limner.data.values import MOST_VALUES, format_share, format_shares, format_value
 from limner.errors import DataError
 from limner.types import MAX_CLASSES
@@ -25,7 +26,8 @@ def refuse_continuous(evidence: Evidence) -> None:
         raise DataError(
             "masks of a limited number of values",
             f"'{evidence.continuous}' holds more than {MOST_VALUES:,} different ones",
-            f"If these are photographs or probabilities, check `data.masks`. {merge_objects()}",
+            f"{measurements(evidence)} If these are photographs or probabilities, check `data.masks`. "
+            f"{merge_objects()}",
         )
 
 
@@ -38,7 +40,7 @@ def refuse_many(evidence: Evidence) -> None:
             f"at most {MAX_CLASSES} classes",
             f"{count:,}: {describe(evidence)}",
             f"If these are photographs, check `data.masks`. {merge_objects()}"
-            + (f" {cut_levels(found)}" if found else ""),
+            + (f" {cut_levels(found)} {measurements(evidence)}" if found else ""),
         )
 
 
@@ -76,6 +78,11 @@ def cut_levels(found: Sequence[int | float]) -> str:
         f'For background and foreground type `data.values=[["0-{top // 2}"],["{top // 2 + 1}-{top}"]]`; '
         "name every class's values in this way if there are more."
     )
+
+
+def measurements(evidence: Evidence) -> str:
+    """The line that makes the target one of numbers instead of classes."""
+    return f"If they are measurements, such as depths, type {options_line(evidence.target)}."
 
 
 def merge_objects() -> str:

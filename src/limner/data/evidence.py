@@ -31,6 +31,7 @@ class Evidence:
         solid: Values that fill a block of 3 × 3 pixels in some mask.
         palette: Colour per number, of palette pictures.
         continuous: Location of a mask with too many values to tabulate; empty if there is none.
+        target: Name of the target.
         numbered: Every mask holds 1, 2, … k without a gap and k differs: the mark of numbered objects.
     """
 
@@ -44,6 +45,7 @@ class Evidence:
     palette: dict[Value, Color]
     continuous: str
     numbered: bool
+    target: str = "mask"
 
     def without(self, values: Sequence[Value]) -> Evidence:
         """The same without some values."""

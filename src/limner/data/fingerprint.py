@@ -8,18 +8,19 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import scipy.ndimage
-from jaxtyping import Int64, Shaped, UInt8
+from jaxtyping import Float32, Int64, Shaped, UInt8
 
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.data.samples import Decoding
 from limner.data.scan import Progress, Scanned, target_tables
 from limner.data.values import ValueTable
+from limner.errors import DataError
 from limner.threads import ordered_map
 from limner.types import IGNORE, Size
 
@@ -50,6 +51,9 @@ class Fingerprint:
         objects_per_picture: Median over the sampled pictures of the connected regions of foreground
             in the first target.
         empty_masks: Per target, masks without foreground.
+        ranges: Per regression target, lowest and highest value of the sampled training pictures, in its
+            unit. Regression targets have no class shares and no empty masks.
+        parts: Channels by input, in their order; empty where there is one input.
     """
 
     count: int
@@ -66,6 +70,8 @@ class Fingerprint:
     class_share: dict[str, list[float]]
     objects_per_picture: float
     empty_masks: dict[str, int]
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    parts: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The fingerprint as JSON holds it; `from_dict` gives it back."""
@@ -77,6 +83,7 @@ class Fingerprint:
         fields: dict[str, Any] = dict(values)
         for name in ("smallest", "median", "largest", "mean", "std"):
             fields[name] = tuple(fields[name])
+        fields["ranges"] = {name: tuple(limits) for name, limits in fields.get("ranges", {}).items()}
         return cls(**fields)
 
 
@@ -86,6 +93,7 @@ class _Look:
 
     pixels: Shaped[np.ndarray, "pixels channels"]
     objects: int
+    limits: dict[str, tuple[float, float]]
 
 
 def measure(
@@ -95,6 +103,7 @@ def measure(
     *,
     channels: int,
     dtype: str,
+    parts: Mapping[str, int] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Fingerprint:
@@ -104,17 +113,20 @@ def measure(
         catalog: The samples.
         scans: What `scan` gave for them.
         label_maps: Label map per target.
-        channels: Channels of the images.
+        channels: Channels of the images, those of all inputs together.
         dtype: Their dtype.
+        parts: Channels by input, where there are several.
         seed: Chooses which `SAMPLE` training pictures are decoded.
         progress: Told about every decoded picture, as stage `measure`.
 
     Raises:
-        DataError: A picture cannot be decoded.
+        DataError: A picture cannot be decoded, or a regression target has no two values.
     """
+    parts = dict(parts or {})
+    classed = {name: label_map for name, label_map in label_maps.items() if label_map.task != "regression"}
     sizes = np.array([next(iter(scanned.infos.values())).size for scanned in scans], np.int64)
     training = catalog.indices("train")
-    looks = _look(catalog, label_maps, Decoding(channels, dtype, None), _choose(training, seed), progress)
+    looks = _look(catalog, label_maps, Decoding(channels, dtype, None, parts), _choose(training, seed), progress)
     pixels = np.concatenate([look.pixels for look in looks])
     low, high = _range(pixels)
     mean, std = _moments(pixels, low, high)
@@ -132,13 +144,15 @@ def measure(
         std=std,
         class_share={
             name: _class_share(target_tables([scans[index] for index in training], name), label_map)
-            for name, label_map in label_maps.items()
+            for name, label_map in classed.items()
         },
         objects_per_picture=float(statistics.median(look.objects for look in looks)),
         empty_masks={
             name: sum(foreground_pixels(label_map, label_map.count(table)) == 0 for table in target_tables(scans, name))
-            for name, label_map in label_maps.items()
+            for name, label_map in classed.items()
         },
+        ranges={name: _limits(name, looks) for name in label_maps if name not in classed},
+        parts=parts,
     )
 
 
@@ -160,14 +174,17 @@ def _look(
     chosen: Int64[np.ndarray, " chosen"],
     progress: Progress | None,
 ) -> list[_Look]:
-    first = dict(list(label_maps.items())[:1])
+    numbers = {name: label_map for name, label_map in label_maps.items() if label_map.task == "regression"}
+    main = next((name for name in label_maps if name not in numbers), None)
+    wanted = numbers if main is None else {main: label_maps[main], **numbers}
 
     def look(index: int) -> _Look:
-        image, targets = decoding.sample(catalog, first, index)
+        image, targets = decoding.sample(catalog, wanted, index)
         step = max(1, math.isqrt(image.shape[0] * image.shape[1] // _PIXELS))
         return _Look(
             pixels=image[::step, ::step].reshape(-1, image.shape[2]).copy(),
-            objects=sum(_count_objects(ids) for ids in targets.values()),
+            objects=0 if main is None else _count_objects(targets[main]),
+            limits={name: limits for name in numbers if (limits := _least_and_most(targets[name]))},
         )
 
     looks = []
@@ -182,6 +199,24 @@ def _count_objects(ids: UInt8[np.ndarray, "height width *classes"]) -> int:
     """Connected regions of foreground; touching pixels count as one region, diagonally too."""
     inside = (ids > 0) & (ids != IGNORE)
     return int(scipy.ndimage.label(inside.any(axis=2) if inside.ndim == 3 else inside, np.ones((3, 3)))[1])
+
+
+def _least_and_most(values: Float32[np.ndarray, "height width"]) -> tuple[float, float] | None:
+    known = values[~np.isnan(values)]
+    return (float(known.min()), float(known.max())) if known.size else None
+
+
+def _limits(target: str, looks: Sequence[_Look]) -> tuple[float, float]:
+    """Lowest and highest value of a regression target."""
+    found = [look.limits[target] for look in looks if target in look.limits]
+    low, high = min((low for low, _ in found), default=0.0), max((high for _, high in found), default=0.0)
+    if low == high:
+        raise DataError(
+            f"different values of '{target}' in the training samples",
+            f"{low:g} alone" if found else "none that is known",
+            "Check the files of this target and, where it is set, which values are ignored.",
+        )
+    return low, high
 
 
 def _range(pixels: Shaped[np.ndarray, "pixels channels"]) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from limner.data.class_colors import class_colors
@@ -20,6 +20,7 @@ from limner.data.doubts import (
     describe,
     doubt,
     ignore_or_class,
+    measurements,
     merge_objects,
     refuse_continuous,
     refuse_many,
@@ -54,6 +55,7 @@ def inspect_masks(
     class_names: Sequence[str] | None = None,
     values: Sequence[Sequence[Any]] | None = None,
     ignore_values: Sequence[Any] = (),
+    target: str = "mask",
 ) -> LabelMap:
     """Decide how the values of masks stand for classes.
 
@@ -63,6 +65,7 @@ def inspect_masks(
         values: Stored values of each class id as the user gives them: numbers, ranges `"3-9"`,
             colours `"#ff0000"` or `[255, 0, 0]`, `"other"` for all that no class names.
         ignore_values: Stored values of pixels that take no part in training or scores.
+        target: Name of the target, for the lines to type.
 
     Returns:
         The label map; its `because` states the evidence.
@@ -79,7 +82,7 @@ def inspect_masks(
         cover(evidence, rows, ignore)
         decision = _Decision(rows, "classes as given in `data.values`", "colors" if colored else "values")
     else:
-        evidence = gather(tables)
+        evidence = replace(gather(tables), target=target)
         decision = _decide(evidence.without(ignore))
     return _label_map(evidence, decision, ignore, class_names)
 
@@ -148,13 +151,21 @@ def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> _Decision:
             merge_objects(),
         )
     if not whole and len(found) > _FEW:
-        raise doubt(evidence, "many fractions, as in probabilities or resized masks", cut_levels(found))
+        raise doubt(
+            evidence,
+            "many fractions, as in measurements, probabilities or resized masks",
+            f"{cut_levels(found)} {measurements(evidence)}",
+        )
     refuse_many(evidence)
     thin = [value for value in found[1:-1] if value not in evidence.solid]
     ends = evidence.counts[found[0]] + evidence.counts[found[-1]]
     blurred = found[-1] - found[0] >= 128 and len(thin) == len(found) - 2
     if len(found) > _FEW and len(thin) * 2 > len(found):
-        raise doubt(evidence, "most values nowhere fill a 3×3 block, as after JPEG or resizing", cut_levels(found))
+        raise doubt(
+            evidence,
+            "most values nowhere fill a 3×3 block, as after JPEG or resizing, or in measurements",
+            f"{cut_levels(found)} {measurements(evidence)}",
+        )
     if blurred and ends >= _MASS * sum(evidence.counts.values()):
         raise doubt(evidence, "rare values between two levels: thin classes or blurred edges", cut_levels(found))
     conclusion = f"{len(found)} classes by number"

@@ -4,6 +4,7 @@ Layer: data. Imports no torch.
 
 A label map is found once by inspection (`inspect_labels`) or given by the user, saved with the run
 and in the model file, and applied strictly: a value that it does not know is an error, never a guess.
+Of a regression target it says how stored numbers become values in their unit.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Int64, Shaped, UInt8
+from jaxtyping import Float32, Int64, Shaped, UInt8
 
 from limner.data.stored_masks import is_folder, read_stored
 from limner.data.values import (
@@ -41,10 +42,11 @@ _UNKNOWN = 254  # class ids end at 253 (`MAX_CLASSES`), so this one is free
 
 @dataclass(frozen=True)
 class LabelMap:
-    """How stored mask values become class ids.
+    """How stored mask values become class ids, or numbers in a unit.
 
     Attributes:
-        task: `binary` and `multiclass` give one id per pixel, `multilabel` one plane of 0 / 1 per class.
+        task: `binary` and `multiclass` give one id per pixel, `multilabel` one plane of 0 / 1 per class,
+            `regression` a number per pixel and no classes.
         names: Name per class id; id 0 is the background of binary and multiclass masks.
         colors: Colour per class id, for drawings.
         encoding: `values`: numbers stand for classes. `colors`: colours do. `planes`: channel *k* is
@@ -52,25 +54,35 @@ class LabelMap:
         values: Stored values per class id; numbers, colours, or `OTHER`.
         ignore: Stored values of pixels that take no part in training or scores.
         because: The evidence, in words.
-        reading: Which part of the stored mask carries the classes.
+        reading: Which part of the stored mask carries the classes or numbers.
+        unit: Unit of a regression target, in print; may be empty.
+        factor: A stored number of a regression target × `factor` is the value in the unit.
+        low: Lowest value of a regression target in the training samples, in the unit.
+        high: Highest, above `low`.
+        stored: dtype that holds every stored number of a regression target: `uint8`, `uint16` or `float32`.
     """
 
     task: Task
     names: tuple[str, ...]
     colors: tuple[Color, ...]
-    encoding: Encoding
-    values: tuple[tuple[Value | str, ...], ...]
+    encoding: Encoding = "values"
+    values: tuple[tuple[Value | str, ...], ...] = ()
     ignore: tuple[Value, ...] = ()
     because: str = ""
     reading: Reading = "stored"
+    unit: str = ""
+    factor: float = 1.0
+    low: float = 0.0
+    high: float = 1.0
+    stored: str = "float32"
 
     @property
     def num_classes(self) -> int:
         """Number of class ids, the background included."""
         return len(self.names)
 
-    def encode(self, stored: StoredMask, where: str) -> UInt8[np.ndarray, ...]:
-        """Class ids of a stored mask.
+    def encode(self, stored: StoredMask, where: str) -> UInt8[np.ndarray, ...] | Float32[np.ndarray, "height width"]:
+        """Class ids of a stored mask, or values of a stored map of numbers.
 
         Args:
             stored: The mask as it lies on disk.
@@ -78,22 +90,44 @@ class LabelMap:
 
         Returns:
             `height width` ids with `IGNORE` where the value is to be ignored; for `multilabel`
-            `height width classes` planes of 0 / 1.
+            `height width classes` planes of 0 / 1; for `regression` `height width` float32 in the
+            unit, NaN where the number is to be ignored or is none.
 
         Raises:
             DataError: The mask holds a value that no class has, or is of another kind than the map.
         """
+        if self.task == "regression":
+            return self.measured(self.numbers(stored, where))
         ids, values = self._ids(stored, where)
         if (ids == _UNKNOWN).any():
             raise self._unknown(ids, values, where)
         return ids
 
+    def numbers(self, stored: StoredMask, where: str) -> Shaped[np.ndarray, "height width"]:
+        """Stored numbers of a regression target, one per pixel.
+
+        Raises:
+            DataError: The file holds colours, or several channels that differ.
+        """
+        return grey_values(stored, self.reading, where)
+
+    def measured(self, numbers: Shaped[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+        """Values of stored numbers in the unit; NaN for ignored numbers and for what is not finite."""
+        values: np.ndarray = np.multiply(numbers, self.factor, dtype=np.float64).astype(np.float32)
+        unknown = ~np.isfinite(values)
+        if self.ignore:
+            unknown |= np.isin(numbers, np.array(self.ignore))
+        values[unknown] = np.nan
+        return values
+
     def count(self, table: ValueTable) -> Int64[np.ndarray, " classes"]:
-        """Pixels per class id in a tabulated mask, ignored pixels left out.
+        """Pixels per class id in a tabulated mask, ignored pixels left out; regression has no classes.
 
         Raises:
             DataError: As `encode`.
         """
+        if self.task == "regression":
+            return np.zeros(0, np.int64)
         ids, values = self._ids(table.as_mask(), table.where)
         pixels = np.array(list(table.counts.values()), np.int64)
         if (ids == _UNKNOWN).any():
@@ -229,8 +263,8 @@ class LabelMap:
         )
 
 
-def read_target(location: str, label_map: LabelMap) -> UInt8[np.ndarray, ...]:
-    """Read a mask and turn its values into class ids (see `LabelMap.encode`).
+def read_target(location: str, label_map: LabelMap) -> UInt8[np.ndarray, ...] | Float32[np.ndarray, "height width"]:
+    """Read a mask and turn its values into class ids, or into numbers (see `LabelMap.encode`).
 
     Args:
         location: A mask file, or with a trailing slash a folder of them, which gives their union.
@@ -242,7 +276,7 @@ def read_target(location: str, label_map: LabelMap) -> UInt8[np.ndarray, ...]:
     if is_folder(location) and label_map.task != "binary":
         raise DataError(
             "folders of masks hold one object per file, on background",
-            f"'{location}' has a label map of {label_map.num_classes} classes",
+            f"'{location}' is one of a {label_map.task} target",
             "Give one mask file per picture.",
         )
     return label_map.encode(read_stored(location), location)

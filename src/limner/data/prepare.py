@@ -31,6 +31,7 @@ from limner.data.pairing import Pairing
 from limner.data.scan import Progress, Scanned, scan, target_tables
 from limner.data.splits import assign_splits
 from limner.data.stored_masks import is_folder
+from limner.data.target_options import TargetOptions, check_options, number_map, regression_targets
 from limner.data.values import ValueTable
 from limner.errors import ConfigError, DataError, shorten
 
@@ -72,6 +73,7 @@ def prepare(
     class_names: Sequence[str] | None = None,
     values: Sequence[Sequence[Any]] | None = None,
     ignore_values: Sequence[Any] = (),
+    targets: Mapping[str, TargetOptions] | None = None,
     unmatched: Policy = "stop",
     unreadable: Policy = "stop",
     previous: Catalog | None = None,
@@ -93,6 +95,7 @@ def prepare(
         class_names: Names by class id, background first, of the first target.
         values: Stored mask values of each class id (see `inspect_masks`), of the first target.
         ignore_values: Stored mask values that take no part, of the first target.
+        targets: What is said about single targets; it wins over the settings of the first target.
         unmatched: `skip` leaves files without a partner out instead of stopping.
         unreadable: `skip` leaves samples with damaged files out; every image is then decoded once to find them.
         previous: Samples that it has keep their split.
@@ -102,23 +105,43 @@ def prepare(
         DataError: Whatever `checks` finds, or masks that cannot be understood without being told more.
         ConfigError: Settings that contradict one another.
     """
-    found = find_samples(place, layout=layout, images=images, masks=masks, page=page, options=layout_options)
+    options = dict(targets or {})
+    found = find_samples(
+        place, layout=layout, images=images, masks=masks, page=page, options=layout_options, targets=tuple(options)
+    )
+    check_options(options, found.catalog.targets)
+    known = {**found.labels, **(labels or {})}
     notes = [*found.notes, *check_pairing(found.pairing, unmatched)]
     check_enough(found.catalog)
-    scans = scan(found.catalog, decode=unreadable == "skip", progress=progress)
+    numbers = regression_targets(options, known)
+    scans = scan(found.catalog, numbers=numbers, decode=unreadable == "skip", progress=progress)
     notes += check_readable(found.catalog, scans, unreadable)
     catalog, scans = _readable(found.catalog, scans)
     check_enough(catalog)
     check_sizes(catalog, scans)
-    channels, channel_notes = check_channels(catalog, scans)
+    parts, channel_notes = check_channels(catalog, scans)
     dtype = check_dtypes(catalog, scans)
-    label_maps = _label_maps(catalog, scans, {**found.labels, **(labels or {})}, class_names, values, ignore_values)
+    first = next(iter(catalog.targets))
+    options.setdefault(first, TargetOptions(class_names=class_names, values=values, ignore_values=ignore_values))
+    label_maps = _label_maps(catalog, scans, known, options)
     _add_facts(catalog, scans)
     if not any(catalog.splits):
         _group_copies(catalog)
     notes += assign_splits(catalog, val=float(val), test=float(test), seed=seed, previous=previous)
     notes += [*channel_notes, *check_classes(catalog, scans, label_maps), *check_duplicates(catalog)]
-    fingerprint = measure(catalog, scans, label_maps, channels=channels, dtype=dtype, seed=seed, progress=progress)
+    fingerprint = measure(
+        catalog,
+        scans,
+        label_maps,
+        channels=sum(parts.values()),
+        dtype=dtype,
+        parts=parts if len(parts) > 1 else {},
+        seed=seed,
+        progress=progress,
+    )
+    label_maps |= {
+        name: replace(label_maps[name], low=low, high=high) for name, (low, high) in fingerprint.ranges.items()
+    }
     return Prepared(catalog, label_maps, fingerprint, found.pairing, found.layout, tuple(notes))
 
 
@@ -149,13 +172,14 @@ def prepare_to_score(
     Raises:
         DataError: Whatever `checks` finds, or a mask value that the label maps do not know.
     """
-    found = find_samples(place, images=images, masks=masks)
+    found = find_samples(place, images=images, masks=masks, targets=tuple(labels))
     check_pairing(found.pairing, unmatched)
-    scans = scan(found.catalog, decode=unreadable == "skip", progress=progress)
+    numbers = regression_targets({}, labels)
+    scans = scan(found.catalog, numbers=numbers, decode=unreadable == "skip", progress=progress)
     check_readable(found.catalog, scans, unreadable)
     catalog, scans = _readable(found.catalog, scans)
     check_sizes(catalog, scans)
-    _label_maps(catalog, scans, labels, None, None, ())
+    _label_maps(catalog, scans, labels, {})
     _add_facts(catalog, scans)
     return catalog
 
@@ -169,23 +193,25 @@ def _label_maps(
     catalog: Catalog,
     scans: Sequence[Scanned],
     labels: Mapping[str, LabelMap],
-    class_names: Sequence[str] | None,
-    values: Sequence[Sequence[Any]] | None,
-    ignore_values: Sequence[Any],
+    options: Mapping[str, TargetOptions],
 ) -> dict[str, LabelMap]:
     """The label map of every target: given, or found by inspection."""
     maps = {}
-    for number, name in enumerate(catalog.targets):
-        tables = target_tables(scans, name)
-        if name in labels:
-            maps[name] = labels[name]
-            if class_names:
-                maps[name] = _renamed(labels[name], class_names)
+    for name in catalog.targets:
+        tables, option, known = target_tables(scans, name), options.get(name, TargetOptions()), labels.get(name)
+        if name in regression_targets(options, labels):
+            maps[name] = number_map(tables, option, known, target=name)
+        elif known is not None:
+            maps[name] = _renamed(known, option.class_names) if option.class_names else known
             _check_known(maps[name], tables)
-        elif number == 0:
-            maps[name] = inspect_masks(tables, class_names=class_names, values=values, ignore_values=ignore_values)
         else:
-            maps[name] = inspect_masks(tables)
+            maps[name] = inspect_masks(
+                tables,
+                class_names=option.class_names,
+                values=option.values,
+                ignore_values=option.ignore_values,
+                target=name,
+            )
         _check_folders(maps[name], tables)
     return maps
 

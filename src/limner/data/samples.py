@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int64, Integer, Shaped, UInt8
+from jaxtyping import Int64, Integer, Shaped
 
 from limner.data.catalog import Catalog
+from limner.data.inputs import check_same_size, join_pictures
 from limner.data.labels import LabelMap, read_target
+from limner.data.stored_masks import read_stored
 from limner.errors import DataError
 from limner.images import read_image, read_info, resize_image, resize_mask, to_channels
 from limner.threads import THREADS
@@ -26,17 +28,18 @@ class Taken:
     """Some samples, decoded. The arrays may be read-only views of a cache.
 
     Attributes:
-        images: `height width channels` each.
-        targets: Per target `height width` ids or `height width classes` planes each.
+        images: `height width channels` each; the channels of several inputs one after the other.
+        targets: Per target `height width` uint8 ids, `height width classes` uint8 planes, or for
+            regression `height width` float32 numbers in the unit, NaN where unknown.
     """
 
     images: list[Shaped[np.ndarray, "_ _ channels"]]
-    targets: dict[str, list[UInt8[np.ndarray, "_ _ *classes"]]]
+    targets: dict[str, list[Shaped[np.ndarray, "_ _ *classes"]]]
 
     def stacked(
         self,
     ) -> tuple[
-        Shaped[np.ndarray, "batch height width channels"], dict[str, UInt8[np.ndarray, "batch height width *classes"]]
+        Shaped[np.ndarray, "batch height width channels"], dict[str, Shaped[np.ndarray, "batch height width *classes"]]
     ]:
         """One contiguous writable array of the images and of each target; sizes must agree."""
         return np.stack(self.images), {name: np.stack(arrays) for name, arrays in self.targets.items()}
@@ -72,17 +75,23 @@ class Decoding:
     """How files become arrays.
 
     Attributes:
-        channels: Channels of the images.
+        channels: Channels of the images, those of all inputs together.
         dtype: `uint8`, `uint16` or `float32`; images must have it.
         size: Working size; None keeps the size of each image.
+        parts: Channels by input, in their order; empty where there is one input.
     """
 
     channels: int
     dtype: str
     size: Size | None
+    parts: Mapping[str, int] = field(default_factory=dict)
 
-    def image(self, location: str) -> Shaped[np.ndarray, "height width channels"]:
+    def image(self, location: str, part: str = "") -> Shaped[np.ndarray, "height width channels"]:
         """Read one image.
+
+        Args:
+            location: Where it lies.
+            part: The input that it is, where there are several.
 
         Raises:
             DataError: Unreadable, of another dtype, with colours where grey is wanted, or not finite.
@@ -96,46 +105,68 @@ class Decoding:
             raise DataError(
                 "finite numbers in images", f"NaN or infinity in '{location}'", "Replace them or leave the image out."
             )
-        image = to_channels(image, self.channels, where=f"'{location}'")
+        image = to_channels(image, self.parts.get(part, self.channels), where=f"'{location}'")
         return image if self.size in (None, image.shape[:2]) else resize_image(image, self.size)
 
     def target(
         self, location: str, label_map: LabelMap, image_size: Size
-    ) -> UInt8[np.ndarray, "height width *classes"]:
-        """Read one mask as class ids; a missing one (an empty location) is ignored everywhere.
+    ) -> Shaped[np.ndarray, "height width *classes"]:
+        """Read one mask as class ids, or one map of numbers; a missing one (an empty location) takes no part.
 
         Args:
             location: Location of the mask.
-            label_map: How its values become class ids.
+            label_map: How its values become class ids or numbers.
             image_size: Size of the image as `image` gave it.
 
         Raises:
             DataError: Unreadable, an unknown value, or of another size than its image.
         """
+        if not location and label_map.task == "regression":
+            return np.full(image_size, np.nan, np.float32)
         if not location:
             planes = (label_map.num_classes,) if label_map.task == "multilabel" else ()
             return np.full((*image_size, *planes), IGNORE, np.uint8)
-        ids = read_target(location, label_map)
+        return self._fitted(read_target(location, label_map), location, image_size)
+
+    def numbers(self, location: str, label_map: LabelMap, image_size: Size) -> Shaped[np.ndarray, "height width"]:
+        """Read the stored numbers of a regression target, of the dtype that the label map says holds them all.
+
+        Raises:
+            DataError: As `target`, or the numbers are of a wider type.
+        """
+        numbers = label_map.numbers(read_stored(location), location)
+        if not np.can_cast(numbers.dtype, label_map.stored):
+            raise DataError(
+                f"numbers of {label_map.stored}, as in the others", f"'{location}' holds {numbers.dtype}", "Convert it."
+            )
+        return self._fitted(numbers.astype(label_map.stored, copy=False), location, image_size)
+
+    def _fitted(
+        self, target: Shaped[np.ndarray, "_ _ *classes"], location: str, image_size: Size
+    ) -> Shaped[np.ndarray, "height width *classes"]:
         if self.size is not None:
-            return ids if ids.shape[:2] == self.size else resize_mask(ids, self.size)
-        if ids.shape[:2] != image_size:
+            return target if target.shape[:2] == self.size else resize_mask(target, self.size)
+        if target.shape[:2] != image_size:
             raise DataError(
                 f"a mask has the size of its image ({image_size[0]}×{image_size[1]})",
-                f"'{location}' is {ids.shape[0]}×{ids.shape[1]}",
+                f"'{location}' is {target.shape[0]}×{target.shape[1]}",
                 "Correct the mask, or leave the sample out.",
             )
-        return ids
+        return target
 
     def sample(
         self, catalog: Catalog, label_maps: Mapping[str, LabelMap], index: int
-    ) -> tuple[Shaped[np.ndarray, "height width channels"], dict[str, UInt8[np.ndarray, "height width *_"]]]:
-        """Read the image and all masks of one sample.
+    ) -> tuple[Shaped[np.ndarray, "height width channels"], dict[str, Shaped[np.ndarray, "height width *_"]]]:
+        """Read the image, which several inputs are joined to, and all masks of one sample.
 
         Raises:
-            DataError: As `image` and `target`.
+            DataError: As `image` and `target`, or inputs of different sizes.
         """
-        image = self.image(image_location(catalog, index))
-        size = (image.shape[0], image.shape[1])
+        locations = image_locations(catalog, index)
+        images = [self.image(location, part) for part, location in locations.items()]
+        check_same_size({where: picture_size(image) for where, image in zip(locations.values(), images, strict=True)})
+        image = join_pictures(images)
+        size = picture_size(image)
         targets = {
             name: self.target(catalog.targets[name][index], label_map, size) for name, label_map in label_maps.items()
         }
@@ -143,8 +174,18 @@ class Decoding:
 
 
 def image_location(catalog: Catalog, index: int) -> str:
-    """Location of a sample's image: the first input."""
+    """Location of a sample's image; of several inputs the first."""
     return next(iter(catalog.inputs.values()))[index]
+
+
+def image_locations(catalog: Catalog, index: int) -> dict[str, str]:
+    """Location of each input of a sample, by the input's name."""
+    return {name: column[index] for name, column in catalog.inputs.items()}
+
+
+def picture_size(picture: Shaped[np.ndarray, "height width *channels"]) -> Size:
+    """Height and width of a decoded picture."""
+    return picture.shape[0], picture.shape[1]
 
 
 def working_sizes(catalog: Catalog, size: Size | None) -> Int64[np.ndarray, "samples 2"]:

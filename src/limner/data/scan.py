@@ -5,14 +5,14 @@ Layer: data. Imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from limner.data.catalog import Catalog
 from limner.data.digests import digest
 from limner.data.stored_masks import read_stored
-from limner.data.values import ValueTable, tabulate
+from limner.data.values import ValueTable, outline_numbers, tabulate
 from limner.errors import DataError
 from limner.images import PictureInfo, read_image, read_info
 from limner.threads import ordered_map
@@ -40,11 +40,14 @@ class Scanned:
     problems: tuple[DataError, ...]
 
 
-def scan(catalog: Catalog, *, decode: bool = False, progress: Progress | None = None) -> list[Scanned]:
+def scan(
+    catalog: Catalog, *, numbers: Collection[str] = (), decode: bool = False, progress: Progress | None = None
+) -> list[Scanned]:
     """Look at all files, on a few threads.
 
     Args:
         catalog: The samples.
+        numbers: Targets of measured numbers, whose values are not counted.
         decode: Decode the images too, not their headers alone; finds every damaged file.
         progress: Told about every sample.
 
@@ -52,14 +55,14 @@ def scan(catalog: Catalog, *, decode: bool = False, progress: Progress | None = 
         One result per sample, in order; unreadable files are among the `problems`, not raised.
     """
     results = []
-    for result in ordered_map(lambda index: _scan_sample(catalog, index, decode), range(len(catalog))):
+    for result in ordered_map(lambda index: _scan_sample(catalog, index, numbers, decode), range(len(catalog))):
         results.append(result)
         if progress is not None:
             progress("scan", len(results), len(catalog))
     return results
 
 
-def _scan_sample(catalog: Catalog, index: int, decode: bool) -> Scanned:
+def _scan_sample(catalog: Catalog, index: int, numbers: Collection[str], decode: bool) -> Scanned:
     problems: list[DataError] = []
     infos: dict[str, PictureInfo] = {}
     tables: dict[str, ValueTable] = {}
@@ -73,7 +76,8 @@ def _scan_sample(catalog: Catalog, index: int, decode: bool) -> Scanned:
     for name, locations in catalog.targets.items():
         try:
             if locations[index]:
-                tables[name] = tabulate(read_stored(locations[index]), locations[index])
+                look = outline_numbers if name in numbers else tabulate
+                tables[name] = look(read_stored(locations[index]), locations[index])
         except DataError as error:
             problems.append(error)
     inputs = [locations[index] for locations in catalog.inputs.values()]

@@ -43,7 +43,7 @@ class ValueTable:
         solid: Values that fill at least one block of 3 × 3 pixels. Classes are, blurred edges and
             the noise of JPEG are not. With up to two values every value counts as solid.
         continuous: There are more than `MOST_VALUES` distinct values.
-        palette: Colours of a palette picture, by stored number.
+        palette: Colours of a palette picture, by stored number; those of measured numbers are left out.
     """
 
     where: str
@@ -94,6 +94,28 @@ def tabulate(stored: StoredMask, where: str) -> ValueTable:
         solid=frozenset(value for value, number in zip(values, numbers.tolist(), strict=True) if number in solid),
         continuous=continuous,
         palette=_palette(stored, numbers, where),
+    )
+
+
+def outline_numbers(stored: StoredMask, where: str) -> ValueTable:
+    """The table of a file of measured numbers, which are not counted: there may be as many as pixels.
+
+    Raises:
+        DataError: The file has no pixels, or holds colours.
+    """
+    if stored.array.size == 0:
+        raise DataError("a picture has pixels", f"'{where}' is empty", "Save it again or leave the sample out.")
+    numbers = grey_values(stored, "stored" if stored.palette is None else "palette", where)
+    palette = None if stored.palette is None else ()
+    return ValueTable(
+        where=where,
+        size=(stored.array.shape[0], stored.array.shape[1]),
+        channels=0,
+        dtype=str(numbers.dtype),
+        counts={},
+        solid=frozenset(),
+        continuous=True,
+        palette=palette,
     )
 
 

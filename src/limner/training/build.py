@@ -53,7 +53,8 @@ def _intensity(plan: Plan, data: Prepared, model: nn.Module) -> tuple[tuple[floa
 
 def _model_arguments(plan: Plan, data: Prepared) -> dict[str, Any]:
     outputs = {
-        name: 1 if label_map.task == "binary" else label_map.num_classes for name, label_map in data.label_maps.items()
+        name: 1 if label_map.task in ("binary", "regression") else label_map.num_classes
+        for name, label_map in data.label_maps.items()
     }
     return {
         "in_channels": data.fingerprint.channels,
@@ -138,6 +139,7 @@ def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module) -> 
             std=list(std),
             fit=plan.fit,
             size=plan.size,
+            parts=fingerprint.parts,
         ),
         targets={
             name: TargetSpec(
@@ -145,6 +147,9 @@ def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module) -> 
                 names=list(label_map.names),
                 colors=list(label_map.colors),
                 label_map=label_map.to_dict(),
+                unit=label_map.unit,
+                low=label_map.low,
+                high=label_map.high,
             )
             for name, label_map in data.label_maps.items()
         },
@@ -185,6 +190,7 @@ def open_batches(
         dtype=data.fingerprint.dtype,
         fit=plan.fit,
         size=plan.size if plan.fit == "resize" else None,
+        parts=data.fingerprint.parts,
         cache_dir=cache_dir,
         limit_bytes=int(config.data.cache_limit_gb * 1e9),
         progress=progress,
@@ -195,5 +201,5 @@ def open_batches(
         state,
         size=plan.size,
         foreground=config.training.foreground_crops,
-        main_target=next(iter(data.label_maps)),
+        main_target=next((name for name, found in data.label_maps.items() if found.task != "regression"), ""),
     )

@@ -13,6 +13,7 @@ from limner.config import Config, DataConfig, load_config
 from limner.data.catalog import Catalog
 from limner.data.prepare import Prepared, prepare
 from limner.data.splits import parse_split
+from limner.data.target_options import TargetOptions
 from limner.errors import ConfigError
 
 _SHARE = 0.15
@@ -79,6 +80,7 @@ def prepare_data(config: Config, progress: Progress) -> Prepared:
         values=data.values,
         class_names=data.class_names,
         ignore_values=data.ignore_values,
+        targets={name: TargetOptions(**target.model_dump()) for name, target in (data.targets or {}).items()},
         previous=_previous(data.keep_splits),
         unmatched=data.unmatched,
         unreadable=data.unreadable,

@@ -5,6 +5,7 @@ Layer: data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -38,6 +39,7 @@ def find_samples(
     masks: str | Path | None = None,
     page: int | Literal["all"] | None = None,
     options: Options | None = None,
+    targets: Sequence[str] = (),
 ) -> Found:
     """Find images with their masks.
 
@@ -53,6 +55,7 @@ def find_samples(
         masks: Folder of masks, likewise.
         page: Which page of multi-page files, from 0; `all` makes each page a sample.
         options: Options of the layout, where it has any.
+        targets: Names of targets that columns of a CSV may have, besides those that are known.
 
     Raises:
         DataError: The place is missing or empty, nothing fits, or nothing pairs.
@@ -65,7 +68,7 @@ def find_samples(
     elif place is None:
         raise ConfigError("a place with pictures and masks", "none was named", "Name a folder, a zip or a CSV file.")
     else:
-        found = _find_in_one(place, layout, options or {})
+        found = _find_in_one(place, layout, options or {}, targets)
     if options and found.layout not in PROJECTS:
         check_options(options, (), found.layout)
     if page == "all":
@@ -73,9 +76,9 @@ def find_samples(
     return found if page is None else replace(found, catalog=choose_page(found.catalog, page))
 
 
-def _find_in_one(place: str | Path, layout: str, options: Options) -> Found:
+def _find_in_one(place: str | Path, layout: str, options: Options, targets: Sequence[str]) -> Found:
     if str(place).lower().endswith(_TABLES):
-        return find_manifest(place)
+        return find_manifest(place, targets)
     listing = Listing.open(place)
     for name, project in PROJECTS.items():
         if layout in ("auto", name) and (found := project.read(listing, options)) is not None:
@@ -84,14 +87,14 @@ def _find_in_one(place: str | Path, layout: str, options: Options) -> Found:
         raise listing.nothing_fits(PROJECTS[layout].expected)
     found = None if layout == "manifest" else read_listing(listing, layout)
     if found is None and layout in ("auto", "manifest"):
-        found = _find_table(listing)
+        found = _find_table(listing, targets)
     if found is None:
         raise listing.nothing_fits(_EXPECTED.get(layout, ""))
     return found
 
 
-def _find_table(listing: Listing) -> Found | None:
-    tables = [name for name in listing.tables if names_samples(listing, name)]
+def _find_table(listing: Listing, targets: Sequence[str]) -> Found | None:
+    tables = [name for name in listing.tables if names_samples(listing, name, targets)]
     if len(tables) > 1:
         raise DataError(
             "one CSV with columns image and mask",
@@ -99,7 +102,7 @@ def _find_table(listing: Listing) -> Found | None:
             f"Name the one to use, such as '{listing.source.location(tables[0])}'.",
             details=tables,
         )
-    return find_manifest_in(listing, tables[0]) if tables else None
+    return find_manifest_in(listing, tables[0], targets) if tables else None
 
 
 def _find_in_two(place: str | Path | None, images: str | Path | None, masks: str | Path | None, layout: str) -> Found:

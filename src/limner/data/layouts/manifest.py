@@ -1,7 +1,8 @@
 """A CSV that names image and mask of every sample.
 
 Layer: data. Columns `image` and `mask`, or one of their other names; `split`, `group` and `id` if
-wanted; for several inputs or targets `input.NAME` and `target.NAME`, as in a run's `samples.csv`.
+wanted; for several inputs or targets `input.NAME` and `target.NAME`, as in a run's `samples.csv`, or
+a column called after a target that the settings name.
 Paths are relative to the CSV. Separated by commas, semicolons or tabs.
 """
 
@@ -55,8 +56,12 @@ class _Columns:
     unused: list[str]
 
 
-def find_manifest(path: str | Path) -> Found:
+def find_manifest(path: str | Path, targets: Sequence[str] = ()) -> Found:
     """Read the samples of a CSV file.
+
+    Args:
+        path: The file.
+        targets: Names of targets that columns may have, besides those that are known.
 
     Raises:
         DataError: It cannot be read, lacks a column, names files that are not there, or an image or
@@ -67,10 +72,10 @@ def find_manifest(path: str | Path) -> Found:
         text = _decoded(path.read_bytes(), str(path))
     except OSError as error:
         raise DataError(f"a table of samples at '{path}'", error.strerror or str(error), "Check the path.") from None
-    return _found(text, str(path), lambda cell: _local(path.parent, cell))
+    return _found(text, str(path), lambda cell: _local(path.parent, cell), targets)
 
 
-def find_manifest_in(listing: Listing, name: str) -> Found:
+def find_manifest_in(listing: Listing, name: str, targets: Sequence[str] = ()) -> Found:
     """Read the samples of a CSV that lies among the pictures it names, such as in an archive."""
     where = listing.source.location(name)
     folder = posixpath.dirname(name)
@@ -82,17 +87,17 @@ def find_manifest_in(listing: Listing, name: str) -> Found:
         member = posixpath.normpath(posixpath.join(folder, cell))
         return listing.source.location(member) if member in known else None
 
-    return _found(_decoded(read_bytes(where), where), where, resolve)
+    return _found(_decoded(read_bytes(where), where), where, resolve, targets)
 
 
-def names_samples(listing: Listing, name: str) -> bool:
+def names_samples(listing: Listing, name: str, targets: Sequence[str] = ()) -> bool:
     """Whether a CSV has the columns of a table of samples."""
     where = listing.source.location(name)
     try:
         rows = _rows(_decoded(read_bytes(where), where))
     except (DataError, csv.Error):
         return False
-    columns = _columns(rows[0] if rows else [])
+    columns = _columns(rows[0] if rows else [], targets)
     return bool(columns.inputs and columns.targets)
 
 
@@ -103,9 +108,9 @@ def _decoded(data: bytes, where: str) -> str:
         raise DataError("a table of samples in UTF-8", f"'{where}' is not", "Save it as 'CSV UTF-8'.") from None
 
 
-def _found(text: str, where: str, resolve: Resolve) -> Found:
+def _found(text: str, where: str, resolve: Resolve, wanted: Sequence[str]) -> Found:
     header, rows = _table(text, where)
-    columns = _columns(header)
+    columns = _columns(header, wanted)
     if not (columns.inputs and columns.targets):
         raise _missing_column(columns, header, where)
     cells = {name: [row[place].strip() for row in rows] for place, name in enumerate(header)}
@@ -162,15 +167,18 @@ def _table(text: str, where: str) -> tuple[list[str], list[list[str]]]:
     return header, rows[1:]
 
 
-def _columns(header: Sequence[str]) -> _Columns:
+def _columns(header: Sequence[str], wanted: Sequence[str]) -> _Columns:
     names = [name.strip().lower().replace(" ", "_").replace("-", "_") for name in header]
     places = {kind: [names.index(name) for name in known if name in names] for kind, known in _NAMES.items()}
     inputs = {name.removeprefix("input."): place for place, name in enumerate(header) if name.startswith("input.")}
     targets = {name.removeprefix("target."): place for place, name in enumerate(header) if name.startswith("target.")}
     if not inputs and places["image"]:
         inputs = {"image": places["image"][0]}
-    if not targets and places["mask"]:
-        targets = {"mask": places["mask"][0]}
+    named = {name: list(header).index(name) for name in wanted if name in header and name not in targets}
+    masks = [place for place in places["mask"] if place not in named.values()]
+    if not targets and masks:
+        targets = {"mask": masks[0]}
+    targets |= named
     others = {kind: places[kind][0] for kind in ("split", "group", "id") if places[kind]}
     used = {*inputs.values(), *targets.values(), *others.values()}
     return _Columns(inputs, targets, others, [name for place, name in enumerate(header) if place not in used])
