@@ -16,7 +16,7 @@ from limner.errors import DataError
 from limner.types import SPLITS
 
 
-@dataclass
+@dataclass(slots=True)
 class _Unit:
     """Samples that stay together: a group, or a single sample."""
 

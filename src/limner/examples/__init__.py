@@ -6,6 +6,7 @@ Layer: above `render`, below `data`. Imports no torch.
     cells    fluorescent nuclei: grey, binary, folders images/ and masks/
     tissue   stained sections: colour, four classes, already split
     coins    photographs: colour, binary, one folder, many sizes, some masks empty
+    composites  animals on landscapes: composites, masks and depths, numbered, in archives
     shapes   what they are drawn with
 """
 

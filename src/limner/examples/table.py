@@ -11,6 +11,7 @@ from pathlib import Path
 from limner.errors import ConfigError, OutputError, did_you_mean
 from limner.examples.cells import write_cells
 from limner.examples.coins import write_coins
+from limner.examples.composites import write_composites
 from limner.examples.tissue import write_tissue
 from limner.files import output_error
 
@@ -18,6 +19,7 @@ EXAMPLES: dict[str, Callable[..., None]] = {
     "cells": write_cells,
     "tissue": write_tissue,
     "coins": write_coins,
+    "depth": write_composites,
 }
 """Name → function of (folder, count, seed, size), of which all but the folder have defaults;
 `size` is height and width in pixels, 64 or more.

@@ -84,6 +84,7 @@ def prepare_data(config: Config, progress: Progress) -> Prepared:
         previous=_previous(data.keep_splits),
         unmatched=data.unmatched,
         unreadable=data.unreadable,
+        extent=data.scan,
         progress=progress,
     )
 

@@ -24,6 +24,9 @@ ORDERS = {
 }
 """Orders in which `index // ratio` may be meant."""
 
+COMPOSED = re.compile(r"(.+?)__(.+)__\d+")
+"""What `limner compose` calls its pictures: background, cut-out, number."""
+
 _MOST_CYCLES = 50
 _WORDS = re.compile(r"[^0-9a-z]+")
 
@@ -98,6 +101,10 @@ def order_rules(backgrounds: PictureSet, composites: PictureSet) -> Iterator[Rul
 
 def name_rules(backgrounds: PictureSet, composites: PictureSet) -> Iterator[Rule]:
     """Rules by which the composite's name (or sub-folder) holds the name of its background."""
+    composed = _composed(backgrounds, composites)
+    if composed is not None:
+        yield composed
+        return
     known: dict[tuple[str, ...], int] = {}
     for number, name in enumerate(backgrounds.names):
         known[_words(without_suffix(name))] = number
@@ -114,6 +121,17 @@ def name_rules(backgrounds: PictureSet, composites: PictureSet) -> Iterator[Rule
         if (chosen >= 0).all():
             where = "begins with" if start == 0 else f"has as word {start + 1}"
             yield Rule(f"the composite's name {where} its background's", "background: name", chosen)
+
+
+def _composed(backgrounds: PictureSet, composites: PictureSet) -> Rule | None:
+    known = {without_suffix(name): number for number, name in enumerate(backgrounds.names)}
+    chosen = np.empty(len(composites), np.int64)
+    for place, name in enumerate(composites.names):
+        match = COMPOSED.fullmatch(without_suffix(name))
+        if match is None or match[1] not in known:
+            return None
+        chosen[place] = known[match[1]]
+    return Rule("composites are named BACKGROUND__FOREGROUND__NUMBER", "background: name", chosen)
 
 
 def table_rule(

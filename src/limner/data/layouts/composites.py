@@ -21,7 +21,7 @@ from limner.data.catalog import Catalog
 from limner.data.class_colors import class_colors
 from limner.data.labels import LabelMap
 from limner.data.layouts.composite_check import Agreement, ContentCheck
-from limner.data.layouts.composite_orders import ORDERS, Rule, name_rules, order_rule, order_rules, table_rule
+from limner.data.layouts.composite_orders import COMPOSED, ORDERS, Rule, name_rules, order_rule, order_rules, table_rule
 from limner.data.layouts.composite_sets import (
     BACKGROUNDS,
     COMPOSITES,
@@ -43,10 +43,9 @@ EXPECTED = "folders or zip archives bg, fg_bg and fg_bg_mask, and fg_bg_depth wh
 OPTIONS = ("background", "ratio", "order", "csv", "foregrounds", "foreground_name", "split", "unit", "factor")
 """Keys of `data.layout_options`."""
 
+_RULES = ("background", "ratio", "order", "csv")
 _WAYS = ("auto", "index", "name", "csv")
 _SPLITS = ("apart", "background", "random")
-# What `limner compose` calls its pictures: background, cut-out, number.
-_COMPOSED = re.compile(r".+__(.+)__\d+")
 _SCALES = {"uint8": 1 / 255, "uint16": 1 / 65535}
 
 
@@ -163,7 +162,9 @@ class _Reader:
         return rule
 
     def _remedy(self, options: str) -> str:
-        return f"Type 'data.layout_options={{{options}}}'."
+        """The line that sets these options and keeps the others."""
+        kept = [f"{key}: {value}" for key, value in self._options.items() if key not in _RULES]
+        return f"Type 'data.layout_options={{{', '.join([options, *kept])}}}'."
 
     def _misfit(self, given: Rule, agreement: Agreement, best: tuple[Rule, Agreement] | None) -> DataError:
         if best is not None and best[1].holds:
@@ -277,8 +278,8 @@ class _Reader:
         pattern = self._options.get("foreground_name")
         if pattern is not None:
             return _named_foregrounds(stems, _compiled(pattern))
-        if all(_COMPOSED.fullmatch(stem) for stem in stems):
-            return _named_foregrounds(stems, _COMPOSED)
+        if rule.options == "background: name" and all(map(COMPOSED.fullmatch, stems)):
+            return _named_foregrounds(stems, COMPOSED)
         count = self._options.get("foregrounds") or self._cutouts
         if not count or not rule.places.size:
             return None
@@ -367,7 +368,8 @@ def _named_foregrounds(stems: Sequence[str], pattern: re.Pattern[str]) -> list[s
             details=shorten(missing, 4),
         )
     shared: dict[str, str] = {}
-    return [shared.setdefault(match[1], match[1]) for match in found if match is not None]
+    names = (match[match.lastindex or 0] for match in found if match is not None)
+    return [shared.setdefault(name, name) for name in names]
 
 
 def _read_table(path: str, listing: Listing) -> dict[str, str]:
