@@ -178,9 +178,10 @@ class Augmentation:
 
         Images are sampled bilinearly, targets by the nearest pixel of the same grid, both reflected
         at the border, where numbers (floating-point targets) become NaN instead; samples that are only
-        flipped or turned keep their exact values. Nothing is changed in place; where no sample needs a change, the very tensors come back. Memory formats
-        are kept. One batch always gives the same bits on one device; with other samples beside it,
-        or on another device, a sample's pixels are the same up to rounding.
+        flipped or turned keep their exact values. Nothing is changed in place; where no sample needs a
+        change, the very tensors come back. Memory formats are kept. One batch always gives the same bits
+        on one device; with other samples beside it, or on another device, a sample's pixels are the same
+        up to rounding.
 
         Args:
             images: In [0, 1], and they stay there.

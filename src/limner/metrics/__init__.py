@@ -5,26 +5,43 @@ Layer: beside `losses`. Pure NumPy functions; no torch, no files. One policy for
     counts, plane_counts   masks → Counts (tp, fp, fn, tn per class)
     dice, iou, …, cases    Counts → scores and the case of every image and class
     aggregate              counts of all images → means, pooled scores and cases per class
+    error_sums             maps of numbers → ErrorSums; rmse, mae, abs_rel, delta of them; aggregate_errors
 """
 
 from __future__ import annotations
 
 from limner.metrics.aggregate import ClassSummary, Scores, Summary, aggregate, foreground
 from limner.metrics.counts import Counts, counts, plane_counts
+from limner.metrics.regression import (
+    ERROR_METRICS,
+    REGRESSION_POLICY,
+    Errors,
+    ErrorSummary,
+    ErrorSums,
+    aggregate_errors,
+    error_sums,
+)
 from limner.metrics.scores import METRICS, POLICY, Case, cases, dice, iou, precision, recall
 
 __all__ = [
+    "ERROR_METRICS",
     "METRICS",
     "POLICY",
+    "REGRESSION_POLICY",
     "Case",
     "ClassSummary",
     "Counts",
+    "ErrorSummary",
+    "ErrorSums",
+    "Errors",
     "Scores",
     "Summary",
     "aggregate",
+    "aggregate_errors",
     "cases",
     "counts",
     "dice",
+    "error_sums",
     "foreground",
     "iou",
     "plane_counts",

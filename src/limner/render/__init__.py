@@ -5,6 +5,7 @@ Layer: above `images`, below `examples`. Imports no torch; matplotlib only when 
     composing cut-outs on backgrounds, with mask and depth (`compose`)
     display   any image as 8-bit RGB (`to_display`)
     masks     masks in colour (`colorize`, `outlines`, `overlay`, `errors`)
+    numbers   maps of numbers in colour, with a scale (`color_numbers`, `number_errors`, `with_scale`)
     sheets    many pictures on one (`grid`, `contact_sheet`)
 """
 
@@ -29,6 +30,7 @@ from limner.render.masks import (
     outlines,
     overlay,
 )
+from limner.render.numbers import color_numbers, color_stops, number_errors, with_scale
 from limner.render.sheets import contact_sheet, grid
 
 __all__ = [
@@ -39,16 +41,20 @@ __all__ = [
     "MISS",
     "WRONG_CLASS",
     "Placement",
+    "color_numbers",
+    "color_stops",
     "colorize",
     "compose",
     "contact_sheet",
     "draw_placement",
     "errors",
     "grid",
+    "number_errors",
     "outlines",
     "overlay",
     "plane_depth",
     "shrink",
     "to_display",
     "trim",
+    "with_scale",
 ]
