@@ -63,8 +63,8 @@ def limner(size: int, batch: int, steps: int) -> list[float]:
     from limner.losses import create_loss
     from limner.models import create_model
     from limner.training.loader import Batches, EpochOrder
-    from limner.training.module import SegmentationModule
-    from limner.training.optimizers import create_optimizer, create_schedule
+    from limner.training.module import Objective, SegmentationModule
+    from limner.training.optimizers import create_optimizer
 
     class Memory:
         """Samples in memory, as the cache gives them."""
@@ -101,14 +101,13 @@ def limner(size: int, batch: int, steps: int) -> list[float]:
     model = create_model("unet", in_channels=3, out_channels={"mask": 2})
     module = SegmentationModule(
         model,
-        {"mask": create_loss("ce", task="multiclass")},
+        lambda epoch: Objective({"mask": create_loss("ce", task="multiclass")}),
         PRESETS["default"],
         value_range=(0.0, 255.0),
         mean=(0.5, 0.5, 0.5),
         std=(0.25, 0.25, 0.25),
         optimizer=lambda network: create_optimizer("adamw", network, lr=1e-3),
-        schedule=create_schedule("constant", epochs=1),
-        progress=lambda state: 0.0,
+        rate=lambda state: 1e-3,
         ema=0.99,
         grad_clip=1.0,
         memory_format=torch.channels_last,

@@ -112,6 +112,10 @@ def _kind(value: Mapping[str, Any]) -> str:
         return "[" + ", ".join(_kind(item) for item in value["prefixItems"]) + "]"
     if value.get("type") == "array":
         return f"[{_kind(value.get('items', {}))}, …]"
+    if isinstance(inner := value.get("additionalProperties"), dict):
+        return f"{{name: {_kind(inner)}, …}}"
+    if "$ref" in value:
+        return "{key: value, …}"
     words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true`, `false`"}
     return words.get(value.get("type", ""), "any value") + _range(value)
 

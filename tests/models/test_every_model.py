@@ -21,6 +21,8 @@ MODELS_UNDER_TEST = [
     pytest.param("unet", {**SMALL, "norm": "group"}, id="unet-group"),
     pytest.param("unet", {"conv_sizes": (8,)}, id="unet-one-level"),
     pytest.param("unet", {"conv_sizes": (8, 24, 16)}, id="unet-uneven-widths"),
+    pytest.param("unet", {"conv_sizes": (8, 16, 24), "shared_levels": 2}, id="unet-branches"),
+    pytest.param("unet", {**SMALL, "shared_levels": 2, "up": "bilinear"}, id="unet-branches-below-the-encoder"),
     pytest.param("improved_unet", {"conv_sizes": (8, 16, 32)}, id="improved-unet"),
     pytest.param("improved_unet", {**SMALL, "norm": "batch", "dropout": 0.0}, id="improved-unet-batch"),
     pytest.param("improved_unet", {"conv_sizes": (8, 24, 16), "norm": "group"}, id="improved-unet-uneven-widths"),
@@ -67,6 +69,7 @@ class TestEveryModel:
             assert all(torch.isfinite(value).all() for value in logits.values())
 
     def test_one_number_of_channels_is_the_target_mask(self, name, settings):
+        settings = {key: value for key, value in settings.items() if key != "shared_levels"}
         model = self.build(name, settings, in_channels=1, out_channels=4)
         assert {key: value.shape[1] for key, value in model(torch.rand(2, 1, 9, 9)).items()} == {"mask": 4}
 

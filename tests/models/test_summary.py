@@ -20,10 +20,10 @@ class Plain(nn.Module):
 
 def test_costs_of_a_small_network_by_hand():
     summary = summarize(Plain(), 2, (5, 7))
-    assert [(layer.name, layer.kind, layer.shape, layer.parameters) for layer in summary.layers] == [
-        ("first", "Conv2d", (1, 4, 5, 7), 2 * 4 * 9 + 4),
-        ("relu", "ReLU", (1, 4, 5, 7), 0),
-        ("second", "Conv2d", (1, 1, 5, 7), 4),
+    assert [(layer.name, layer.kind, layer.shape, layer.parameters, layer.flops) for layer in summary.layers] == [
+        ("first", "Conv2d", (1, 4, 5, 7), 2 * 4 * 9 + 4, 2 * 35 * 2 * 4 * 9),
+        ("relu", "ReLU", (1, 4, 5, 7), 0, 0),
+        ("second", "Conv2d", (1, 1, 5, 7), 4, 2 * 35 * 4),
     ]
     assert summary.parameters == summary.trainable == 80
     assert summary.flops == 2 * 35 * (2 * 4 * 9 + 4)
@@ -70,12 +70,29 @@ def test_the_model_is_left_as_it_was():
 
 def test_parts_of_the_table_add_up():
     summary = summarize(UNet(3, 2, (8, 16)), 3, (20, 30))
-    assert sum(layer.parameters for layer in summary.layers) == summary.parameters
-    lines = summary.table(depth=1).splitlines()
-    assert [line.split()[0] for line in lines[:5]] == ["part", "encoder", "bottleneck", "decoder", "heads"]
-    assert sum(int(line.split()[-1].replace(",", "")) for line in lines[1:5]) == summary.parameters
-    assert len(summary.table(depth=None).splitlines()) == len(summary.layers) + 3
+    stages = summary.stages()
+    assert [stage.name for stage in stages] == [
+        "encoder.0",
+        "encoder.1",
+        "bottleneck",
+        "decoder.0",
+        "decoder.1",
+        "heads.0",
+    ]
+    assert sum(stage.parameters for stage in stages) == summary.parameters
+    assert sum(stage.flops for stage in stages) == summary.flops
+    assert stages[1].shape == (1, 16, 10, 16), "32 padded columns, halved"
+    lines = summary.table().splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["part", "encoder.0", "encoder.1"]
+    assert len(lines) == 1 + len(stages) + 2
     assert "20×30" in lines[-1]
+
+
+def test_memory_of_training_grows_with_the_batch_and_halves_its_activations_in_bf16():
+    summary = summarize(Plain(), 2, (5, 7))
+    weights = summary.weight_bytes
+    assert summary.training_bytes(3) == 4 * weights + 3 * summary.activation_bytes
+    assert summary.training_bytes(4, precision="bf16", averaged=True) == 5 * weights + 2 * summary.activation_bytes
 
 
 def test_a_huge_picture_costs_no_memory():

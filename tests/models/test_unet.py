@@ -48,6 +48,40 @@ def test_padding_on_the_right_leaves_what_is_far_from_it_alone():
     torch.testing.assert_close(model(images)["mask"][..., :80], model(images[..., :128])["mask"][..., :80])
 
 
+def test_scene_and_background_give_mask_and_depth_with_the_parameters_of_the_depth_project():
+    with torch.device("meta"):
+        model = UNet(6, {"mask": 1, "depth": 1}, up="bilinear", shared_levels=3)
+    assert count(model) == 33_381_378
+    assert count(model.encoder) + sum(count(branch) for branch in model.branches.values()) == count(model)
+
+
+def test_without_shared_levels_weights_are_called_as_ever():
+    names = {name.split(".")[0] for name in UNet(1, {"a": 1, "b": 1}, (4, 8)).state_dict()}
+    assert names == {"encoder", "bottleneck", "decoder", "heads"}
+
+
+@pytest.mark.parametrize("shared", [1, 2, 3])
+def test_a_target_sees_its_own_branch_and_the_shared_levels_alone(shared):
+    torch.manual_seed(0)
+    model = UNet(1, {"mask": 1, "depth": 1}, (4, 8, 8), shared_levels=shared)
+    assert len(model.encoder) == shared
+    model(torch.rand(2, 1, 16, 16))["mask"].sum().backward()
+    learned = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert learned == {name for name, _ in model.named_parameters() if not name.startswith("branches.to_depth.")}
+
+
+def test_one_branch_gives_what_a_network_of_its_own_would():
+    torch.manual_seed(0)
+    model = UNet(1, {"mask": 1, "depth": 2}, (4, 8, 8), shared_levels=2).eval()
+    alone = UNet(1, {"depth": 2}, (4, 8, 8)).eval()
+    branch = model.branches["to_depth"]
+    alone.encoder.load_state_dict(torch.nn.ModuleList([*model.encoder, *branch.encoder]).state_dict())
+    for part in ("bottleneck", "decoder", "heads"):
+        getattr(alone, part).load_state_dict(getattr(branch, part).state_dict())
+    images = torch.rand(1, 1, 17, 30)
+    torch.testing.assert_close(model(images)["depth"], alone(images)["depth"], rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -63,6 +97,9 @@ def test_padding_on_the_right_leaves_what_is_far_from_it_alone():
         ({"norm": "bach"}, "Did you mean 'batch'"),
         ({"up": "bilinar"}, "Did you mean 'bilinear'"),
         ({"norm": "group", "conv_sizes": (12, 24)}, "multiple of 8"),
+        ({"out_channels": {"a": 1, "b": 1}, "shared_levels": 0}, "from 1 to 1"),
+        ({"out_channels": {"a": 1, "b": 1}, "shared_levels": 2}, "from 1 to 1"),
+        ({"shared_levels": 1}, "mask alone"),
     ],
 )
 def test_impossible_settings_are_refused(arguments, words):

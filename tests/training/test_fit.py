@@ -221,5 +221,5 @@ def test_a_damaged_checkpoint_is_named(trained: Run, tmp_path: Path) -> None:
 
 def test_running_out_of_memory_says_what_to_change(trained: Run) -> None:
     plan = Plan.from_yaml((trained.folder / "plan.yaml").read_text())
-    with pytest.raises(ResourceError, match=r"training\.batch=2"), _memory_errors(plan):
+    with pytest.raises(ResourceError, match=r"training\.batch=2"), _memory_errors(plan, TrainingState()):
         torch.empty(2**60)

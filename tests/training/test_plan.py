@@ -6,7 +6,8 @@ from limner.config import Config, ModelConfig, load_config
 from limner.data.fingerprint import Fingerprint
 from limner.data.labels import LabelMap
 from limner.errors import ConfigError
-from limner.training.plan import Plan, _network, make_plan
+from limner.training.choices import decide_network
+from limner.training.plan import Plan, make_plan
 
 BINARY = LabelMap("binary", ("background", "cell"), ((0, 0, 0), (255, 0, 0)), "values", ((0,), (255,)), (), "test")
 
@@ -65,7 +66,13 @@ def test_settings_win_over_choices() -> None:
 
 def test_the_unet_has_its_usual_settings() -> None:
     made = plan()
-    assert made.network == {"norm": "batch", "dropout": 0.0, "up": "transpose", "deep_supervision": False}
+    assert made.network == {
+        "norm": "batch",
+        "dropout": 0.0,
+        "up": "transpose",
+        "deep_supervision": False,
+        "shared_levels": None,
+    }
     assert made.because["network"] == "what is usual for unet"
     assert (made.memory_format, made.losses) == ("channels_last", {"mask": "bce+dice"})
 
@@ -81,7 +88,7 @@ def test_the_improved_unet_is_trained_as_published() -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
 def test_the_improved_unet_is_as_wide_on_every_device(device: str) -> None:
-    (conv_sizes, _), _ = _network(ModelConfig(name="improved_unet"), device)
+    (conv_sizes, _), _ = decide_network(ModelConfig(name="improved_unet"), device)
     assert conv_sizes == (16, 32, 64, 128, 256)
 
 

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from limner.cli.console import Stages, messages
 from limner.data.prepare import Prepared
+from limner.models import Summary
 from limner.training.plan import Plan
 from limner.training.state import TrainingState
 
@@ -23,7 +24,6 @@ class TrainingView:
         self._quiet = quiet
         self._stages = Stages(quiet=quiet)
         self._plan: Plan | None = None
-        self._steps = 0
         self._bar: Progress | None = None
         self._task = TaskID(0)
 
@@ -38,8 +38,13 @@ class TrainingView:
             for line in describe(data):
                 self._console.print(line)
 
+    def summarized(self, summary: Summary, plan: Plan) -> None:
+        if not self._quiet:
+            self._stages.close()
+            self._console.print(summary.table(), highlight=False)
+
     def planned(self, plan: Plan, parameters: int, steps: int) -> None:
-        self._plan, self._steps = plan, steps
+        self._plan = plan
         if self._quiet:
             return
         length = (
@@ -95,7 +100,7 @@ class TrainingView:
     def _done(self, state: TrainingState) -> float:
         assert self._plan is not None
         by_time = state.seconds / self._plan.seconds if self._plan.seconds else 0.0
-        return max(by_time, state.step / (self._plan.epochs * self._steps))
+        return max(by_time, self._plan.course.done(state))
 
     def _status(self, state: TrainingState, loss: float) -> str:
         left = state.seconds * (1 / max(self._done(state), 1e-6) - 1)

@@ -15,6 +15,7 @@ from limner.errors import ConfigError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -100,6 +101,11 @@ class ModelConfig(_Section):
         None, description="Up-sampling of `unet`: transpose unless set. `improved_unet` has one way only."
     )
     deep_supervision: bool = Field(False, description="Also train the coarser decoder levels.")
+    shared_levels: Count | None = Field(
+        None,
+        description="Finest encoder levels of `unet` that all targets share; below them each has a branch of its own. "
+        "Default: they share all but the heads.",
+    )
     encoder: str | None = Field(None, description="Encoder of `encoder_unet`: a timm model. Default mobilenetv2_100.")
     encoder_options: dict[str, Any] | None = Field(None, description="Further arguments of the timm model.")
     decoder: Literal["unet", "pix2pix"] | None = Field(None, description="Decoder of `encoder_unet`: unet unless set.")
@@ -121,6 +127,18 @@ class ModelConfig(_Section):
     )
 
 
+class PhaseConfig(_Section):
+    """One phase of a training; what it leaves out is as in the training's own settings."""
+
+    epochs: Count = Field(description="Passes over the training samples.")
+    size: Count | tuple[Count, Count] | None = Field(None, description="Working size: `[height, width]`, or one side.")
+    batch: Count | None = Field(None, description="Samples per step.")
+    lr: Positive | None = Field(None, description="Highest learning rate.")
+    loss: str | dict[str, str] | None = Field(None, description="Losses, as in `training.loss`.")
+    target_weights: dict[str, Weight] | None = Field(None, description="Weight of each target's loss.")
+    freeze: list[str] | None = Field(None, description="What does not learn, as in `training.freeze`.")
+
+
 class TrainingConfig(_Section):
     """How the network learns."""
 
@@ -130,7 +148,29 @@ class TrainingConfig(_Section):
     steps_per_epoch: Count | None = Field(
         None, description="Least steps per epoch: small data sets are passed several times, augmented anew."
     )
-    loss: str | None = Field(None, description="Losses joined by +, such as `ce+dice`, `0.5*bce+tversky`, `focal`.")
+    phases: list[PhaseConfig] | None = Field(
+        None,
+        min_length=1,
+        description="Phases one after the other, such as `[{size: 64, batch: 128, epochs: 3}, {size: 224, batch: 32, "
+        "epochs: 2}]`: weights, moving average and optimiser are carried over, the schedule starts anew. Each has "
+        "`epochs`, and may have `size`, `batch`, `lr`, `loss`, `target_weights` and `freeze`.",
+    )
+    start_from: str | None = Field(
+        None, description="Run folder or bundle whose weights, architecture and normalisation the training starts from."
+    )
+    freeze: list[str] = Field(
+        [],
+        description="What does not learn: targets that have a branch of their own (`model.shared_levels`), and "
+        "`encoder`.",
+    )
+    loss: str | dict[str, str] | None = Field(
+        None,
+        description="Losses joined by +, such as `ce+dice`, `0.5*bce+tversky`, `focal`, for all targets of masks; or "
+        "one for each target, such as `{mask: bce, depth: l1}`.",
+    )
+    target_weights: dict[str, Weight] | None = Field(
+        None, description="Weight of each target's loss, such as `{depth: 0.5}`; 1 for those left out."
+    )
     class_weights: list[Positive] | None = Field(None, description="Weight of each class in the loss.")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="Optimiser.")
     lr: Positive | None = Field(None, description="Highest learning rate.")

@@ -28,12 +28,14 @@ class Layer:
         kind: Its class, such as `Conv2d`.
         shape: Of its output for one picture, the batch included.
         parameters: Its own.
+        flops: Floating-point operations for one picture; a multiplication and an addition are two.
     """
 
     name: str
     kind: str
     shape: tuple[int, ...]
     parameters: int
+    flops: int
 
 
 @dataclass(frozen=True)
@@ -61,35 +63,69 @@ class Summary:
     activation_bytes: int
     size: Size
 
-    def table(self, depth: int | None = 2) -> str:
-        """The summary as plain text: one line per part, the totals below.
+    def stages(self) -> tuple[Layer, ...]:
+        """The layers joined to the parts one would draw in a figure, in the order of computing.
+
+        A part is a block of a list, such as `encoder.0`, or else what its layers are in, such as
+        `bottleneck`; its shape is that of its last layer.
+        """
+        parts: dict[str, Layer] = {}
+        for layer in self.layers:
+            name = _stage(layer.name)
+            if parts and name not in parts and not (layer.parameters or layer.flops):
+                name = next(reversed(parts))  # an activation alone makes no part
+            before = parts.get(name, Layer(name, "", (), 0, 0))
+            parts[name] = Layer(
+                name, layer.kind, layer.shape, before.parameters + layer.parameters, before.flops + layer.flops
+            )
+        return tuple(parts.values())
+
+    def training_bytes(self, batch: int, *, precision: str = "float32", averaged: bool = False) -> int:
+        """About what training takes: weights, gradients, two numbers per weight of Adam, and activations.
 
         Args:
-            depth: Join layers whose names agree in their first `depth` parts; None shows all.
+            batch: Pictures per step.
+            precision: Of the activations, `float32` or `bf16`; weights are float32.
+            averaged: A moving average of the weights is kept too.
+        """
+        copies = 4 if averaged else 3
+        activations = self.activation_bytes // (2 if precision == "bf16" else 1)
+        return self.weight_bytes + copies * 4 * self.trainable + batch * activations
+
+    def table(self) -> str:
+        """The summary as plain text: one line per stage, the totals below.
 
         Example:
             >>> from limner.models import UNet
-            >>> print(summarize(UNet(1, 1, (8,)), 1, (16, 16)).table(depth=1))
-            part        output           parameters
-            encoder     1 × 8 × 16 × 16         680
-            bottleneck  1 × 16 × 8 × 8        3,520
-            decoder     1 × 8 × 16 × 16       2,280
-            heads       1 × 1 × 16 × 16           9
+            >>> print(summarize(UNet(1, 1, (8,)), 1, (16, 16)).table())
+            part        output       parameters  multiply-adds
+            encoder.0   8 × 16 × 16         680        165.9 k
+            bottleneck  16 × 8 × 8        3,520        221.2 k
+            decoder.0   8 × 16 × 16       2,280        475.1 k
+            heads.0     1 × 16 × 16           9          2.0 k
             6,489 parameters, all trainable (26.5 kB)
             1.7 MFLOP and 106.0 kB of activations for a picture of 16×16
         """
-        rows = [("part", "output", "parameters"), *_joined(self.layers, depth)]
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        lines = [f"{part:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}" for part, shape, count in rows]
+        rows = [("part", "output", "parameters", "multiply-adds")]
+        rows += [
+            (part.name, " × ".join(map(str, part.shape[1:])), f"{part.parameters:,}", _scaled(part.flops // 2).strip())
+            for part in self.stages()
+        ]
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        lines = [
+            f"{part:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}  {cost:>{widths[3]}}"
+            for part, shape, count, cost in rows
+        ]
+        return "\n".join([*lines, *self.totals()])
+
+    def totals(self) -> list[str]:
+        """The last lines of the table."""
         trainable = "all trainable" if self.trainable == self.parameters else f"{self.trainable:,} of them trainable"
-        return "\n".join(
-            [
-                *lines,
-                f"{self.parameters:,} parameters, {trainable} ({_bytes(self.weight_bytes)})",
-                f"{_scaled(self.flops)}FLOP and {_bytes(self.activation_bytes)} of activations "
-                f"for a picture of {self.size[0]}×{self.size[1]}",
-            ]
-        )
+        return [
+            f"{self.parameters:,} parameters, {trainable} ({_bytes(self.weight_bytes)})",
+            f"{_scaled(self.flops)}FLOP and {_bytes(self.activation_bytes)} of activations "
+            f"for a picture of {self.size[0]}×{self.size[1]}",
+        ]
 
 
 def summarize(model: nn.Module, in_channels: int, size: Size) -> Summary:
@@ -108,11 +144,14 @@ def summarize(model: nn.Module, in_channels: int, size: Size) -> Summary:
     layers: list[Layer] = []
     weights = {name: _empty(value) for name, value in (*model.named_parameters(), *model.named_buffers())}
     kept = _Kept(weights.values())
-    handles = [module.register_forward_hook(_note(name, layers)) for name, module in _computing(model)]
+    counter = FlopCounterMode(display=False)
+    handles = [
+        module.register_forward_hook(_note(name, layers, counter.get_total_flops)) for name, module in _computing(model)
+    ]
     try:
         with (
             torch.enable_grad(),
-            FlopCounterMode(display=False) as counter,
+            counter,
             torch.autograd.graph.saved_tensors_hooks(kept.add, lambda tensor: tensor),
         ):
             # The result holds on to what is saved, so that no storage is counted twice.
@@ -168,22 +207,22 @@ def _computing(model: nn.Module) -> list[tuple[str, nn.Module]]:
     ]
 
 
-def _note(name: str, layers: list[Layer]) -> Callable[[nn.Module, Any, Any], None]:
+def _note(name: str, layers: list[Layer], counted: Callable[[], int]) -> Callable[[nn.Module, Any, Any], None]:
     def note(module: nn.Module, _: Any, output: Any) -> None:
         if isinstance(output, Tensor):
             own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
-            layers.append(Layer(name, type(module).__name__, tuple(output.shape), own))
+            # What was counted since the layer before; nothing that costs anything lies between layers.
+            flops = counted() - sum(layer.flops for layer in layers)
+            layers.append(Layer(name, type(module).__name__, tuple(output.shape), own, flops))
 
     return note
 
 
-def _joined(layers: Iterable[Layer], depth: int | None) -> list[tuple[str, str, str]]:
-    parts: dict[str, Layer] = {}
-    for layer in layers:
-        name = ".".join(layer.name.split(".")[:depth])
-        before = parts[name].parameters if name in parts else 0
-        parts[name] = Layer(name, layer.kind, layer.shape, before + layer.parameters)
-    return [(name, " × ".join(map(str, part.shape)), f"{part.parameters:,}") for name, part in parts.items()]
+def _stage(name: str) -> str:
+    """`encoder.0.first` → `encoder.0`, `bottleneck.first` → `bottleneck`, `stem` → `stem`."""
+    parts = name.split(".")
+    numbered = next((place for place, part in enumerate(parts) if part.isdigit()), None)
+    return ".".join(parts[: max(1, len(parts) - 1) if numbered is None else numbered + 1])
 
 
 def _bytes(count: int) -> str:

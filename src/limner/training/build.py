@@ -21,9 +21,11 @@ from limner.data.scan import Progress
 from limner.errors import ConfigError
 from limner.losses import create_loss
 from limner.models import EncoderUNet, create_model, load_encoder_weights
+from limner.training.freezing import find_part
 from limner.training.loader import Batches, EpochOrder
-from limner.training.module import SegmentationModule
+from limner.training.module import Loss, Objective, SegmentationModule
 from limner.training.optimizers import create_optimizer, create_schedule
+from limner.training.phases import Phase
 from limner.training.plan import Plan
 from limner.training.state import TrainingState
 
@@ -64,7 +66,7 @@ def _model_arguments(plan: Plan, data: Prepared) -> dict[str, Any]:
     }
 
 
-def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module, steps: int) -> SegmentationModule:
+def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module) -> SegmentationModule:
     """The network with its losses, optimiser, schedule and augmentation.
 
     Args:
@@ -72,27 +74,19 @@ def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module, s
         plan: Choices.
         data: Samples and what they look like.
         model: Network.
-        steps: Steps per epoch.
 
     Raises:
-        ConfigError: Loss, class weights, optimiser or schedule do not fit the data or each other.
+        ConfigError: Loss, class weights, optimiser, schedule or freezing do not fit the data or each other.
     """
     training = config.training
     _check_class_weights(training.class_weights, data)
-    losses = {
-        name: create_loss(plan.losses[name], task=label_map.task, class_weights=training.class_weights)
-        for name, label_map in data.label_maps.items()
-    }
-    total = plan.epochs * steps
+    course = plan.course
+    schedule = create_schedule(training.schedule, gamma=training.gamma)
+    objectives = [_objective(config, data, model, number, phase) for number, phase in enumerate(course.phases)]
     mean, std = _intensity(plan, data, model)
-
-    def progress(state: TrainingState) -> float:
-        by_time = state.seconds / plan.seconds if plan.seconds else 0.0
-        return min(1.0, max(by_time, state.step / total))
-
     return SegmentationModule(
         model,
-        losses,
+        lambda epoch: objectives[course.number(epoch)],
         plan.augmentation(),
         value_range=(data.fingerprint.low, data.fingerprint.high),
         mean=mean,
@@ -100,12 +94,16 @@ def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module, s
         optimizer=lambda network: create_optimizer(
             training.optimizer,
             network,
-            lr=plan.lr,
+            lr=course.phases[0].lr,
             weight_decay=training.weight_decay,
             momentum=training.momentum,
         ),
-        schedule=create_schedule(training.schedule, epochs=plan.epochs, gamma=training.gamma),
-        progress=progress,
+        rate=lambda state: course.rate(schedule, state, seconds=plan.seconds),
+        ranges={
+            name: (label_map.low, label_map.high)
+            for name, label_map in data.label_maps.items()
+            if label_map.task == "regression"
+        },
         seed=training.seed,
         ema=plan.ema,
         grad_clip=training.grad_clip,
@@ -114,9 +112,23 @@ def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module, s
     )
 
 
+def _objective(config: Config, data: Prepared, model: nn.Module, number: int, phase: Phase) -> Objective:
+    for name in phase.freeze:
+        find_part(model, name)
+    losses: dict[str, Loss] = {
+        name: create_loss(
+            phase.losses[name],
+            task=label_map.task,
+            class_weights=None if label_map.task == "regression" else config.training.class_weights,
+        )
+        for name, label_map in data.label_maps.items()
+    }
+    return Objective(losses, phase.target_weights, phase.freeze, number)
+
+
 def _check_class_weights(weights: Sequence[float] | None, data: Prepared) -> None:
     for name, label_map in data.label_maps.items():
-        if weights is not None and len(weights) != label_map.num_classes:
+        if weights is not None and label_map.task != "regression" and len(weights) != label_map.num_classes:
             raise ConfigError(
                 f"{label_map.num_classes} training.class_weights, for {', '.join(label_map.names)} of '{name}'",
                 f"{len(weights)}: {weights}",
@@ -124,8 +136,8 @@ def _check_class_weights(weights: Sequence[float] | None, data: Prepared) -> Non
             )
 
 
-def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module) -> BundleMeta:
-    """Everything prediction needs besides the weights."""
+def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module, phase: Phase) -> BundleMeta:
+    """Everything prediction needs besides the weights, for a model as it is in `phase`."""
     fingerprint = data.fingerprint
     mean, std = _intensity(plan, data, model)
     return BundleMeta(
@@ -138,7 +150,7 @@ def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module) -> 
             mean=list(mean),
             std=list(std),
             fit=plan.fit,
-            size=plan.size,
+            size=phase.size,
             parts=fingerprint.parts,
         ),
         targets={
@@ -163,7 +175,7 @@ def open_batches(
     config: Config,
     plan: Plan,
     data: Prepared,
-    order: EpochOrder,
+    phase: Phase,
     state: TrainingState,
     *,
     cache_dir: Path | None = None,
@@ -175,7 +187,7 @@ def open_batches(
         config: Settings.
         plan: Choices.
         data: Samples and what they look like.
-        order: Which samples come when.
+        phase: Says their size, and how many make a batch.
         state: Says which epoch and batch come next.
         cache_dir: Folder of the cache; None decodes whenever a sample is asked for.
         progress: Told while the cache is filled.
@@ -183,13 +195,14 @@ def open_batches(
     Raises:
         DataError: Files that cannot be decoded.
     """
+    train = data.catalog.subset(data.catalog.indices("train"))
     samples = open_samples(
-        data.catalog.subset(data.catalog.indices("train")),
+        train,
         data.label_maps,
         channels=data.fingerprint.channels,
         dtype=data.fingerprint.dtype,
         fit=plan.fit,
-        size=plan.size if plan.fit == "resize" else None,
+        size=phase.size if plan.fit == "resize" else None,
         parts=data.fingerprint.parts,
         cache_dir=cache_dir,
         limit_bytes=int(config.data.cache_limit_gb * 1e9),
@@ -197,9 +210,9 @@ def open_batches(
     )
     return Batches(
         samples,
-        order,
+        EpochOrder(len(train), phase.batch, phase.passes, config.training.seed),
         state,
-        size=plan.size,
+        size=phase.size,
         foreground=config.training.foreground_crops,
         main_target=next((name for name, found in data.label_maps.items() if found.task != "regression"), ""),
     )

@@ -12,7 +12,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -45,22 +45,24 @@ class Clock(pl.Callback):
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
         self._mark = 0.0
-        self._loss_sum: Tensor | None = None
-        self._loss_count = 0
+        self._sums: dict[str, Tensor] = {}
+        self._count = 0
         self._loss = math.nan
         self._last_report = 0.0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._mark = time.monotonic()
-        self._loss_sum, self._loss_count = None, 0
+        self._sums, self._count = {}, 0
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         state = _state(pl_module)
         loss = outputs["loss"].detach()
-        self._loss_sum = loss if self._loss_sum is None else self._loss_sum + loss
-        self._loss_count += 1
+        targets = outputs["targets"] if len(outputs["targets"]) > 1 else {}
+        for name, value in {"train_loss": loss, **{f"train_loss_{name}": targets[name] for name in targets}}.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._count += 1
         state.batch += 1
         state.step += 1
         state.images += batch["images"].shape[0]
@@ -78,11 +80,12 @@ class Clock(pl.Callback):
         state = _state(pl_module)
         if state.interrupted:
             return
-        mean = None if self._loss_sum is None else float(self._loss_sum) / self._loss_count
         state.metrics = {
             "epoch": state.epoch + 1,
             "step": state.step,
-            "train_loss": mean,
+            "phase": state.phase + 1,
+            "train_loss": None,
+            **{name: float(value) / self._count for name, value in self._sums.items()},
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
             "images_per_s": round(state.images / max(state.train_seconds, 1e-9), 2),
         }
@@ -92,7 +95,7 @@ class Validation(pl.Callback):
     """Scores the validation samples with the predictor the user will get, and draws some of them.
 
     Args:
-        predictor: Predicts with the weights that would be kept.
+        predictors: For each phase, predicts with the weights that would be kept.
         catalog: Validation samples.
         label_maps: Meaning of the masks.
         previews: Folder of preview pictures.
@@ -102,7 +105,7 @@ class Validation(pl.Callback):
 
     def __init__(
         self,
-        predictor: Predictor,
+        predictors: Sequence[Predictor],
         catalog: Catalog,
         label_maps: Mapping[str, LabelMap],
         *,
@@ -110,7 +113,7 @@ class Validation(pl.Callback):
         count: int,
         reporter: Reporter,
     ) -> None:
-        self._predictor = predictor
+        self._predictors = predictors
         self._catalog = catalog
         self._label_maps = label_maps
         self._previews = previews
@@ -135,7 +138,7 @@ class Validation(pl.Callback):
                 ]
 
         table = score(
-            self._predictor,
+            self._predictors[state.phase],
             self._catalog,
             self._label_maps,
             progress=lambda done, total: self._reporter.stage("validate", done, total),
@@ -210,6 +213,8 @@ class Stop(pl.Callback):
         state.epoch += 1
         state.batch = 0
         value = state.metrics.get("val_dice")
+        if state.epoch == self._plan.course.begin(state.phase) + 1:
+            state.best_score = None  # a phase has a best of its own: scores at another size are others
         # Without foreground in the validation samples there is no score: then the last weights are kept.
         if value is None or state.best_score is None or value > state.best_score:
             state.best_score, state.best_epoch = value, state.epoch

@@ -10,7 +10,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -25,10 +25,11 @@ from limner.data.prepare import Prepared
 from limner.errors import DataError, ResourceError
 from limner.files import write_text
 from limner.inference.predictor import Predictor
+from limner.models import summarize
 from limner.training.build import build_meta, build_model, build_module, open_batches
 from limner.training.callbacks import Clock, Logs, Stop, Validation
 from limner.training.checkpoints import CheckpointFiles, Checkpoints, find_checkpoint, read_state
-from limner.training.loader import EpochOrder
+from limner.training.loader import Batches, PhasedBatches
 from limner.training.plan import Plan, make_plan
 from limner.training.progress import Reporter, Silent
 from limner.training.state import TrainingState
@@ -87,14 +88,26 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         reporter.note(f"This run has finished, after {state.epoch} epochs. For more, raise training.{state.stopped}.")
         return Fitted(run, state, plan, parameters)
 
-    order = EpochOrder(data.catalog.split_counts()["train"], plan.batch, plan.passes, config.training.seed)
-    module = build_module(config, plan, data, model, order.steps)
-    meta = build_meta(config, plan, data, model)
-    batches = open_batches(
-        config, plan, data, order, module.state, cache_dir=_cache_dir(config), progress=reporter.stage
-    )
+    course = plan.course
+    module = build_module(config, plan, data, model)
+    metas = [build_meta(config, plan, data, model, phase) for phase in course.phases]
+
+    def open_phase(number: int) -> Batches:
+        return open_batches(
+            config,
+            plan,
+            data,
+            course.phases[number],
+            module.state,
+            cache_dir=_cache_dir(config),
+            progress=reporter.stage,
+        )
+
+    batches = PhasedBatches(course, module.state, open_phase)
+    # Before the clock runs: a cache is filled.
+    batches.open(state.epoch if checkpoint else 0)
     validation = Validation(
-        Predictor(module.best_weights, meta, device=plan.device, precision=plan.precision),
+        [Predictor(module.best_weights, meta, device=plan.device, precision=plan.precision) for meta in metas],
         val.subset(spread(np.arange(len(val)), plan.val_samples)),
         data.label_maps,
         previews=run / "previews",
@@ -104,7 +117,8 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
 
     def keep_best() -> None:
         scores = {name: module.state.metrics.get(name) for name in ("val_dice", "val_iou", "epoch")}
-        save_bundle(run / BUNDLE_NAME, module.best_weights, meta.model_copy(update={"scores": scores}))
+        meta = metas[module.state.phase].model_copy(update={"scores": scores})
+        save_bundle(run / BUNDLE_NAME, module.best_weights, meta)
 
     checkpoints = Checkpoints(run / "checkpoints", keep_best)
     callbacks = [
@@ -114,8 +128,9 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         Logs(run, reporter),
         checkpoints,
     ]
-    reporter.planned(plan, parameters, order.steps)
-    with _quiet_lightning(), _memory_errors(plan):
+    reporter.summarized(summarize(model, data.fingerprint.channels, plan.size), plan)
+    reporter.planned(plan, parameters, course.phases[0].steps)
+    with _quiet_lightning(), _memory_errors(plan, module.state):
         _trainer(plan, run, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
     return Fitted(run, module.state, plan, parameters)
 
@@ -129,7 +144,7 @@ def check_settings(config: Config, data: Prepared) -> None:
     plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
     # Without memory for weights that are thrown away; pretrained ones are read, to know that they fit.
     with torch.device("cpu" if plan.encoder_weights else "meta"):
-        build_module(config, plan, data, build_model(config, plan, data), steps=1)
+        build_module(config, plan, data, build_model(config, plan, data))
 
 
 def _cache_dir(config: Config) -> Path | None:
@@ -169,13 +184,8 @@ def _read_plan(path: Path) -> Plan:
 def _extend(plan: Plan, config: Config) -> Plan:
     """The plan of a run, with the length it is asked to have now."""
     training = config.training
-    if training.epochs:
-        plan = replace(plan, epochs=training.epochs)
-    if training.time:
-        plan = replace(plan, seconds=parse_duration(training.time))
-    if training.patience is not None:
-        plan = replace(plan, patience=training.patience)
-    return plan
+    epochs = training.phases[-1].epochs if training.phases else training.epochs
+    return plan.lengthened(epochs, parse_duration(training.time) if training.time else None, training.patience)
 
 
 @contextmanager
@@ -196,17 +206,18 @@ def _quiet_lightning() -> Iterator[None]:
 
 
 @contextmanager
-def _memory_errors(plan: Plan) -> Iterator[None]:
+def _memory_errors(plan: Plan, state: TrainingState) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         text = str(error).lower()
         if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "memory" not in text:
             raise
-        height, width = plan.size
+        phase = plan.course.phases[state.phase]
+        height, width = phase.size
         raise ResourceError(
-            f"enough {plan.device} memory for batches of {plan.batch} at {height}×{width}",
+            f"enough {plan.device} memory for batches of {phase.batch} at {height}×{width}",
             "the machine ran out of memory",
-            f"Use training.batch={max(1, plan.batch // 2)}, a smaller data.size=[{height // 2},{width // 2}], or "
+            f"Use training.batch={max(1, phase.batch // 2)}, a smaller data.size=[{height // 2},{width // 2}], or "
             "fewer filters in model.conv_sizes. The last checkpoint is whole.",
         ) from error

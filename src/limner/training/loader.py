@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -21,6 +21,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from limner.data.cache import Samples
+from limner.training.phases import Course, steps_per_epoch
 from limner.training.state import TrainingState
 from limner.types import IGNORE, Size
 
@@ -62,8 +63,8 @@ class EpochOrder:
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch. A last incomplete batch is left out; the next order has other samples there."""
-        return max(1, self.count * self.passes // self.batch)
+        """Steps of an epoch. The samples left out of its last batch have other places in the next order."""
+        return steps_per_epoch(self.count, self.batch, self.passes)
 
     def keys(self, epoch: int) -> Int64[np.ndarray, "steps batch"]:
         """Keys `pass · count + sample` of the batches of `epoch`."""
@@ -100,7 +101,7 @@ class Batches:
             state: Says which epoch and batch come next.
             size: Size of the batches; larger pictures are cropped at random, smaller ones reflected.
             foreground: Share of crops centred on a foreground pixel of `main_target`.
-            main_target: Target whose foreground crops are centred on.
+            main_target: Target whose foreground crops are centred on; of no name where there are only numbers.
         """
         self._samples = samples
         self._order = order
@@ -147,6 +148,33 @@ class Batches:
             for name, arrays in targets.items():
                 cropped_targets[name].append(crop(arrays[place], corner, self._size))
         return np.stack(cropped), {name: np.stack(arrays) for name, arrays in cropped_targets.items()}
+
+
+class PhasedBatches:
+    """The batches of the phase that `state` points at.
+
+    Args:
+        course: The phases.
+        state: Says which epoch comes next.
+        open_phase: Opens the samples of a phase, which may take a while: it fills a cache.
+    """
+
+    def __init__(self, course: Course, state: TrainingState, open_phase: Callable[[int], Batches]) -> None:
+        self._course = course
+        self._state = state
+        self._open_phase = open_phase
+        self._opened: tuple[int, Batches] | None = None
+
+    def open(self, epoch: int) -> Batches:
+        """Open what the epoch after `epoch` finished ones needs, if it is not open."""
+        number = self._course.number(epoch)
+        if self._opened is None or self._opened[0] != number:
+            self._opened = None  # the cache may need the room of the phase before
+            self._opened = number, self._open_phase(number)
+        return self._opened[1]
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.open(self._state.epoch))
 
 
 def crop_corner(

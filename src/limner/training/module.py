@@ -6,7 +6,8 @@ Layer: training.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import lightning.pytorch as pl
@@ -18,12 +19,29 @@ from torch.optim import Optimizer
 
 from limner.augment import Augmentation
 from limner.inference.inputs import to_unit_range
+from limner.training.freezing import Freezer
 from limner.training.loader import Batch
-from limner.training.optimizers import Schedule
 from limner.training.state import TrainingState
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Forward = Callable[[Tensor], dict[str, list[Tensor]]]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What the epochs of a phase learn.
+
+    Attributes:
+        losses: Loss per target.
+        weights: Weight of each target's loss; 1 for those left out.
+        frozen: Parts that do not learn (see `find_part`); losses of such targets are told but not added.
+        phase: Number of the phase, from 0.
+    """
+
+    losses: Mapping[str, Loss]
+    weights: Mapping[str, float] = field(default_factory=dict)
+    frozen: tuple[str, ...] = ()
+    phase: int = 0
 
 
 class SegmentationModule(pl.LightningModule):
@@ -31,14 +49,14 @@ class SegmentationModule(pl.LightningModule):
 
     Args:
         model: Network with `forward_levels(images) -> {target: [logits, …]}`, finest first.
-        losses: Loss per target.
+        objective: What an epoch learns, by the number of epochs finished before it.
         augmentation: Random changes, drawn per sample from (seed, epoch, key).
         value_range: Smallest and largest stored intensity, mapped to 0 and 1.
         mean: Per channel, on that scale.
         std: Per channel, on that scale.
         optimizer: Makes the optimiser for the network.
-        schedule: Factor of the highest learning rate at a share of the training done.
-        progress: Share of the training done, from the state.
+        rate: Learning rate of the next step, from the state.
+        ranges: Smallest and largest number of each regression target, mapped to 0 and 1.
         seed: Seed of the augmentation.
         ema: Highest decay of the weights' moving average; 0 keeps none.
         grad_clip: Largest gradient norm; 0 leaves gradients alone.
@@ -49,15 +67,15 @@ class SegmentationModule(pl.LightningModule):
     def __init__(
         self,
         model: nn.Module,
-        losses: Mapping[str, Loss],
+        objective: Callable[[int], Objective],
         augmentation: Augmentation,
         *,
         value_range: tuple[float, float],
         mean: tuple[float, ...],
         std: tuple[float, ...],
         optimizer: Callable[[nn.Module], Optimizer],
-        schedule: Schedule,
-        progress: Callable[[TrainingState], float],
+        rate: Callable[[TrainingState], float],
+        ranges: Mapping[str, tuple[float, float]] | None = None,
         seed: int = 0,
         ema: float = 0.0,
         grad_clip: float = 0.0,
@@ -72,12 +90,15 @@ class SegmentationModule(pl.LightningModule):
         self._forward: Forward = torch.compile(forward) if compiled else forward
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval() if ema else None
         self.state = TrainingState()
-        self._losses = dict(losses)
+        self._objective = objective
+        self._freezer = Freezer(self.model)
+        self._learning: Objective = objective(0)
+        self._averaged: tuple[list[Tensor], list[Tensor]] = ([], [])
         self._augmentation = augmentation
         self._range = value_range
         self._make_optimizer = optimizer
-        self._schedule = schedule
-        self._progress = progress
+        self._rate = rate
+        self._ranges = dict(ranges or {})
         self._seed = seed
         self._ema = ema
         self._grad_clip = grad_clip
@@ -93,16 +114,32 @@ class SegmentationModule(pl.LightningModule):
     def configure_optimizers(self) -> Optimizer:
         return self._make_optimizer(self.model)
 
+    def on_train_epoch_start(self) -> None:
+        """Learn what this epoch is to learn. Validation has just set every part's mode anew."""
+        self._learning = self._objective(self.state.epoch)
+        self.state.phase = self._learning.phase
+        frozen = self._freezer.freeze(self._learning.frozen)
+        if self.average is not None:
+            # What is frozen keeps its average too: it would drift to the last weights.
+            self._averaged = pairs_to_average(self.average, self.model, frozen)
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set the learning rate. Not a Lightning scheduler, because a time budget steers it too."""
-        factor = self._schedule(self._progress(self.state))
+        rate = self._rate(self.state)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = group.setdefault("peak_lr", group["lr"]) * factor
+            group["lr"] = rate
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """The loss to go backward from, and that of each target, of frozen ones too."""
         images, targets = self.prepare(batch)
         levels = self._forward(images)
-        return torch.stack([self._target_loss(name, levels[name], targets[name]) for name in self._losses]).sum()
+        learning = self._learning
+        losses = {name: self._target_loss(loss, levels[name], targets[name]) for name, loss in learning.losses.items()}
+        learned = [learning.weights.get(name, 1.0) * losses[name] for name in losses if name not in learning.frozen]
+        return {
+            "loss": torch.stack(learned).sum(),
+            "targets": {name: loss.detach() for name, loss in losses.items()},
+        }
 
     @torch.no_grad()
     def prepare(self, batch: Batch) -> tuple[Float[Tensor, "batch channels height width"], dict[str, Tensor]]:
@@ -113,14 +150,15 @@ class SegmentationModule(pl.LightningModule):
         draw = self._augmentation.draw(self._seed, int(batch["epoch"]), keys.cpu().numpy(), size)
         images, targets = self._augmentation.apply(images, targets, draw)
         images = (images - self.mean) / self.std
+        targets |= {name: (targets[name] - low) / (high - low) for name, (low, high) in self._ranges.items()}
         return images.contiguous(memory_format=self._memory_format), targets
 
-    def _target_loss(self, name: str, levels: list[Tensor], target: Tensor) -> Tensor:
+    def _target_loss(self, loss: Loss, levels: list[Tensor], target: Tensor) -> Tensor:
         """Loss of one target, coarser levels counting half as much each (Isensee et al. 2021, nnU-Net)."""
         weights = [0.5**level for level in range(len(levels))]
         total = sum(
             (
-                weight * self._losses[name](logits, shrink(target, (logits.shape[2], logits.shape[3])))
+                weight * loss(logits, shrink(target, (logits.shape[2], logits.shape[3])))
                 for weight, logits in zip(weights, levels, strict=True)
             ),
             start=torch.zeros((), device=target.device),
@@ -140,9 +178,8 @@ class SegmentationModule(pl.LightningModule):
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
         if self.average is not None:
-            update_average(
-                self.average, self.model, decay=min(self._ema, (1 + self.state.step) / (10 + self.state.step))
-            )
+            decay = min(self._ema, (1 + self.state.step) / (10 + self.state.step))
+            update_average(*self._averaged, decay=decay)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["limner"] = {"state": self.state.to_dict(), "rng": random_state()}
@@ -168,12 +205,25 @@ def shrink(target: Tensor, size: tuple[int, int]) -> Tensor:
     return small[:, 0] if target.ndim == 3 else small
 
 
+def pairs_to_average(
+    average: nn.Module, model: nn.Module, frozen: Iterable[nn.Module] = ()
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Weights and buffers (running statistics) of `average` and those of `model` they follow, without frozen parts."""
+    still = {id(tensor) for part in frozen for tensor in (*part.parameters(), *part.buffers())}
+    pairs = [
+        (follower, leader)
+        for follower, leader in zip(
+            (*average.parameters(), *average.buffers()), (*model.parameters(), *model.buffers()), strict=True
+        )
+        if leader.is_floating_point() and id(leader) not in still
+    ]
+    return [follower for follower, _ in pairs], [leader for _, leader in pairs]
+
+
 @torch.no_grad()
-def update_average(average: nn.Module, model: nn.Module, *, decay: float) -> None:
-    """Move every weight of `average` towards `model`; buffers (running statistics) likewise."""
-    targets = [*average.parameters(), *(b for b in average.buffers() if b.is_floating_point())]
-    sources = [*model.parameters(), *(b for b in model.buffers() if b.is_floating_point())]
-    torch._foreach_lerp_(targets, sources, 1 - decay)
+def update_average(followers: list[Tensor], leaders: list[Tensor], *, decay: float) -> None:
+    """Move every tensor towards its leader."""
+    torch._foreach_lerp_(followers, leaders, 1 - decay)
 
 
 def random_state() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from limner.data.prepare import Prepared
+from limner.models import Summary
 from limner.training.plan import Plan
 from limner.training.state import TrainingState
 
@@ -24,6 +25,9 @@ class Reporter(Protocol):
 
     def planned(self, plan: Plan, parameters: int, steps: int) -> None:
         """Training begins, with so many parameters and steps per epoch."""
+
+    def summarized(self, summary: Summary, plan: Plan) -> None:
+        """What the network consists of and costs, just before `planned`."""
 
     def step(self, state: TrainingState, loss: float) -> None:
         """An optimiser step is done; `loss` is a smoothed value, refreshed about once a second."""
@@ -45,6 +49,9 @@ class Silent:
         """Say nothing."""
 
     def planned(self, plan: Plan, parameters: int, steps: int) -> None:
+        """Say nothing."""
+
+    def summarized(self, summary: Summary, plan: Plan) -> None:
         """Say nothing."""
 
     def step(self, state: TrainingState, loss: float) -> None:

@@ -23,6 +23,8 @@ class TrainingState:
     """Epochs finished."""
     batch: int = 0
     """Batches done of the epoch under way."""
+    phase: int = 0
+    """Phase of the epoch under way, from 0."""
     step: int = 0
     """Optimiser steps done."""
     seconds: float = 0.0
@@ -32,7 +34,7 @@ class TrainingState:
     train_seconds: float = 0.0
     """Time spent in training epochs alone."""
     best_score: float | None = None
-    """Best validation score so far: mean Dice over foreground classes."""
+    """Best validation score of this phase so far."""
     best_epoch: int = 0
     stopped: str = ""
     """Why the training ended: `epochs`, `time`, `patience`; empty while it is not finished."""

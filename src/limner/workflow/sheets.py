@@ -18,7 +18,6 @@ from limner.images import read_image, resize_image, resize_mask
 from limner.inference.inputs import to_unit_range
 from limner.render import contact_sheet, overlay
 from limner.training.build import open_batches
-from limner.training.loader import EpochOrder
 from limner.training.plan import make_plan
 from limner.training.state import TrainingState
 from limner.types import Color
@@ -51,8 +50,7 @@ def augmented_sheet(data: Prepared, config: Config, *, count: int) -> bytes:
     """PNG with a row per training sample: as training reads it, then three times augmented."""
     train = data.catalog.subset(data.catalog.indices("train"))
     plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
-    order = EpochOrder(len(train), batch=1, passes=1, seed=config.training.seed)
-    batches = open_batches(config, plan, data, order, TrainingState())
+    batches = open_batches(config, plan, data, plan.course.phases[-1], TrainingState())
     augmentation = plan.augmentation()
     label_map = next(iter(data.label_maps.values()))
     chosen = spread(np.arange(len(train)), count)
