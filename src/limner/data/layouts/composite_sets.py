@@ -7,7 +7,6 @@ or `fg_bg_1.zip … fg_bg_5.zip`. Each archive and each sub-folder is a block of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,14 +15,19 @@ from jaxtyping import Int64
 
 from limner.data.layouts.found import choose_ids, without_suffix
 from limner.data.layouts.listing import Listing, folder_of
+from limner.errors import DataError
 from limner.images import IMAGE_SUFFIXES, Source, natural_key
 
 BACKGROUNDS, COMPOSITES, MASKS, DEPTHS, FOREGROUNDS = "bg", "fg_bg", "fg_bg_mask", "fg_bg_depth", "fg"
 """Names of the sets; masks and depths carry the names of their composites."""
 
-_SET = re.compile(r"(?P<set>bg|fg|fg_bg|fg_bg_mask|fg_bg_depth)s?(?:[ _-]?(?:part)?[ _-]?\d+)?", re.IGNORECASE)
-# What the names of masks and depths may carry around those of their composites.
-_AFFIX = re.compile(r"^(?:fg_bg_)?(?:masks?|depths?)[_-]|^fg_bg[_-]|[_-](?:masks?|depths?)$", re.IGNORECASE)
+_SET = re.compile(
+    r"(?P<set>bg|backgrounds?|fg|fg_bg|fg_bg_masks?|fg_bg_depths?|depth_fg_bg|depths?)(?:_?(?:part)?_?\d+)?"
+)
+_OTHER_NAMES = {"background": BACKGROUNDS, "depth_fg_bg": DEPTHS, "depth": DEPTHS}
+# What the names of composites, masks and depths may carry besides what they share.
+_AFFIX = re.compile(r"(?<![0-9a-z])(?:fg|bg|masks?|depths?)(?![a-z])")
+_SEPARATORS = re.compile(r"[^0-9a-z]+")
 
 
 @dataclass(frozen=True)
@@ -91,63 +95,53 @@ class PictureSet:
 
 def find_sets(listing: Listing) -> tuple[dict[str, PictureSet], list[str]] | None:
     """The sets of a place by name, and notes; None where backgrounds, composites or masks are missing."""
-    folders = dict(_folder_blocks(listing))
-    packed = dict(_archive_names(listing))
-    found = {name: blocks for name, blocks in _by_set(folders).items() if blocks}
-    if not {BACKGROUNDS, COMPOSITES, MASKS} <= found.keys() | set(packed.values()):
-        return None
+    found = _by_set(listing.source, listing.pictures)
     notes = []
-    for archive in sorted(packed, key=natural_key):
-        name = packed[archive]
-        if name in {label.set for label in folders}:
-            notes.append(f"Archive '{archive}' was left unread, as there is a folder of that set.")
-        else:
-            found.setdefault(name, []).extend(_unpacked(listing, archive))
-    sets = {name: PictureSet(tuple(blocks)) for name, blocks in found.items() if any(block.names for block in blocks)}
+    packed: dict[str, list[Block]] = {}
+    for archive in sorted(listing.archives, key=natural_key) if listing.source.kind == "folder" else ():
+        inside = _unpacked(listing, archive)
+        unread = sorted(name for name in inside if name in found)
+        if unread:
+            notes.append(f"Of archive '{archive}', {', '.join(unread)} was left unread, as there is a folder of it.")
+        for name in inside.keys() - found.keys():
+            packed.setdefault(name, []).extend(inside[name])
+    sets = {name: PictureSet(tuple(blocks)) for name, blocks in (found | packed).items()}
     return (sets, notes) if {BACKGROUNDS, COMPOSITES, MASKS} <= sets.keys() else None
 
 
-@dataclass(frozen=True)
-class _Label:
-    set: str
-    folder: str
-
-
-def _folder_blocks(listing: Listing) -> Iterator[tuple[_Label, Block]]:
-    """Folders of sets, in natural order."""
+def _by_set(source: Source, pictures: list[str], archive: str = "") -> dict[str, list[Block]]:
+    """Folders of sets, in natural order; pictures of an archive named for a set need no folder of it."""
     names: dict[str, list[str]] = {}
-    for name in listing.pictures:
+    for name in pictures:
         names.setdefault(folder_of(name), []).append(name)
-    for folder in sorted(names, key=natural_key):
-        sets = [match["set"].lower() for part in folder.split("/") if (match := _SET.fullmatch(part))]
-        if sets:
-            yield _Label(sets[-1], folder), Block(folder, listing.source, names[folder])
-
-
-def _by_set(folders: dict[_Label, Block]) -> dict[str, list[Block]]:
     found: dict[str, list[Block]] = {}
-    for label, block in folders.items():
-        found.setdefault(label.set, []).append(block)
+    for folder in sorted(names, key=natural_key):
+        belongs = [known for part in folder.split("/") if (known := _set_of(part))]
+        whole = _set_of(without_suffix(archive.rpartition("/")[2]))
+        if belongs or whole:
+            label = "/".join(part for part in (archive, folder) if part)
+            found.setdefault(belongs[-1] if belongs else whole, []).append(Block(label, source, names[folder]))
     return found
 
 
-def _archive_names(listing: Listing) -> Iterator[tuple[str, str]]:
-    """Archives of sets, each with the set it belongs to."""
-    for name in listing.archives:
-        match = _SET.fullmatch(without_suffix(name.rpartition("/")[2]))
-        if match and listing.source.kind == "folder":
-            yield name, match["set"].lower()
+def _set_of(name: str) -> str:
+    """The set that a folder or archive is named for; empty for another name."""
+    match = _SET.fullmatch(_SEPARATORS.sub("_", name.lower()))
+    found = match["set"].removesuffix("s") if match else ""
+    return _OTHER_NAMES.get(found, found)
 
 
-def _unpacked(listing: Listing, archive: str) -> list[Block]:
-    """The folders inside an archive; a single one counts as the archive itself."""
-    source = Source.open(listing.source.location(archive))
-    names: dict[str, list[str]] = {}
-    for name in source.files():
-        if f".{name.rpartition('.')[2].lower()}" in IMAGE_SUFFIXES:
-            names.setdefault(folder_of(name), []).append(name)
-    alone = len(names) == 1
-    return [Block(archive if alone or not folder else f"{archive}/{folder}", source, names[folder]) for folder in names]
+def _unpacked(listing: Listing, archive: str) -> dict[str, list[Block]]:
+    """The sets inside an archive; none of one that has nothing to do with them."""
+    try:
+        source = Source.open(listing.source.location(archive))
+        files = source.files()
+    except DataError:
+        if _set_of(without_suffix(archive.rpartition("/")[2])):
+            raise
+        return {}
+    pictures = [name for name in files if f".{name.rpartition('.')[2].lower()}" in IMAGE_SUFFIXES]
+    return _by_set(source, pictures, archive)
 
 
 def match_names(composites: PictureSet, others: PictureSet) -> tuple[Int64[np.ndarray, " composites"], list[int]]:
@@ -175,7 +169,7 @@ def match_names(composites: PictureSet, others: PictureSet) -> tuple[Int64[np.nd
 def _keys(pictures: PictureSet, blockwise: bool, affixed: bool) -> list[str]:
     stems = [without_suffix(name) for name in pictures.names]
     if affixed:
-        stems = [_AFFIX.sub("", stem) or stem for stem in stems]
+        stems = [_SEPARATORS.sub("-", _AFFIX.sub("", stem.lower())).strip("-") or stem for stem in stems]
     if blockwise and len(pictures.blocks) > 1:
         return [f"{block}/{stem}" for block, stem in zip(pictures.block_numbers.tolist(), stems, strict=True)]
     return stems
