@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import BinaryIO
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, Integer
 
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
@@ -52,15 +52,16 @@ class ZipDirectory:
     Attributes:
         text: All names in UTF-8, one after the other.
         ends: Where each name ends in `text`, after a leading 0.
-        numbers: Rows of local header's offset, compressed size, size, CRC-32, method and flags.
+        columns: Local header's offset, compressed size, size, CRC-32, method and flags of each, in the
+            smallest types that hold them.
     """
 
     text: bytes
-    ends: Int64[np.ndarray, " ends"]
-    numbers: Int64[np.ndarray, "members 6"]
+    ends: Integer[np.ndarray, " ends"]
+    columns: tuple[Integer[np.ndarray, " members"], ...]
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.ends) - 1
 
     def names(self) -> list[str]:
         """Names of all members, in the order of the directory; folders end in '/'."""
@@ -75,7 +76,7 @@ class ZipDirectory:
         while place >= 0 and hashes[place] == code:
             row = int(rows[place])
             if self.text[self.ends[row] : self.ends[row + 1]] == name.encode():
-                return Member(name, *self.numbers[row].tolist())
+                return Member(name, *(int(column[row]) for column in self.columns))
             place -= 1
         return None
 
@@ -91,16 +92,18 @@ class ZipDirectory:
         missing = np.flatnonzero((places < 0) | (hashes[places] != codes)) if len(self) else np.arange(len(names))
         if missing.size:
             raise KeyError(names[missing[0]])
-        return self.numbers[rows[places]][:, [3, 2]]
+        _, _, sizes, checksums, *_ = self.columns
+        found = rows[places]
+        return np.stack([checksums[found], sizes[found]], axis=1).astype(np.int64)
 
     @cached_property
-    def _by_hash(self) -> tuple[Int64[np.ndarray, " members"], Int64[np.ndarray, " members"]]:
+    def _by_hash(self) -> tuple[Int64[np.ndarray, " members"], Integer[np.ndarray, " members"]]:
         """Hashes of the names, ascending, and the member of each."""
         ends = self.ends.tolist()
         spans = itertools.pairwise(ends)
         codes = np.fromiter((hash(self.text[start:end]) for start, end in spans), np.int64, len(self))
         rows = np.argsort(codes, kind="stable")
-        return codes[rows], rows
+        return codes[rows], _compact(rows)
 
 
 def read_directory(file: BinaryIO) -> ZipDirectory:
@@ -163,7 +166,13 @@ def _directory(names: list[bytes], numbers: array[int]) -> ZipDirectory:
     text.decode()
     ends = np.zeros(len(names) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, names), np.int64, len(names)), out=ends[1:])
-    return ZipDirectory(text, ends, np.array(numbers, np.int64).reshape(-1, 6))
+    columns = np.frombuffer(numbers, np.int64).reshape(-1, 6).T if names else np.zeros((6, 0), np.int64)
+    return ZipDirectory(text, _compact(ends), tuple(_compact(column) for column in columns))
+
+
+def _compact(column: Int64[np.ndarray, " members"]) -> Integer[np.ndarray, " members"]:
+    highest, lowest = int(column.max(initial=0)), int(column.min(initial=0))
+    return column.copy() if lowest < 0 else column.astype(np.min_scalar_type(highest))
 
 
 def _locate(file: BinaryIO) -> tuple[int, int, int, int]:

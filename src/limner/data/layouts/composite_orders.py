@@ -181,9 +181,9 @@ def _ranked(names: Sequence[str], as_text: bool) -> list[int]:
 def _named(composites: PictureSet) -> Iterator[str]:
     """What may tell the background: sub-folders of the set, and the name."""
     for block in composites.blocks:
-        folder = block.label.partition("/")[2] if block.source.kind == "folder" else block.label.partition(".zip/")[2]
+        inside = block.folder.removesuffix("/").rpartition("/")[2] if block.folder.count("/") > 1 else ""
         for name in block.names:
-            yield f"{folder} {without_suffix(name.rpartition('/')[2])}"
+            yield f"{inside} {without_suffix(name)}"
 
 
 def _words(text: str) -> tuple[str, ...]:

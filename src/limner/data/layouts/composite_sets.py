@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from limner.data.layouts.found import choose_ids, without_suffix
-from limner.data.layouts.listing import Listing, folder_of
+from limner.data.layouts.listing import Listing
 from limner.errors import DataError
 from limner.images import IMAGE_SUFFIXES, Source, natural_key
 
@@ -37,12 +37,18 @@ class Block:
     Attributes:
         label: Its place, such as `fg_bg/part_1` or `fg_bg_1.zip`.
         source: Where it lies.
-        names: Names of the pictures, relative to the source.
+        folder: Folder of the source, with a slash behind it; empty for the top.
+        names: Names of the pictures, without the folder.
     """
 
     label: str
     source: Source
+    folder: str
     names: list[str]
+
+    def locations(self) -> list[str]:
+        """Location of every picture."""
+        return [self.source.location(self.folder + name) for name in self.names]
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class PictureSet:
     @cached_property
     def names(self) -> list[str]:
         """Name of each picture without its folders, block by block."""
-        return [name.rpartition("/")[2] for block in self.blocks for name in block.names]
+        return [name for block in self.blocks for name in block.names]
 
     @cached_property
     def block_numbers(self) -> Int64[np.ndarray, " pictures"]:
@@ -70,11 +76,11 @@ class PictureSet:
         block = int(self.block_numbers[number])
         first = int(np.searchsorted(self.block_numbers, block))
         place = self.blocks[block]
-        return place.source.location(place.names[number - first])
+        return place.source.location(place.folder + place.names[number - first])
 
     def locations(self) -> list[str]:
         """Location of every picture."""
-        return [block.source.location(name) for block in self.blocks for name in block.names]
+        return [location for block in self.blocks for location in block.locations()]
 
     def shown(self, number: int) -> str:
         """A picture in messages: its block and name."""
@@ -113,14 +119,15 @@ def _by_set(source: Source, pictures: list[str], archive: str = "") -> dict[str,
     """Folders of sets, in natural order; pictures of an archive named for a set need no folder of it."""
     names: dict[str, list[str]] = {}
     for name in pictures:
-        names.setdefault(folder_of(name), []).append(name)
+        folder, slash, last = name.rpartition("/")
+        names.setdefault(folder + slash, []).append(last)
     found: dict[str, list[Block]] = {}
     for folder in sorted(names, key=natural_key):
         belongs = [known for part in folder.split("/") if (known := _set_of(part))]
         whole = _set_of(without_suffix(archive.rpartition("/")[2]))
         if belongs or whole:
-            label = "/".join(part for part in (archive, folder) if part)
-            found.setdefault(belongs[-1] if belongs else whole, []).append(Block(label, source, names[folder]))
+            label = "/".join(part for part in (archive, folder.removesuffix("/")) if part)
+            found.setdefault(belongs[-1] if belongs else whole, []).append(Block(label, source, folder, names[folder]))
     return found
 
 
@@ -153,6 +160,8 @@ def match_names(composites: PictureSet, others: PictureSet) -> tuple[Int64[np.nd
     Returns:
         Number in the other set per composite, −1 where there is none; numbers that no composite has.
     """
+    if _run_in_step(composites, others):
+        return np.arange(len(composites)), []
     blockwise = len(composites.blocks) == len(others.blocks)
     for affixed in (False, True):
         table = {key: number for number, key in enumerate(_keys(others, blockwise, affixed))}
@@ -164,6 +173,20 @@ def match_names(composites: PictureSet, others: PictureSet) -> tuple[Int64[np.nd
     partners[_repeated(keys)] = -1
     left = np.setdiff1d(np.arange(len(others)), partners)
     return partners, left.tolist()
+
+
+def _run_in_step(composites: PictureSet, others: PictureSet) -> bool:
+    """Whether both have the same names, each once, in the same blocks; told without a table of a million names."""
+    counts = [[len(block.names) for block in pictures.blocks] for pictures in (composites, others)]
+    if counts[0] != counts[1]:
+        return False
+    before = ""
+    for left, right in zip(composites.names, others.names, strict=True):
+        stem = without_suffix(left)
+        if stem != without_suffix(right) or stem == before:
+            return False
+        before = stem
+    return True
 
 
 def _keys(pictures: PictureSet, blockwise: bool, affixed: bool) -> list[str]:
