@@ -15,14 +15,26 @@ NAME = "predict"
 
 def run(
     model: Annotated[Path, typer.Argument(help="Run folder or .safetensors file.")],
-    pictures: Annotated[list[str], typer.Argument(help="Files, folders, globs or .zip archives.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the masks.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.")],
+    pictures: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders, globs or .zip archives.", show_default=False)
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="NAME=PLACE",
+            help="File or folder of one input, for a model of several: once for each, instead of PICTURES. "
+            "Files go together by name; a single file goes with all.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that exist.")] = False,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write class probabilities (.npz).")
     ] = False,
     overlay: Annotated[
-        bool, typer.Option("--overlay", help="Also write pictures with outlines drawn on them.")
+        bool, typer.Option("--overlay", help="Also write pictures with outlines drawn on them, numbers in colour.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -36,7 +48,7 @@ def run(
     try:
         result = predict(
             model,
-            pictures,
+            places(pictures or [], inputs or []),
             out,
             overwrite=overwrite,
             probabilities=probabilities,
@@ -57,3 +69,30 @@ def run(
         output().print(f"{len(result.written):,} mask{'' if len(result.written) == 1 else 's'} written to {out}")
     if result.failed:
         raise typer.Exit(EXIT_PARTLY)
+
+
+def places(pictures: list[str], inputs: list[str]) -> list[str] | dict[str, str]:
+    """Where the pictures are: as named, or by input.
+
+    Example:
+        >>> places([], ["background=room.jpg", "composite=photos/"])
+        {'background': 'room.jpg', 'composite': 'photos/'}
+
+    Raises:
+        ConfigError: None or both are named, or an input without its name or twice.
+    """
+    from limner.errors import ConfigError
+
+    if bool(pictures) == bool(inputs):
+        raise ConfigError(
+            "pictures to predict",
+            "both PICTURES and --input" if inputs else "none",
+            "Name files or folders, or for a model of several inputs --input NAME=PLACE for each.",
+        )
+    named = [text.partition("=") for text in inputs]
+    by_name = {name: place for name, _, place in named}
+    if not all(name and place for name, place in by_name.items()) or len(by_name) < len(named):
+        raise ConfigError(
+            "--input NAME=PLACE, once for each input", " ".join(inputs), "Such as --input background=room.jpg."
+        )
+    return by_name or pictures

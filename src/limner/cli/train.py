@@ -38,6 +38,10 @@ def run(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run, from its last checkpoint.", show_default=False)
     ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option("--from", help="Start from this run's or bundle's weights and architecture.", show_default=False),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option("--epochs", "-e", help="Most epochs to train.", show_default=False)
     ] = None,
@@ -99,6 +103,7 @@ def run(
             config=config,
             out=out,
             resume=resume,
+            start_from=start_from,
             overrides=overrides,
             settings=settings,
             reporter=view,

@@ -45,6 +45,7 @@ class RunRecord(Record):
     parameters: int | None = None
     images_per_s: Number = None
     licence: str | None = None
+    started_from: dict[str, Any] | None = None
 
 
 class LabelMapRecord(Record):

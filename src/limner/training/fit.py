@@ -27,12 +27,14 @@ from limner.files import write_text
 from limner.inference.predictor import Predictor
 from limner.models import summarize
 from limner.training.build import build_meta, build_model, build_module, open_batches
-from limner.training.callbacks import Clock, Logs, Stop, Validation
+from limner.training.callbacks import Clock, Logs, Stop
 from limner.training.checkpoints import CheckpointFiles, Checkpoints, find_checkpoint, read_state
 from limner.training.loader import Batches, PhasedBatches
 from limner.training.plan import Plan, make_plan
 from limner.training.progress import Reporter, Silent
+from limner.training.start import Carried, carry_weights
 from limner.training.state import TrainingState
+from limner.training.validation import Validation
 
 BUNDLE_NAME = "model.safetensors"
 
@@ -46,12 +48,14 @@ class Fitted:
         state: Where it ended; `state.interrupted` when a signal stopped it.
         plan: What was decided.
         parameters: Trainable parameters of the network.
+        carried: What it took over from the bundle it started from, in this sitting.
     """
 
     run: Path
     state: TrainingState
     plan: Plan
     parameters: int
+    carried: Carried | None = None
 
 
 def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, reporter: Reporter | None = None) -> Fitted:
@@ -82,6 +86,10 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
 
     torch.manual_seed(config.training.seed)
     model = build_model(config, plan, data, fresh=not resume)
+    carried = None
+    if config.training.start_from and not resume:
+        carried = carry_weights(model, Path(config.training.start_from), data)
+        reporter.note(carried.summary(config.training.start_from))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if checkpoint and (state := read_state(checkpoint)).is_finished(plan.epochs, plan.seconds, plan.patience):
         # `stopped` is also the name of the setting that ended the training.
@@ -116,7 +124,8 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     )
 
     def keep_best() -> None:
-        scores = {name: module.state.metrics.get(name) for name in ("val_dice", "val_iou", "epoch")}
+        metrics = module.state.metrics
+        scores = {name: value for name, value in metrics.items() if name == "epoch" or name.startswith("val_")}
         meta = metas[module.state.phase].model_copy(update={"scores": scores})
         save_bundle(run / BUNDLE_NAME, module.best_weights, meta)
 
@@ -132,7 +141,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     reporter.planned(plan, parameters, course.phases[0].steps)
     with _quiet_lightning(), _memory_errors(plan, module.state):
         _trainer(plan, run, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
-    return Fitted(run, module.state, plan, parameters)
+    return Fitted(run, module.state, plan, parameters, carried)
 
 
 def check_settings(config: Config, data: Prepared) -> None:

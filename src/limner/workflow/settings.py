@@ -11,6 +11,7 @@ from typing import Any
 
 from limner.config import Config, DataConfig, load_config, recipe_path
 from limner.data.catalog import Catalog
+from limner.data.labels import LabelMap
 from limner.data.prepare import Prepared, prepare
 from limner.data.splits import parse_split
 from limner.data.target_options import TargetOptions
@@ -58,8 +59,13 @@ def read_settings(
     return load_config(config, overrides, {**place, **(settings or {})}, base=base)
 
 
-def prepare_data(config: Config, progress: Progress) -> Prepared:
+def prepare_data(config: Config, progress: Progress, *, labels: Mapping[str, LabelMap] | None = None) -> Prepared:
     """Find, check and split the data that the settings name.
+
+    Args:
+        config: Settings.
+        progress: Told of the progress.
+        labels: Label maps that are known already.
 
     Raises:
         ConfigError: They name none.
@@ -76,6 +82,7 @@ def prepare_data(config: Config, progress: Progress) -> Prepared:
         images=data.images,
         masks=data.masks,
         page=data.page,
+        labels=labels,
         val=val,
         test=test,
         seed=data.seed,

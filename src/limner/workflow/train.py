@@ -22,9 +22,12 @@ from limner.training.checkpoints import last_checkpoint
 from limner.training.fit import BUNDLE_NAME, Fitted, check_settings, fit
 from limner.training.progress import Reporter, Silent
 from limner.training.record import RunRecord, read_data, write_data
+from limner.training.start import adopt_settings, origin
 from limner.workflow.evaluate import evaluate_run
+from limner.workflow.predict import bundle_path
 from limner.workflow.settings import prepare_data, read_settings
 from limner.workflow.sheets import sample_sheet
+from limner.workflow.start import prepare_from
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ def train(
     recipe: str | None = None,
     config: str | Path | None = None,
     resume: str | Path | None = None,
+    start_from: str | Path | None = None,
     overrides: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     reporter: Reporter | None = None,
@@ -75,6 +79,8 @@ def train(
         recipe: Published project whose settings to start from; `limner recipes` lists them.
         config: YAML file of settings; they win over the recipe's.
         resume: Run folder to go on with; `data` and `out` are then left out.
+        start_from: Run folder or bundle whose weights the training starts from, with its architecture,
+            normalisation and classes. It is only read.
         overrides: Settings as text, such as `training.epochs=5`; they win over `config`.
         settings: Settings by name, such as `{"training.epochs": 5}` or `{"epochs": 5}`; they win over
             `overrides`.
@@ -104,11 +110,11 @@ def train(
     keep_large_blocks()
     reporter = reporter or Silent()
     if resume is not None:
-        if data is not None or out is not None or recipe is not None:
+        if data is not None or out is not None or recipe is not None or start_from is not None:
             raise ConfigError(
                 "a run to resume, alone",
-                "data, a recipe or an output folder besides",
-                "A run knows its data and settings; leave them out.",
+                "data, a recipe, an output folder or a model to start from besides",
+                "A run knows them; leave them out.",
             )
         folder = Path(resume)
         prepared = read_data(folder)
@@ -117,8 +123,15 @@ def train(
     else:
         begin = time.monotonic()
         chosen = read_settings(config, overrides, settings, data=data, recipe=recipe)
-        folder = _new_folder(out, chosen)
-        prepared = prepare_data(chosen, reporter.stage)
+        source = chosen.training.start_from if start_from is None else start_from
+        if source is None:
+            folder = _new_folder(out, chosen)
+            prepared = prepare_data(chosen, reporter.stage)
+        else:
+            bundle = bundle_path(source)
+            chosen = adopt_settings(chosen, bundle)
+            folder = _new_folder(out, chosen)
+            prepared = prepare_from(chosen, bundle, reporter.stage)
         check_settings(chosen, prepared)
         write_data(folder, prepared)
         write_bytes(folder / "samples.png", sample_sheet(prepared.catalog, prepared.label_maps))
@@ -127,6 +140,8 @@ def train(
     write_text(folder / "config.yaml", chosen.to_yaml())
     record = RunRecord(folder, resume=resume is not None)
     record.update("training", seconds={} if resume else {"prepare": seconds})
+    if resume is None and chosen.training.start_from:
+        record.update("training", started_from=origin(Path(chosen.training.start_from)))
     with _recording_failure(record):
         fitted = fit(chosen, prepared, folder, resume=resume is not None, reporter=reporter)
         _record_training(record, fitted)
@@ -170,6 +185,7 @@ def _record_training(record: RunRecord, fitted: Fitted) -> None:
         stopped=state.stopped,
         epochs=state.epoch,
         best_epoch=state.best_epoch,
+        **({"carried": len(fitted.carried.carried), "new": list(fitted.carried.new)} if fitted.carried else {}),
         parameters=fitted.parameters,
         images_per_s=round(state.images / max(state.train_seconds, 1e-9), 2),
     )

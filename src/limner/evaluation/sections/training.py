@@ -53,6 +53,9 @@ def story(folder: RunFolder) -> list[str]:
         sentence = f"{network} was trained for {wording.plural(last.epoch, 'epoch')}"
         train = run.seconds.get("train") or last.seconds
         sentences.append(f"{sentence} in {wording.duration(train)}." if train else f"{sentence}.")
+    if run.started_from:
+        source, learned = (wording.plain(run.started_from.get(name)) for name in ("bundle", "data_hash"))
+        sentences.append(f"It started from the weights of '{source}', trained on the data {learned[:16]}.")
     if folder.splits:
         parts = [f"{count:,} {split_words(split)}" for split, (count, _) in folder.splits.items()]
         total = sum(count for count, _ in folder.splits.values())
