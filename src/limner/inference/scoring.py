@@ -91,6 +91,10 @@ class NumberScores:
         """Means and pooled errors."""
         return aggregate_errors(self.table)
 
+    def score(self, error: float) -> float:
+        """An RMSE as a score: 1 for none, 0 for the whole range of the training values and more."""
+        return error if math.isnan(error) else max(0.0, 1 - error / (self.high - self.low))
+
 
 @dataclass(frozen=True, eq=False)
 class ScoreTable:
@@ -117,9 +121,7 @@ class ScoreTable:
         the range of the training values. Targets without a defined score are left out.
         """
         scores = [target.summary().mean.dice for target in self.targets.values()]
-        for target in self.numbers.values():
-            error = target.summary().mean.rmse
-            scores.append(error if math.isnan(error) else max(0.0, 1 - error / (target.high - target.low)))
+        scores += [target.score(target.summary().mean.rmse) for target in self.numbers.values()]
         return _mean(scores)
 
     def headline(self) -> dict[str, float | None]:
