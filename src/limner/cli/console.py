@@ -32,6 +32,7 @@ STAGES = {
     "evaluate": "Evaluating",
     "predict": "Predicting",
     "place": "Placing files",
+    "compose": "Composing",
 }
 
 

@@ -50,6 +50,11 @@ class DataConfig(_Section):
     )
     unmatched: Literal["stop", "skip"] = Field("stop", description="Files without a partner: stop, or leave them out.")
     unreadable: Literal["stop", "skip"] = Field("stop", description="Damaged files: stop, or leave them out.")
+    scan: Literal["auto", "all"] = Field(
+        "auto",
+        description="Files looked at before training: all, or of more than 20,000 samples whose masks a layout knows, "
+        "2,000 drawn at random.",
+    )
     split: str | None = Field(None, description="Shares as `train:val:test`, such as `70:15:15`, or `train:val`.")
     val: float | None = Field(None, ge=0, description="Validation samples: a share below 1, or a count. Default 0.15.")
     test: float | None = Field(None, ge=0, description="Test samples: a share below 1, or a count. Default 0.15.")

@@ -147,6 +147,23 @@ def spread(indices: npt.NDArray[np.int64], count: int) -> list[int]:
     return [int(indices[place]) for place in places]
 
 
+def repeated(values: Sequence[str]) -> list[list[int]]:
+    """Positions of each value that occurs more than once, in the order of first occurrence.
+
+    Example:
+        >>> repeated(["a", "b", "a", "c"])
+        [[0, 2]]
+    """
+    seen: set[str] = set()
+    twice = {value for value in values if value in seen or seen.add(value)}  # type: ignore[func-returns-value]
+    places: dict[str, list[int]] = {}
+    if twice:
+        for place, value in enumerate(values):
+            if value in twice:
+                places.setdefault(value, []).append(place)
+    return list(places.values())
+
+
 def _take(column: list[str], indices: list[int]) -> list[str]:
     return [column[index] for index in indices]
 

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from limner.data.catalog import Catalog
+from limner.data.catalog import Catalog, repeated
 from limner.data.fingerprint import foreground_pixels
 from limner.data.inputs import sizes_in_words
 from limner.data.labels import LabelMap
@@ -253,10 +253,7 @@ def _missing_classes(tables: Sequence[ValueTable], label_map: LabelMap, split: s
 
 def check_duplicates(catalog: Catalog) -> list[str]:
     """Count images that are the same file twice, above all on both sides of a split."""
-    copies: defaultdict[str, list[int]] = defaultdict(list)
-    for index, content in enumerate(catalog.facts["hash"]):
-        copies[content].append(index)
-    groups = [group for group in copies.values() if len(group) > 1]
+    groups = repeated(catalog.facts["hash"])
     across = [group for group in groups if len({catalog.splits[index] for index in group}) > 1]
     notes = []
     leak = "the same file in different splits, which flatters the scores"

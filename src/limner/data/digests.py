@@ -6,11 +6,15 @@ Layer: data. Imports no torch.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from jaxtyping import Int64
 
 from limner.data.catalog import Catalog
 from limner.data.stored_masks import mask_files
-from limner.images import parse_location, read_bytes, read_row
+from limner.images import archive_contents, parse_location, read_bytes, read_row
 
 _BYTES = 16
 
@@ -32,6 +36,60 @@ def digest(locations: Iterable[str]) -> str:
             total.update(hashlib.blake2b(content, digest_size=_BYTES).digest())
             total.update(f"{place.page} {place.key}".encode())
     return total.hexdigest()
+
+
+def stated_digests(columns: Sequence[Sequence[str]]) -> list[str]:
+    """A digest per sample from what archives and the file system state, without reading a file.
+
+    Of a member of an archive that is its CRC-32 and size, of a local file its size and time of change, of
+    anything else its location. A thousand times quicker than `digest`, and of another form.
+
+    Args:
+        columns: Locations, a column for each file of a sample; empty ones are skipped.
+
+    Raises:
+        DataError: A file or member is missing.
+    """
+    stated = np.concatenate([_stated(column) for column in columns], axis=1)
+    text = np.ascontiguousarray(stated.astype(">u4")).tobytes().hex()
+    width = 8 * stated.shape[1]
+    return [text[start : start + width] for start in range(0, len(text), width)]
+
+
+def _stated(column: Sequence[str]) -> Int64[np.ndarray, "samples 2"]:
+    """Two numbers of 32 bits per location."""
+    numbers: dict[str, int] = {}
+    rows = np.fromiter((numbers.setdefault(location, len(numbers)) for location in column), np.int64, len(column))
+    found = np.zeros((len(numbers), 2), np.int64)
+    members: dict[str, tuple[list[int], list[str]]] = {}
+    for location, number in numbers.items():
+        archive, member = _member(location)
+        if archive:
+            places, names = members.setdefault(archive, ([], []))
+            places.append(number)
+            names.append(member)
+        elif location:
+            found[number] = _stated_file(location)
+    for archive, (places, names) in members.items():
+        found[places] = archive_contents(archive, names)
+    return found[rows] & 0xFFFFFFFF
+
+
+def _member(location: str) -> tuple[str, str]:
+    """Archive and member of a plain location in an archive, else two empty texts."""
+    if not location.startswith("zip://") or "#" in location:
+        return "", ""
+    member, _, archive = location.removeprefix("zip://").rpartition("::")
+    return archive, member
+
+
+def _stated_file(location: str) -> tuple[int, int]:
+    try:
+        status = os.stat(location)  # noqa: PTH116 - once for every file of a large data set
+    except (OSError, ValueError):
+        code = hashlib.blake2b(location.encode(errors="surrogateescape"), digest_size=8).digest()
+        return int.from_bytes(code[:4]), int.from_bytes(code[4:])
+    return status.st_size, status.st_mtime_ns // 1000
 
 
 def catalog_digest(catalog: Catalog) -> str:

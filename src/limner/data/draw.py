@@ -16,7 +16,7 @@ from limner.errors import DataError
 from limner.types import SPLITS
 
 
-@dataclass
+@dataclass(slots=True)
 class _Unit:
     """Samples that stay together: a group, or a single sample."""
 
@@ -45,6 +45,9 @@ def draw(
     Raises:
         DataError: The pool cannot be divided without parting a group.
     """
+    if previous is None and len(pool) > 1 and not any(catalog.groups[index] for index in pool):
+        _draw_singly(catalog, pool, wanted, seed)
+        return
     units = _units(catalog, pool)
     order = [units[place] for place in np.random.default_rng(seed).permutation(len(units))]
     moved = 0
@@ -63,6 +66,21 @@ def draw(
     for unit in units:
         for index in unit.indices:
             catalog.splits[index] = unit.split
+
+
+def _draw_singly(catalog: Catalog, pool: list[int], wanted: Mapping[str, int], seed: int) -> None:
+    """The same draw for samples that nothing ties together, without an object for each of perhaps a million."""
+    ordered = np.array(sorted(pool, key=catalog.ids.__getitem__))
+    held, *_ = drawn = ordered[np.random.default_rng(seed).permutation(len(ordered))].tolist()
+    names = [name for name in ("val", "test") if wanted.get(name)]
+    for index in pool:
+        catalog.splits[index] = "train"
+    rest = [index for index in drawn if index != held]
+    firsts, rest = rest[: len(names)], rest[len(names) :]
+    for name, first in zip(names, firsts, strict=False):
+        taken, rest = [first, *rest[: wanted[name] - 1]], rest[wanted[name] - 1 :]
+        for index in taken:
+            catalog.splits[index] = name
 
 
 def _units(catalog: Catalog, pool: list[int]) -> list[_Unit]:

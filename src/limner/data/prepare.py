@@ -5,13 +5,13 @@ Layer: data. Imports no torch.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from limner.data.catalog import Catalog
+from limner.data.apart import assign_apart
+from limner.data.catalog import Catalog, repeated
 from limner.data.checks import (
     Policy,
     check_channels,
@@ -20,7 +20,6 @@ from limner.data.checks import (
     check_duplicates,
     check_enough,
     check_pairing,
-    check_readable,
     check_sizes,
 )
 from limner.data.fingerprint import Fingerprint, measure
@@ -28,9 +27,10 @@ from limner.data.inspect_labels import inspect_masks
 from limner.data.labels import LabelMap
 from limner.data.layouts import find_samples
 from limner.data.pairing import Pairing
-from limner.data.scan import Progress, Scanned, scan, target_tables
+from limner.data.scan import Progress, Scanned, target_tables
 from limner.data.splits import assign_splits
 from limner.data.stored_masks import is_folder
+from limner.data.survey import Extent, Survey, survey
 from limner.data.target_options import TargetOptions, check_options, number_map, regression_targets
 from limner.data.values import ValueTable
 from limner.errors import ConfigError, DataError, shorten
@@ -76,6 +76,7 @@ def prepare(
     targets: Mapping[str, TargetOptions] | None = None,
     unmatched: Policy = "stop",
     unreadable: Policy = "stop",
+    extent: Extent = "auto",
     previous: Catalog | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
@@ -98,6 +99,7 @@ def prepare(
         targets: What is said about single targets; it wins over the settings of the first target.
         unmatched: `skip` leaves files without a partner out instead of stopping.
         unreadable: `skip` leaves samples with damaged files out; every image is then decoded once to find them.
+        extent: `all` looks at every file even of very large data sets (see `survey`).
         previous: Samples that it has keep their split.
         progress: Called with a stage (`scan`, `measure`), how many are done, and how many there are.
 
@@ -114,23 +116,24 @@ def prepare(
     notes = [*found.notes, *check_pairing(found.pairing, unmatched)]
     check_enough(found.catalog)
     numbers = regression_targets(options, known)
-    scans = scan(found.catalog, numbers=numbers, decode=unreadable == "skip", progress=progress)
-    notes += check_readable(found.catalog, scans, unreadable)
-    catalog, scans = _readable(found.catalog, scans)
+    surveyed = survey(
+        found.catalog, known, extent=extent, numbers=numbers, unreadable=unreadable, seed=seed, progress=progress
+    )
+    catalog, part, scans = surveyed.catalog, surveyed.part, surveyed.scans
+    notes += surveyed.notes
     check_enough(catalog)
-    check_sizes(catalog, scans)
-    parts, channel_notes = check_channels(catalog, scans)
-    dtype = check_dtypes(catalog, scans)
+    check_sizes(part, scans)
+    parts, channel_notes = check_channels(part, scans)
+    dtype = check_dtypes(part, scans)
     first = next(iter(catalog.targets))
     options.setdefault(first, TargetOptions(class_names=class_names, values=values, ignore_values=ignore_values))
-    label_maps = _label_maps(catalog, scans, known, options)
-    _add_facts(catalog, scans)
-    if not any(catalog.splits):
-        _group_copies(catalog)
-    notes += assign_splits(catalog, val=float(val), test=float(test), seed=seed, previous=previous)
-    notes += [*channel_notes, *check_classes(catalog, scans, label_maps), *check_duplicates(catalog)]
+    label_maps = _label_maps(part, scans, known, options)
+    surveyed, split_notes = _split(surveyed, found.apart, float(val), float(test), seed, previous)
+    catalog, part, scans = surveyed.catalog, surveyed.part, surveyed.scans
+    notes += split_notes
+    notes += [*channel_notes, *check_classes(part, scans, label_maps), *check_duplicates(catalog)]
     fingerprint = measure(
-        catalog,
+        part,
         scans,
         label_maps,
         channels=sum(parts.values()),
@@ -139,6 +142,7 @@ def prepare(
         seed=seed,
         progress=progress,
     )
+    fingerprint = replace(fingerprint, count=len(catalog))
     label_maps |= {
         name: replace(label_maps[name], low=low, high=high) for name, (low, high) in fingerprint.ranges.items()
     }
@@ -175,18 +179,23 @@ def prepare_to_score(
     found = find_samples(place, images=images, masks=masks, targets=tuple(labels))
     check_pairing(found.pairing, unmatched)
     numbers = regression_targets({}, labels)
-    scans = scan(found.catalog, numbers=numbers, decode=unreadable == "skip", progress=progress)
-    check_readable(found.catalog, scans, unreadable)
-    catalog, scans = _readable(found.catalog, scans)
-    check_sizes(catalog, scans)
-    _label_maps(catalog, scans, labels, {})
-    _add_facts(catalog, scans)
-    return catalog
+    surveyed = survey(found.catalog, labels, numbers=numbers, unreadable=unreadable, progress=progress)
+    check_sizes(surveyed.part, surveyed.scans)
+    _label_maps(surveyed.part, surveyed.scans, labels, {})
+    return surveyed.catalog
 
 
-def _readable(catalog: Catalog, scans: Sequence[Scanned]) -> tuple[Catalog, list[Scanned]]:
-    kept = [index for index, scanned in enumerate(scans) if not scanned.problems]
-    return catalog.subset(kept), [scans[index] for index in kept]
+def _split(
+    surveyed: Survey, apart: Sequence[str], val: float, test: float, seed: int, previous: Catalog | None
+) -> tuple[Survey, list[str]]:
+    """Assign splits; where several things must be kept apart, samples that mix the sides go."""
+    catalog = surveyed.catalog
+    if apart and not any(catalog.splits):
+        kept, notes = assign_apart(catalog, apart, val=val, test=test, seed=seed, previous=previous)
+        return surveyed.subset(kept), notes
+    if not any(catalog.splits):
+        _group_copies(catalog)
+    return surveyed, assign_splits(catalog, val=val, test=test, seed=seed, previous=previous)
 
 
 def _label_maps(
@@ -254,20 +263,9 @@ def _check_folders(label_map: LabelMap, tables: Sequence[ValueTable]) -> None:
         )
 
 
-def _add_facts(catalog: Catalog, scans: Sequence[Scanned]) -> None:
-    sizes = [next(iter(scanned.infos.values())).size for scanned in scans]
-    catalog.facts["hash"] = [scanned.input_digest for scanned in scans]
-    catalog.facts["target_hash"] = [scanned.target_digest for scanned in scans]
-    catalog.facts["height"] = [str(height) for height, _ in sizes]
-    catalog.facts["width"] = [str(width) for _, width in sizes]
-
-
 def _group_copies(catalog: Catalog) -> None:
     """Keep samples of one and the same image together, so that no split holds a copy of another's."""
-    copies = defaultdict(list)
-    for index, content in enumerate(catalog.facts["hash"]):
-        copies[content].append(index)
-    for indices in copies.values():
-        if len(indices) > 1 and not any(catalog.groups[index] for index in indices):
+    for indices in repeated(catalog.facts["hash"]):
+        if not any(catalog.groups[index] for index in indices):
             for index in indices:
                 catalog.groups[index] = f"copies of {catalog.ids[indices[0]]}"

@@ -41,7 +41,12 @@ class Scanned:
 
 
 def scan(
-    catalog: Catalog, *, numbers: Collection[str] = (), decode: bool = False, progress: Progress | None = None
+    catalog: Catalog,
+    *,
+    numbers: Collection[str] = (),
+    decode: bool = False,
+    digests: bool = True,
+    progress: Progress | None = None,
 ) -> list[Scanned]:
     """Look at all files, on a few threads.
 
@@ -49,20 +54,23 @@ def scan(
         catalog: The samples.
         numbers: Targets of measured numbers, whose values are not counted.
         decode: Decode the images too, not their headers alone; finds every damaged file.
+        digests: Read every file to hash its contents; without, digests are empty.
         progress: Told about every sample.
 
     Returns:
         One result per sample, in order; unreadable files are among the `problems`, not raised.
     """
     results = []
-    for result in ordered_map(lambda index: _scan_sample(catalog, index, numbers, decode), range(len(catalog))):
+    for result in ordered_map(
+        lambda index: _scan_sample(catalog, index, numbers, decode, digests), range(len(catalog))
+    ):
         results.append(result)
         if progress is not None:
             progress("scan", len(results), len(catalog))
     return results
 
 
-def _scan_sample(catalog: Catalog, index: int, numbers: Collection[str], decode: bool) -> Scanned:
+def _scan_sample(catalog: Catalog, index: int, numbers: Collection[str], decode: bool, digests: bool) -> Scanned:
     problems: list[DataError] = []
     infos: dict[str, PictureInfo] = {}
     tables: dict[str, ValueTable] = {}
@@ -82,8 +90,8 @@ def _scan_sample(catalog: Catalog, index: int, numbers: Collection[str], decode:
             problems.append(error)
     inputs = [locations[index] for locations in catalog.inputs.values()]
     targets = [locations[index] for locations in catalog.targets.values()]
-    digests = ("", "") if problems else (digest(inputs), digest(targets))
-    return Scanned(infos, tables, *digests, tuple(problems))
+    found = (digest(inputs), digest(targets)) if digests and not problems else ("", "")
+    return Scanned(infos, tables, *found, tuple(problems))
 
 
 def target_tables(scans: Sequence[Scanned], target: str) -> list[ValueTable]:

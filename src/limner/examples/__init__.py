@@ -6,6 +6,7 @@ Layer: above `render`, below `data`. Imports no torch.
     cells    fluorescent nuclei: grey, binary, folders images/ and masks/
     tissue   stained sections: colour, four classes, already split
     coins    photographs: colour, binary, one folder, many sizes, some masks empty
+    composites  animals on landscapes: composites, masks and depths, numbered, in archives
     spines   MRI of lower backs: grey .png beside .npy masks, three classes, some masks empty
     cars     cars on a turntable, laid out as Kaggle's Carvana challenge; whole, or in parts (`car_parts`)
     lesions  skin lesions, laid out as the ISIC 2018 challenge

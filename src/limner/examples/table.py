@@ -12,6 +12,7 @@ from limner.errors import ConfigError, OutputError, did_you_mean
 from limner.examples.cars import write_car_parts, write_cars
 from limner.examples.cells import write_cells
 from limner.examples.coins import write_coins
+from limner.examples.composites import write_composites
 from limner.examples.lesions import write_lesions
 from limner.examples.spines import write_spines
 from limner.examples.tissue import write_tissue
@@ -26,6 +27,7 @@ EXAMPLES: dict[str, Callable[..., None]] = {
     "car_parts": write_car_parts,
     "lesions": write_lesions,
     "spines": write_spines,
+    "depth": write_composites,
 }
 """Name → function of (folder, count, seed, size), of which all but the folder have defaults;
 `size` is height and width in pixels, 64 or more.

@@ -3,6 +3,7 @@
 Layer: images. The only importer of Pillow, tifffile and imagecodecs. Imports no torch.
 """
 
+from limner.images.archives import archive_contents
 from limner.images.channels import to_channels
 from limner.images.kinds import IMAGE_SUFFIXES
 from limner.images.locations import (
@@ -28,6 +29,7 @@ from limner.images.write import (
     write_image,
     write_mask,
 )
+from limner.images.zip_writer import ZipWriter, write_zip
 
 __all__ = [
     "IGNORE_COLOR",
@@ -36,6 +38,8 @@ __all__ = [
     "PictureInfo",
     "Source",
     "StoredMask",
+    "ZipWriter",
+    "archive_contents",
     "decode_rle",
     "encode_jpeg",
     "encode_png",
@@ -59,4 +63,5 @@ __all__ = [
     "to_channels",
     "write_image",
     "write_mask",
+    "write_zip",
 ]

@@ -9,7 +9,7 @@ import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from limner.errors import DataError
 from limner.images.archives import archive_names
@@ -17,10 +17,8 @@ from limner.images.folders import folder_names
 from limner.images.locations import is_url, member_location
 from limner.images.remote import list_url
 
-NaturalKey: TypeAlias = tuple[tuple[tuple[str | int, ...], ...], str]
-
-# Runs of digits are cut at 300: `int` refuses to read very long ones.
-_DIGITS = re.compile(r"([0-9]{1,300})")
+# Runs of digits are cut at 250, so that their length fits one character.
+_DIGITS = re.compile(r"[0-9]{1,250}")
 _DRIVE = re.compile(r"[A-Za-z]:/")
 _CLUTTER = frozenset({"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db"})
 
@@ -94,17 +92,23 @@ class Source:
         return f"{self.place.rstrip('/')}/{name}"
 
 
-def natural_key(name: str) -> NaturalKey:
+def natural_key(name: str) -> str:
     """A key that sorts names as people do: numbers by value, case aside, folder by folder.
+
+    Text, not a tuple: of a million names the keys of a sort are alive at once.
 
     Example:
         >>> sorted(["b/10.png", "b/2.png", "A/3.png"], key=natural_key)
         ['A/3.png', 'b/2.png', 'b/10.png']
     """
-    parts = (_DIGITS.split(part.casefold()) for part in name.split("/"))
-    # `split` puts text at even places and digits at odd ones, so like is compared with like.
-    keys = tuple(tuple(int(piece) if place % 2 else piece for place, piece in enumerate(part)) for part in parts)
-    return keys, name
+    # A folder's end comes before all that goes on, a number before all text, a shorter number before a longer one.
+    key = _DIGITS.sub(_number_key, name.casefold().replace("/", "\0"))
+    return f"{key}\0\0{name}"
+
+
+def _number_key(digits: re.Match[str]) -> str:
+    value = digits[0].lstrip("0")
+    return f"\1{chr(len(value) + 1)}{value}"
 
 
 def _check_archive(path: Path) -> None:

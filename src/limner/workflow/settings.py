@@ -93,6 +93,7 @@ def prepare_data(config: Config, progress: Progress, *, labels: Mapping[str, Lab
         previous=_previous(data.keep_splits),
         unmatched=data.unmatched,
         unreadable=data.unreadable,
+        extent=data.scan,
         progress=progress,
     )
 

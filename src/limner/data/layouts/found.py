@@ -23,6 +23,8 @@ class Found:
         layout: A name of `LAYOUTS`.
         notes: Choices between several readings, and what was left unread, a sentence each.
         labels: Label maps by target, where the layout knows what its masks mean; others are inspected.
+        apart: Facts of the catalog (such as background and foreground) of which no value may lie on two
+            sides of a split; samples that would join two sides are left out.
     """
 
     catalog: Catalog
@@ -30,6 +32,7 @@ class Found:
     layout: str
     notes: tuple[str, ...]
     labels: Mapping[str, LabelMap] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
 
 
 def choose_ids(count: int, *choices: Callable[[int], str]) -> list[str]:

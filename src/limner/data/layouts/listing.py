@@ -34,6 +34,7 @@ class Listing:
         tables: Names of CSV files.
         others: Number of other files by suffix.
         superpixels: Number of superpixel pictures, which are left out.
+        archives: Names of the zip files, which count among the others.
     """
 
     source: Source
@@ -41,6 +42,7 @@ class Listing:
     tables: list[str]
     others: Counter[str]
     superpixels: int = 0
+    archives: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, place: str | Path) -> Listing:
@@ -54,6 +56,7 @@ class Listing:
         tables: list[str] = []
         others: Counter[str] = Counter()
         superpixels = 0
+        archives: list[str] = []
         for name in source.files():
             suffix = PurePosixPath(name).suffix.lower()
             if _SUPERPIXELS.search(name):
@@ -64,9 +67,11 @@ class Listing:
                 others[suffix or "no suffix"] += 1
                 if suffix in _TABLES:
                     tables.append(name)
+                elif suffix == ".zip":
+                    archives.append(name)
         if not (pictures or others or superpixels):
             raise DataError(f"pictures in '{place}'", "it is empty", "Check the path, or copy the pictures there.")
-        return cls(source, pictures, tables, others, superpixels)
+        return cls(source, pictures, tables, others, superpixels, tuple(archives))
 
     @cached_property
     def folders(self) -> dict[str, Folder]:

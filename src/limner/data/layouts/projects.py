@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from limner.data.layouts.carvana import EXPECTED as CARVANA
 from limner.data.layouts.carvana import find_carvana
+from limner.data.layouts.composites import EXPECTED as COMPOSITES
+from limner.data.layouts.composites import read_composites
 from limner.data.layouts.found import Found
 from limner.data.layouts.isic import EXPECTED as ISIC
 from limner.data.layouts.isic import find_isic
@@ -34,5 +36,6 @@ class ProjectLayout:
 PROJECTS: dict[str, ProjectLayout] = {
     "carvana": ProjectLayout(find_carvana, CARVANA),
     "isic": ProjectLayout(find_isic, ISIC),
+    "composites": ProjectLayout(read_composites, COMPOSITES),
 }
 """Name → layout, in the order in which they are tried."""
