@@ -11,7 +11,7 @@ import sys
 import typer
 
 from limner import _version
-from limner.cli import evaluate, predict, report, sample, show, train
+from limner.cli import evaluate, predict, report, sample, show, traces, train
 
 app = typer.Typer(
     name="limner",
@@ -21,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, evaluate, predict, report, show, sample):
+for verb in (train, evaluate, predict, report, show, traces, sample):
     app.command(verb.NAME)(verb.run)
 
 

@@ -34,6 +34,7 @@ STAGES = {
     "validate": "Validating",
     "evaluate": "Evaluating",
     "predict": "Predicting",
+    "trace": "Reading tracings",
 }
 
 

@@ -1,0 +1,176 @@
+"""One traced picture: the masks of its structures, and everything that is doubtful about them.
+
+Layer: data, above `ink`, `regions` and `contours`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from limner.data.traces.contours import Outline, fill, find_outlines
+from limner.data.traces.ink import ink_cover
+from limner.data.traces.inks import Ink
+from limner.data.traces.regions import Rough, find_ink, rough_regions
+
+Kind: TypeAlias = Literal["no ink", "open", "ink outside", "several regions", "hole"]
+
+# JPEG eats the ends of strokes, so a gap looks longer than it is.
+_EATEN = 4.0
+# Regions smaller than this share of the picture are letters or specks.
+_SMALLEST = 0.001
+_FEWEST = 30.0
+# Ink that outlines nothing: notes are less than this share of their colour, an open outline is more.
+_NOTE, _MOSTLY = 0.08, 0.5
+# Of an outline that other strokes hide in part, this share must be seen; and it may bend this much more
+# than one that goes straight on from end to end, or it follows the wrong stroke.
+_HIDDEN, _SHARP = 0.7, 1.3
+# Gaps up to this are looked for, though not closed, in pixels.
+_SEARCH = 50.0
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Something about one colour of one picture that a person should look at.
+
+    Attributes:
+        kind: What sort.
+        text: A sentence.
+        unfilled: There is no mask because of it.
+        at: Where, as `(row, column)`; None if nowhere in particular.
+    """
+
+    kind: Kind
+    text: str
+    unfilled: bool = False
+    at: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What one colour of one picture gave.
+
+    Attributes:
+        mask: The inside of the middle of the stroke; None where it could not be filled.
+        doubts: Possibly none.
+    """
+
+    mask: Bool[np.ndarray, "height width"] | None
+    doubts: tuple[Doubt, ...]
+
+    @property
+    def unfilled(self) -> bool:
+        """Whether there is no mask."""
+        return self.mask is None
+
+
+def read_tracing(
+    traced: UInt8[np.ndarray, "height width 3"],
+    untraced: UInt8[np.ndarray, "height width 3"] | None,
+    inks: Sequence[Ink],
+    *,
+    gap: float = 6.0,
+) -> dict[str, Traced]:
+    """The region that each ink encloses, by the name of the ink.
+
+    A pixel belongs to a region when its centre lies inside the middle of the stroke: half of the
+    stroke's width belongs to the object.
+
+    Args:
+        traced: With ink.
+        untraced: In register; None to go by hue alone.
+        inks: Colours to look for.
+        gap: Gaps up to this many pixels are closed; what is wider stays open and is not filled.
+    """
+    covers = ink_cover(traced, untraced, inks)
+    strokes = [find_ink(cover) for cover in covers]
+    results = {}
+    for number, ink in enumerate(inks):
+        others = [other for other in range(len(inks)) if other != number]
+        hiding = np.maximum.reduce([covers[other] for other in others], initial=0.0)
+        hiding = np.broadcast_to(hiding, strokes[number].shape)
+        bridge = np.logical_or.reduce([strokes[other] for other in others], initial=False)
+        bridge = np.broadcast_to(bridge, strokes[number].shape)
+        results[ink.name] = _read(covers[number], strokes[number], hiding, bridge, gap, ink)
+    return results
+
+
+def _read(
+    cover: Float[np.ndarray, "height width"],
+    stroke: Bool[np.ndarray, "height width"],
+    hiding: Float[np.ndarray, "height width"],
+    bridge: Bool[np.ndarray, "height width"],
+    gap: float,
+    ink: Ink,
+) -> Traced:
+    smallest = max(_FEWEST, _SMALLEST * stroke.size)
+    if stroke.sum() < smallest / 2:
+        return Traced(None, (Doubt("no ink", f"no {ink.name} ink ({ink.structure})", unfilled=True),))
+    # Thin strokes fade; what counts is how they stand out from the noise around them.
+    cover = cover / max(float(np.quantile(cover[stroke], 0.8)), 0.1)
+
+    # Strokes of other colours may hide parts of this one. What they enclose may lie in its region or
+    # beside it: of two readings, the one that bends less is what a hand would draw.
+    def reading(walls: Bool[np.ndarray, "height width"], reach: float, *, foreign: bool = False) -> _Reading:
+        rough = rough_regions(stroke, walls, reach, smallest, foreign=foreign)
+        outlines = find_outlines(rough.regions, cover, hiding, rough.width, smallest)
+        return _Reading(_judge(outlines, rough, gap, ink), outlines)
+
+    nothing = np.zeros_like(stroke)
+    plain = reading(nothing, gap)
+    if not plain.traced.unfilled:
+        return plain.traced
+    # Closed however wide it is open: where that is, and how much the outline bends if it goes straight on.
+    wide = reading(nothing, _SEARCH)
+    hidden = [reading(bridge, gap), reading(bridge, gap, foreign=True)]
+    filled = [
+        one for one in hidden if not one.traced.unfilled and one.seen >= _HIDDEN and one.bend <= _SHARP * wide.bend
+    ]
+    if filled:
+        return min(filled, key=lambda one: one.bend).traced
+    return wide.traced if wide.traced.unfilled else plain.traced
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One way to close the strokes of a colour."""
+
+    traced: Traced
+    outlines: list[Outline]
+
+    @property
+    def bend(self) -> float:
+        """Of all outlines together."""
+        return sum(outline.bend for outline in self.outlines)
+
+    @property
+    def seen(self) -> float:
+        """Of the outline that is hidden most."""
+        return min((outline.seen for outline in self.outlines), default=0.0)
+
+
+def _judge(outlines: list[Outline], rough: Rough, gap: float, ink: Ink) -> Traced:
+    rows, columns = np.nonzero(rough.ink)
+    middle = (float(rows.mean()), float(columns.mean()))
+    open_ones = [outline for outline in outlines if outline.open_length > gap + _EATEN]
+    if open_ones:
+        widest = max(open_ones, key=lambda outline: outline.open_length)
+        text = f"{ink.name} is open for about {widest.open_length:.0f} px ({ink.structure}); up to {gap:g} are closed"
+        return Traced(None, (Doubt("open", text, unfilled=True, at=widest.open_at),))
+    if not outlines or rough.left > _MOSTLY:
+        text = f"{ink.name} encloses nothing, or is open for more than {gap:g} px ({ink.structure})"
+        return Traced(None, (Doubt("open", text, unfilled=True, at=middle),))
+    mask = fill(outlines, (rough.ink.shape[0], rough.ink.shape[1]))
+    doubts = []
+    holes = len(outlines) - len(rough.regions)
+    if len(rough.regions) - holes > 1:
+        text = f"{ink.name} encloses {len(rough.regions)} regions ({ink.structure})"
+        doubts.append(Doubt("several regions", text, at=outlines[-1].open_at))
+    if rough.left > _NOTE:
+        text = f"{rough.left:.0%} of the {ink.name} ink outlines nothing: writing, or a stroke left open"
+        doubts.append(Doubt("ink outside", text))
+    return Traced(mask, tuple(doubts))
