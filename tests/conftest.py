@@ -1,11 +1,18 @@
 """Fixtures for tests that run the whole of Limner."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import limner
+
+# A change is judged by the same examples each time; at home, new ones are tried.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 SMALL = {
     "training.device": "cpu",

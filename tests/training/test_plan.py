@@ -31,9 +31,11 @@ def fingerprint(**changes: object) -> Fingerprint:
     return Fingerprint(**(facts | changes))
 
 
-def plan(*overrides: str, train_count: int = 100, **facts: object) -> Plan:
+def plan(*overrides: str, train_count: int = 100, val_count: int = 20, **facts: object) -> Plan:
     config = load_config(overrides=["device=cpu", *overrides])
-    return make_plan(config, fingerprint(**facts), {"mask": BINARY}, train_count)
+    return make_plan(
+        config, fingerprint(**facts), {"mask": BINARY}, {"train": train_count, "val": val_count, "test": 0}
+    )
 
 
 def test_small_pictures_of_one_size_keep_it() -> None:
@@ -139,7 +141,13 @@ def test_a_plan_of_another_version_is_refused() -> None:
 def test_a_device_that_is_not_there_is_refused() -> None:
     config = Config.model_validate_json('{"training": {"device": "mps"}}')
     with pytest.raises(ConfigError, match="mps"):
-        make_plan(config, fingerprint(), {"mask": BINARY}, 10)
+        make_plan(config, fingerprint(), {"mask": BINARY}, {"train": 10, "val": 2, "test": 2})
+
+
+def test_a_large_validation_split_is_scored_in_part() -> None:
+    assert plan(val_count=60_000).val_samples == 500
+    assert plan(val_count=60).val_samples == 60
+    assert plan("val_samples=5", val_count=60).val_samples == 5
 
 
 def test_a_pretrained_encoder_is_the_default_of_its_model_alone() -> None:

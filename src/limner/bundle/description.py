@@ -131,6 +131,10 @@ class BundleMeta(_Spec):
     post_processing: Annotated[
         list[dict[str, Any]], Field(max_length=0, description="Steps after the threshold; this version knows none.")
     ] = []
+    precision: Annotated[
+        Literal["auto", "bf16", "float32"],
+        Field(description="Arithmetic that was asked for; `auto`: the device's best."),
+    ] = "auto"
     data: DataSpec
     scores: dict[str, Any] = {}
     licence: str = ""

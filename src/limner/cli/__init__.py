@@ -6,7 +6,10 @@ exit code: 0 done, 1 done in part or a bug, 2 something the user can mend, 130 i
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
@@ -21,14 +24,35 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, evaluate, predict, report, show, traces, sample):
-    app.command(verb.NAME)(verb.run)
 
 
-def _print_version(asked: bool) -> None:
+# Typer carries its own copy of click, or uses the package, according to its version.
+_UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
+
+
+def _guarded(run: Callable[..., None]) -> Callable[..., None]:
+    """Show what the user can mend as a block, and leave with the right code."""
+
+    @functools.wraps(run)
+    def verb(*args: Any, **options: Any) -> None:
+        from limner.cli.console import guard
+
+        # Around the verb, not around `app`, which would turn Ctrl-C into exit code 1.
+        with guard(as_json=options["as_json"]):
+            run(*args, **options)
+
+    return verb
+
+
+for module in (train, evaluate, predict, report, show, traces, sample):
+    app.command(module.NAME)(_guarded(module.run))
+
+
+def _print_version(asked: bool) -> bool:
     if asked:
         typer.echo(f"limner {_version.__version__}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()
@@ -42,7 +66,22 @@ def _options(
 
 def main() -> None:
     """Entry point of the `limner` command."""
-    from limner.cli.console import guard
+    if "--json" in sys.argv:
+        sys.exit(_run_for_program())
+    app()
 
-    with guard("--json" in sys.argv):
-        app()
+
+def _run_for_program() -> int | None:
+    """Run the command so that a mistake in its arguments is JSON too, and give its exit code."""
+    from limner.cli.console import guard
+    from limner.errors import ConfigError
+
+    with guard(as_json=True):
+        try:
+            code: int | None = app(standalone_mode=False)
+        except _UsageError as error:
+            place = error.ctx.command_path if error.ctx else "limner"
+            raise ConfigError(
+                f"arguments as `{place} --help` lists them", error.format_message(), "Correct the command."
+            ) from None
+    return code

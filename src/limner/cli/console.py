@@ -15,7 +15,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -40,12 +39,18 @@ STAGES = {
 
 def output() -> Console:
     """Console of results. Made when needed, so that redirection is seen."""
-    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
+    return _console(stderr=False)
 
 
 def messages() -> Console:
     """Console of progress, notes and errors."""
-    return Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False)
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    # Names of files and classes are printed as they are: `[old]` is no markup, `:x:` no emoji.
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, soft_wrap=not stream.isatty(), highlight=False, markup=False, emoji=False)
 
 
 @contextlib.contextmanager
@@ -79,12 +84,14 @@ def _show_error(error: LimnerError, as_json: bool) -> None:
         )
         return
     text = Text()
+    text.append(f"{type(error).__name__}\n", style="bold red")
     for label, value in (("Expected  ", error.expected), ("Found     ", error.found)):
         text.append(label, style="bold").append(f"{value}\n")
     for line in error.details:
         text.append(f"            {line}\n")
     text.append("To do     ", style="bold green").append(error.remedy)
-    messages().print(Panel(text, title=type(error).__name__, title_align="left", border_style="red"))
+    # No frame and no line breaks of ours: paths and commands are there to be copied.
+    messages().print(text, soft_wrap=True)
 
 
 def print_json(values: Any) -> None:

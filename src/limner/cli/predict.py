@@ -29,6 +29,7 @@ def run(
 ) -> None:
     """Predict masks for pictures: same names and sub-folders, at the pictures' own size."""
     from limner.cli.console import EXIT_PARTLY, Stages, messages, output, print_json
+    from limner.errors import shorten
     from limner.workflow import predict
 
     stages = Stages(quiet=as_json)
@@ -46,10 +47,13 @@ def run(
     finally:
         stages.close()
     if as_json:
-        print_json({"written": [str(path) for path in result.written], "failed": dict(result.failed)})
+        written = [str(path) for path in result.written]
+        print_json({"written": written, "failed": dict(result.failed), "skipped": result.skipped})
     else:
-        output().print(f"{len(result.written):,} masks written to {out}")
         for name, problem in result.failed:
-            messages().print(f"[red]failed[/red] {name}\n{problem}")
+            messages().print(f"Failed  {name}\n{problem}")
+        if result.skipped:
+            messages().print(f"Not taken for pictures: {', '.join(shorten(result.skipped))}")
+        output().print(f"{len(result.written):,} mask{'' if len(result.written) == 1 else 's'} written to {out}")
     if result.failed:
         raise typer.Exit(EXIT_PARTLY)

@@ -5,6 +5,7 @@ Layer: cli.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -28,4 +29,4 @@ def run(
     if as_json:
         print_json({"folder": str(path)})
     else:
-        output().print(f"Example '{name}' written to {path}\nTry it:  limner train {path}")
+        output().print(f"Example '{name}' written to {path}\nTry it:  limner train {shlex.quote(str(path))}")

@@ -67,7 +67,7 @@ def _print(result: Converted, out: Path) -> None:
 
     for outcome in result.of("unfinished", "failed"):
         who = f" ({outcome.expert})" if outcome.expert else ""
-        messages().print(f"[red]{outcome.state}[/red] {outcome.picture}{who}: {'; '.join(outcome.notes)}")
+        messages().print(f"{outcome.state} {outcome.picture}{who}: {'; '.join(outcome.notes)}")
     counts = Counter(outcome.state for outcome in result.outcomes)
     doubtful = sum(bool(outcome.notes) for outcome in result.of("used", "second"))
     output().print(f"{counts['used']:,} pictures with masks written to {out / 'images'}")

@@ -5,6 +5,7 @@ Layer: cli.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -100,5 +101,5 @@ def run(
         output().print(f"Model   {result.model}\nReport  {result.report}")
     if result.interrupted:
         if not as_json:
-            output().print(f"Stopped. Go on with:  limner train --resume {result.folder}")
+            output().print(f"Stopped. Go on with:  limner train --resume {shlex.quote(str(result.folder))}")
         raise typer.Exit(EXIT_INTERRUPTED)

@@ -42,7 +42,11 @@ class TrainingView:
         self._plan, self._steps = plan, steps
         if self._quiet:
             return
-        length = f"{_clock(plan.seconds)} minutes" if plan.seconds else f"at most {plan.epochs} epochs"
+        length = (
+            f"{_clock(plan.seconds)} minutes"
+            if plan.seconds
+            else f"at most {plan.epochs} epoch{'s' * (plan.epochs > 1)}"
+        )
         self._console.print(
             f"Training {parameters:,} parameters on {plan.device} ({plan.precision}), {length}, {steps} steps each, "
             f"batches of {plan.batch} at {plan.size[0]}×{plan.size[1]}."

@@ -136,6 +136,17 @@ class Catalog:
         yield from self.facts.items()
 
 
+def spread(indices: npt.NDArray[np.int64], count: int) -> list[int]:
+    """At most `count` of the indices, evenly spread, ascending.
+
+    Example:
+        >>> spread(np.arange(10), 3)
+        [0, 4, 9]
+    """
+    places = np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)
+    return [int(indices[place]) for place in places]
+
+
 def _take(column: list[str], indices: list[int]) -> list[str]:
     return [column[index] for index in indices]
 

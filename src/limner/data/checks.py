@@ -58,7 +58,7 @@ def check_pairing(pairing: Pairing, unmatched: Policy = "stop") -> list[str]:
     raise DataError(
         f"one mask for every image ({pairing.rule})",
         f"{_many(pairing.pairs, 'pair')}, but {' and '.join(counts)}",
-        "Correct the names, or leave these files out with `data.unmatched=skip`."
+        "Correct the names, or leave these files out with `--skip-unmatched` (as a setting, `data.unmatched=skip`)."
         + (" Images without masks can be predicted once a model is trained." if images and not masks else ""),
         details=shorten(lines),
     )
@@ -87,7 +87,7 @@ def check_readable(catalog: Catalog, scans: Sequence[Scanned], unreadable: Polic
         "files that can be read",
         f"{len(problems):,} problems in {_many(left_out, 'sample')}",
         f"{shared.pop() if len(shared) == 1 else 'Replace these files.'} "
-        "Or leave their samples out with `data.unreadable=skip`.",
+        "Or leave their samples out with `--skip-unreadable` (as a setting, `data.unreadable=skip`).",
         details=shorten([f"{problem.found} (expected: {problem.expected})" for problem in problems]),
     )
 

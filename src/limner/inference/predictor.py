@@ -47,7 +47,8 @@ class Predictor:
             trained will do, and is left as it was found.
         meta: The description of a bundle.
         device: `auto` (where the model is), `cpu`, `cuda`, `cuda:1`, `mps`.
-        precision: `auto` (bf16 where the device computes it in hardware), `bf16`, `float32`.
+        precision: `auto` (what the training asked for, else bf16 where the device computes it in
+            hardware), `bf16`, `float32`.
             Probabilities are float32 always.
         batch_size: Pictures or tiles at once; by default as many as keep the device busy.
 
@@ -65,6 +66,7 @@ class Predictor:
         batch_size: int | None = None,
     ) -> None:
         self.meta = meta
+        precision = meta.precision if precision == "auto" else precision
         self.engine: Engine = TorchEngine(model, meta.inputs, device=device, precision=precision)
         self._batch_size = batch_size
         self._most_at_once = batch_size or _MOST_PER_BATCH
@@ -81,8 +83,8 @@ class Predictor:
             ConfigError: See the class.
         """
         chosen = choose_device(device)
-        precision = choose_precision(precision, chosen)
         bundle = load_bundle(path)
+        precision = choose_precision(bundle.meta.precision if precision == "auto" else precision, chosen)
         model = prepare_weights(bundle.model, precision)
         return cls(model, bundle.meta, device=str(chosen), precision=precision, batch_size=batch_size)
 

@@ -5,6 +5,7 @@ Layer: training.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from limner.bundle import BundleMeta, DataSpec, InputSpec, ModelSpec, TargetSpec
 from limner.config import Config
 from limner.data.digests import catalog_digest
 from limner.data.prepare import Prepared
+from limner.errors import ConfigError
 from limner.losses import create_loss
 from limner.models import EncoderUNet, create_model, load_encoder_weights
 from limner.training.module import SegmentationModule
@@ -66,8 +68,12 @@ def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module, s
         data: Samples and what they look like.
         model: Network.
         steps: Steps per epoch.
+
+    Raises:
+        ConfigError: Loss, class weights, optimiser or schedule do not fit the data or each other.
     """
     training = config.training
+    _check_class_weights(training.class_weights, data)
     losses = {
         name: create_loss(plan.losses[name], task=label_map.task, class_weights=training.class_weights)
         for name, label_map in data.label_maps.items()
@@ -103,6 +109,16 @@ def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module, s
     )
 
 
+def _check_class_weights(weights: Sequence[float] | None, data: Prepared) -> None:
+    for name, label_map in data.label_maps.items():
+        if weights is not None and len(weights) != label_map.num_classes:
+            raise ConfigError(
+                f"{label_map.num_classes} training.class_weights, for {', '.join(label_map.names)} of '{name}'",
+                f"{len(weights)}: {weights}",
+                "Give a weight per class in this order.",
+            )
+
+
 def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module) -> BundleMeta:
     """Everything prediction needs besides the weights."""
     fingerprint = data.fingerprint
@@ -128,6 +144,7 @@ def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module) -> 
             )
             for name, label_map in data.label_maps.items()
         },
+        precision=config.training.precision,
         tiling=TilingSpec(size=plan.tile, overlap=_TILE_OVERLAP),
         data=DataSpec(hash=catalog_digest(data.catalog), count=len(data.catalog), splits=data.catalog.split_counts()),
     )

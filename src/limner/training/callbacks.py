@@ -6,12 +6,13 @@ Layer: training. Each callback is small and knows only the module's `TrainingSta
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,7 +22,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from limner.data.catalog import Catalog
+from limner.data.catalog import Catalog, spread
 from limner.data.labels import LabelMap
 from limner.files import output_error, write_text
 from limner.images import write_image
@@ -113,7 +114,7 @@ class Validation(pl.Callback):
         self._catalog = catalog
         self._label_maps = label_maps
         self._previews = previews
-        self._drawn = set(np.linspace(0, len(catalog) - 1, min(count, len(catalog))).astype(int).tolist())
+        self._drawn = set(spread(np.arange(len(catalog)), count))
         self._reporter = reporter
         self.seconds = 0.0
         """How long the last validation took."""
@@ -179,6 +180,13 @@ class Stop(pl.Callback):
             self._previous[number] = signal.signal(number, ask)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._restore()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        # Lightning tears nothing down after an error.
+        self._restore()
+
+    def _restore(self) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
@@ -233,27 +241,40 @@ class Logs(pl.Callback):
             # A run killed between log and checkpoint repeats that epoch; its line must not stand twice.
             lines = self._path.read_text(encoding="utf-8").splitlines()
             write_text(self._path, "".join(f"{line}\n" for line in lines if _epoch_of(line) <= epoch))
-        self._writer = SummaryWriter(self._tensorboard, purge_step=epoch + 1 if epoch else None)
+        with _writing(self._tensorboard):
+            self._writer = SummaryWriter(self._tensorboard, purge_step=epoch + 1 if epoch else None)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         state = _state(pl_module)
         if state.interrupted:
             return
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(state.metrics) + "\n")
-        except OSError as error:
-            raise output_error(self._path, error) from error
+        with _writing(self._path), self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(state.metrics) + "\n")
         assert self._writer is not None
-        for name, value in state.metrics.items():
-            if name not in ("epoch", "step") and value is not None:
-                self._writer.add_scalar(name, value, state.epoch)
-        self._writer.flush()
+        with _writing(self._tensorboard):
+            for name, value in state.metrics.items():
+                if name not in ("epoch", "step") and value is not None:
+                    self._writer.add_scalar(name, value, state.epoch)
+            self._writer.flush()
         self._reporter.epoch(state)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if self._writer is not None:
             self._writer.close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        if self._writer is not None:
+            # It may be the very file that cannot be written; the exception under way says so.
+            with contextlib.suppress(OSError):
+                self._writer.close()
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise output_error(path, error) from error
 
 
 def _state(module: pl.LightningModule) -> TrainingState:

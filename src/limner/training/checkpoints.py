@@ -5,22 +5,43 @@ Layer: training.
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from limner.errors import DataError
 from limner.files import atomic_path
+from limner.training.loader import Batch
 from limner.training.module import SegmentationModule
 from limner.training.state import TrainingState
 
+SAVE_EVERY = 600.0
+"""Seconds after which a long epoch is saved in its middle."""
+
+
+class CheckpointFiles(TorchCheckpointIO):
+    """Writes checkpoints beside where they belong; Lightning's own way fills the system's temporary folder."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
+    ) -> None:
+        # Through memory, because `torch.save` hides that a disk is full behind a RuntimeError.
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        with atomic_path(os.fspath(path)) as temporary, temporary.open("wb") as file:
+            file.write(content.getbuffer())
+
 
 class Checkpoints(pl.Callback):
-    """Saves after every epoch; the best also as the bundle that prediction needs.
+    """Saves after every epoch, and within long ones; the best also as the bundle that prediction needs.
 
     Args:
         folder: The run's `checkpoints/`.
@@ -30,23 +51,36 @@ class Checkpoints(pl.Callback):
     def __init__(self, folder: Path, keep_best: Callable[[], None]) -> None:
         self._folder = folder
         self._keep_best = keep_best
+        self._saved = time.monotonic()
 
     @property
     def last(self) -> Path:
         return self._folder / "last.ckpt"
 
     def save_last(self, trainer: pl.Trainer) -> None:
-        with atomic_path(self.last) as temporary:
-            trainer.save_checkpoint(temporary)
+        trainer.save_checkpoint(self.last)
+        self._saved = time.monotonic()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._saved = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        if time.monotonic() - self._saved >= SAVE_EVERY:
+            self.save_last(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SegmentationModule)
         if pl_module.state.interrupted:
             return
-        self.save_last(trainer)
-        if pl_module.state.best_epoch == pl_module.state.epoch:
-            self._link_best()
+        best = pl_module.state.best_epoch == pl_module.state.epoch
+        if best:
+            # Before the checkpoint, which says that it is kept: a kill between the two repeats the epoch.
             self._keep_best()
+        self.save_last(trainer)
+        if best:
+            self._link_best()
 
     def _link_best(self) -> None:
         # Another name for the same bytes: `last` is replaced, never written into.
@@ -58,13 +92,18 @@ class Checkpoints(pl.Callback):
                 temporary.write_bytes(self.last.read_bytes())
 
 
+def last_checkpoint(run: Path) -> Path:
+    """Where a run keeps the checkpoint it goes on from, whether or not there is one yet."""
+    return run / "checkpoints" / "last.ckpt"
+
+
 def find_checkpoint(run: Path) -> Path:
     """The checkpoint a run goes on from.
 
     Raises:
         DataError: The run has none.
     """
-    path = run / "checkpoints" / "last.ckpt"
+    path = last_checkpoint(run)
     if not path.is_file():
         raise DataError(
             f"a checkpoint at '{path}'",

@@ -14,19 +14,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 
 from limner.bundle import save_bundle
 from limner.config import Config, parse_duration
 from limner.data.cache import default_cache_dir, open_samples
-from limner.data.catalog import Catalog
+from limner.data.catalog import Catalog, spread
 from limner.data.prepare import Prepared
-from limner.errors import ResourceError
+from limner.errors import DataError, ResourceError
 from limner.files import write_text
 from limner.inference.predictor import Predictor
 from limner.training.build import build_meta, build_model, build_module
 from limner.training.callbacks import Clock, Logs, Stop, Validation
-from limner.training.checkpoints import Checkpoints, find_checkpoint, read_state
+from limner.training.checkpoints import CheckpointFiles, Checkpoints, find_checkpoint, read_state
 from limner.training.loader import Batches, EpochOrder
 from limner.training.plan import Plan, make_plan
 from limner.training.progress import Reporter, Silent
@@ -73,15 +74,17 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     train, val = (data.catalog.subset(data.catalog.indices(split)) for split in ("train", "val"))
     checkpoint = find_checkpoint(run) if resume else None
     if resume:
-        plan = _extend(Plan.from_yaml((run / "plan.yaml").read_text(encoding="utf-8")), config)
+        plan = _extend(_read_plan(run / "plan.yaml"), config)
     else:
-        plan = make_plan(config, data.fingerprint, data.label_maps, len(train))
+        plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
     write_text(run / "plan.yaml", plan.to_yaml())
 
     torch.manual_seed(config.training.seed)
     model = build_model(config, plan, data, fresh=not resume)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if checkpoint and (state := read_state(checkpoint)).is_finished(plan.epochs, plan.seconds, plan.patience):
+        # `stopped` is also the name of the setting that ended the training.
+        reporter.note(f"This run has finished, after {state.epoch} epochs. For more, raise training.{state.stopped}.")
         return Fitted(run, state, plan, parameters)
 
     order = EpochOrder(len(train), plan.batch, plan.passes, config.training.seed)
@@ -90,7 +93,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     batches = _open_batches(config, plan, data, train, order, module.state, reporter)
     validation = Validation(
         Predictor(module.best_weights, meta, device=plan.device, precision=plan.precision),
-        val,
+        val.subset(spread(np.arange(len(val)), plan.val_samples)),
         data.label_maps,
         previews=run / "previews",
         count=config.training.previews,
@@ -113,6 +116,18 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     with _quiet_lightning(), _memory_errors(plan):
         _trainer(plan, run, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
     return Fitted(run, module.state, plan, parameters)
+
+
+def check_settings(config: Config, data: Prepared) -> None:
+    """Refuse settings that do not fit the data or the machine, before anything is written.
+
+    Raises:
+        ConfigError: As `fit` would.
+    """
+    plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
+    # Without memory for weights that are thrown away; pretrained ones are read, to know that they fit.
+    with torch.device("cpu" if plan.encoder_weights else "meta"):
+        build_module(config, plan, data, build_model(config, plan, data), steps=1)
 
 
 def _open_batches(
@@ -158,6 +173,7 @@ def _trainer(plan: Plan, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
         precision="bf16-mixed" if plan.precision == "bf16" else "32-true",
         max_epochs=-1,  # `Stop` decides, because a resumed training does not count from zero
         callbacks=callbacks,
+        plugins=[CheckpointFiles()],
         logger=False,
         limit_val_batches=0,
         enable_checkpointing=False,
@@ -165,6 +181,17 @@ def _trainer(plan: Plan, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
         enable_model_summary=False,
         default_root_dir=run,
     )
+
+
+def _read_plan(path: Path) -> Plan:
+    try:
+        return Plan.from_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"the plan of the run at '{path}'",
+            getattr(error, "strerror", None) or "it is not UTF-8 text",
+            "Train anew.",
+        ) from error
 
 
 def _extend(plan: Plan, config: Config) -> Plan:
@@ -189,6 +216,9 @@ def _quiet_lightning() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")
             yield
+    except SystemExit as error:
+        # Lightning answers a second Ctrl-C by leaving the program, even where it is but a library.
+        raise KeyboardInterrupt from error
     finally:
         logger.setLevel(level)
 

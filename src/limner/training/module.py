@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from limner.augment import Augmentation
+from limner.inference.inputs import to_unit_range
 from limner.training.loader import Batch
 from limner.training.optimizers import Schedule
 from limner.training.state import TrainingState
@@ -107,10 +108,7 @@ class SegmentationModule(pl.LightningModule):
     def prepare(self, batch: Batch) -> tuple[Float[Tensor, "batch channels height width"], dict[str, Tensor]]:
         """Scale, augment and normalise a batch on the device, in float32."""
         stored, targets, keys = batch["images"], batch["targets"], batch["keys"]
-        low, high = self._range
-        images = stored.to(torch.float32).sub_(low).div_(high - low)
-        if stored.dtype != torch.uint8:
-            images.clamp_(0, 1)
+        images = to_unit_range(stored, *self._range)
         size = (images.shape[2], images.shape[3])
         draw = self._augmentation.draw(self._seed, int(batch["epoch"]), keys.cpu().numpy(), size)
         images, targets = self._augmentation.apply(images, targets, draw)

@@ -31,6 +31,7 @@ _PUBLISHED_LOSSES = {"improved_unet": "dice"}
 _PIXELS_PER_STEP = {"cpu": 8 * 256**2, "cuda": 16 * 512**2, "mps": 8 * 256**2}
 _STEPS_PER_EPOCH = 50
 _STRIDE = 32
+_VAL_SAMPLES = 500
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Plan:
     lr: float
     ema: float
     augment: dict[str, Any]
+    val_samples: int
+    """Validation samples scored after each epoch."""
     tile: int
     """Pictures with a longer side are predicted in tiles of this size."""
     because: dict[str, str]
@@ -77,12 +80,21 @@ class Plan:
         """Read a plan back.
 
         Raises:
-            ConfigError: A choice is missing or unknown.
+            ConfigError: The text is damaged, or a choice is missing or unknown.
         """
-        choices = yaml.safe_load(text)
+        try:
+            choices = yaml.safe_load(text)
+        except yaml.YAMLError:
+            choices = None
         names = {item.name for item in fields(cls)} - {"because"}
+        if isinstance(choices, dict):
+            # A choice that was cut short is as good as missing.
+            whole = {"value", "because"}
+            choices = {
+                name: entry for name, entry in choices.items() if isinstance(entry, dict) and set(entry) == whole
+            }
         if not isinstance(choices, dict) or set(choices) != names:
-            odd = sorted(set(choices or ()) ^ names) if isinstance(choices, dict) else []
+            odd = sorted(set(choices) ^ names) if isinstance(choices, dict) else []
             raise ConfigError(
                 "a plan of this version of Limner", f"plan.yaml differs in {', '.join(odd) or 'form'}", "Train anew."
             )
@@ -98,19 +110,22 @@ class Plan:
         return Augmentation(**values)
 
 
-def make_plan(config: Config, fingerprint: Fingerprint, label_maps: dict[str, LabelMap], train_count: int) -> Plan:
+def make_plan(
+    config: Config, fingerprint: Fingerprint, label_maps: dict[str, LabelMap], counts: dict[str, int]
+) -> Plan:
     """Decide everything the settings leave open.
 
     Args:
         config: Settings; what they name is taken as it is.
         fingerprint: What the data look like.
         label_maps: What each target's masks mean.
-        train_count: Training samples.
+        counts: Samples per split.
 
     Raises:
         ConfigError: Settings that contradict the machine or each other.
     """
     chosen: dict[str, tuple[Any, str]] = {}
+    train_count, val_count = counts["train"], counts["val"]
     training = config.training
     device = _device(training.device)
     chosen["device"] = device
@@ -127,6 +142,7 @@ def make_plan(config: Config, fingerprint: Fingerprint, label_maps: dict[str, La
     chosen["lr"] = _lr(training.lr, training.optimizer)
     chosen["ema"] = _ema(training.ema)
     chosen["augment"] = _augment(config.augment)
+    chosen["val_samples"] = _val_samples(training.val_samples, val_count)
     chosen["tile"] = (
         max(1024, 2 * max(size)) if device[0] == "cpu" else max(2048, 2 * max(size)),
         "whole pictures up to this size fit in memory; larger ones are predicted in overlapping tiles",
@@ -222,6 +238,14 @@ def _length(config: Config) -> dict[str, tuple[Any, str]]:
         patience = (15, "stops after this many epochs without a better validation score")
     budget = (seconds, "set" if seconds else "no time budget was given")
     return {"epochs": epochs, "seconds": budget, "patience": patience}
+
+
+def _val_samples(asked: int | None, count: int) -> tuple[int, str]:
+    if asked:
+        return min(asked, count), "set"
+    if count <= _VAL_SAMPLES:
+        return count, "all of them"
+    return _VAL_SAMPLES, f"evenly spread over the {count}: enough to tell which epoch is best"
 
 
 def _network(asked: ModelConfig, device: str) -> tuple[tuple[tuple[int, ...], str], tuple[dict[str, Any], str]]:

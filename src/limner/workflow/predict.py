@@ -64,9 +64,9 @@ def load(model: str | Path, *, device: str = "auto") -> Predictor:
         >>> load("runs/nothing.safetensors")
         Traceback (most recent call last):
         ...
-        limner.errors.BundleError: Expected: 'runs/nothing.safetensors' is a bundle
-        Found:    no such file
-        To do:    Give the model.safetensors of a run.
+        limner.errors.BundleError: Expected: a run folder or bundle at 'runs/nothing.safetensors'
+        Found:    nothing is there
+        To do:    Give the folder that limner train made, or its model.safetensors; upper and lower case differ.
 
         With a model, `load("runs/cells").predict("picture.png").mask` holds `height width` class ids.
     """
@@ -77,9 +77,15 @@ def bundle_path(model: str | Path) -> Path:
     """The bundle of a run folder, or the bundle itself.
 
     Raises:
-        BundleError: A folder without a bundle.
+        BundleError: Nothing is there, or a folder without a bundle.
     """
     path = Path(model)
+    if not path.exists():
+        raise BundleError(
+            f"a run folder or bundle at '{path}'",
+            "nothing is there",
+            f"Give the folder that limner train made, or its {BUNDLE_NAME}; upper and lower case differ.",
+        )
     if path.is_dir():
         if not (path / BUNDLE_NAME).is_file():
             raise BundleError(

@@ -36,7 +36,9 @@ def separate_settings(words: Sequence[str]) -> tuple[str | None, list[str]]:
     places = [word for word in words if word not in overrides]
     if len(places) > 1:
         raise ConfigError(
-            "one data set", f"{len(places)}: {', '.join(places)}", "Give one place; settings are written key=value."
+            "one data set",
+            f"{len(places)}: {', '.join(map(repr, places))}",
+            "Give one place, in quotes if there are spaces in it; settings are written key=value.",
         )
     return (places[0] if places else None), overrides
 

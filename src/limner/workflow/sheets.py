@@ -12,10 +12,11 @@ import torch
 
 from limner.config import Config
 from limner.data.cache import open_samples
-from limner.data.catalog import Catalog
+from limner.data.catalog import Catalog, spread
 from limner.data.labels import LabelMap, read_target
 from limner.data.prepare import Prepared
 from limner.images import read_image, resize_image, resize_mask
+from limner.inference.inputs import to_unit_range
 from limner.render import contact_sheet, overlay
 from limner.training.loader import Batches, EpochOrder
 from limner.training.plan import make_plan
@@ -49,7 +50,7 @@ def sample_sheet(catalog: Catalog, label_maps: Mapping[str, LabelMap]) -> bytes:
 def augmented_sheet(data: Prepared, config: Config, *, count: int) -> bytes:
     """PNG with a row per training sample: as training reads it, then three times augmented."""
     train = data.catalog.subset(data.catalog.indices("train"))
-    plan = make_plan(config, data.fingerprint, data.label_maps, len(train))
+    plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
     samples = open_samples(
         train,
         data.label_maps,
@@ -66,8 +67,7 @@ def augmented_sheet(data: Prepared, config: Config, *, count: int) -> bytes:
     rows = []
     for key in chosen:
         batch = batches.make(0, np.array([key]))
-        low, high = data.fingerprint.low, data.fingerprint.high
-        images = ((batch["images"].float() - low) / (high - low)).clamp(0, 1)
+        images = to_unit_range(batch["images"], data.fingerprint.low, data.fingerprint.high)
         row = [_draw(images, batch["targets"], label_map)]
         for epoch in range(_VARIANTS):
             draw = augmentation.draw(config.training.seed, epoch, np.array([key]), plan.size)
@@ -85,12 +85,6 @@ def legend(label_map: LabelMap) -> list[tuple[str, Color]]:
     """Names and colours of the classes that are drawn."""
     entries = list(zip(label_map.names, label_map.colors, strict=True))
     return entries if label_map.task == "multilabel" else entries[1:]
-
-
-def spread(indices: np.ndarray, count: int) -> list[int]:
-    """At most `count` of the indices, evenly spread."""
-    places = np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)
-    return [int(indices[place]) for place in places]
 
 
 def _first_input(catalog: Catalog, index: int) -> str:

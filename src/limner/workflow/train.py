@@ -5,6 +5,7 @@ Layer: workflow.
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ from limner.config import Config
 from limner.errors import ConfigError, OutputError
 from limner.evaluation.report import write_report
 from limner.files import write_bytes, write_text
-from limner.training.fit import BUNDLE_NAME, Fitted, fit
+from limner.training.checkpoints import last_checkpoint
+from limner.training.fit import BUNDLE_NAME, Fitted, check_settings, fit
 from limner.training.progress import Reporter, Silent
 from limner.training.record import RunRecord, read_data, write_data
 from limner.workflow.evaluate import evaluate_run
@@ -113,6 +115,7 @@ def train(
         chosen = read_settings(config, overrides, settings, data=data)
         folder = _new_folder(out, chosen)
         prepared = prepare_data(chosen, reporter.stage)
+        check_settings(chosen, prepared)
         write_data(folder, prepared)
         write_bytes(folder / "samples.png", sample_sheet(prepared.catalog, prepared.label_maps))
         seconds = time.monotonic() - begin
@@ -134,18 +137,25 @@ def train(
 def _new_folder(out: str | Path | None, config: Config) -> Path:
     if out is not None:
         folder = Path(out)
-        if folder.is_dir() and any(folder.iterdir()):
-            raise OutputError(
-                f"a new run folder at '{folder}'",
-                "it holds files already",
-                f"Choose another --out, or go on with that run: limner train --resume {folder}",
-            )
+        _refuse_what_is_there(folder)
         return folder
     name = Path(config.data.path or config.data.images or "run").stem or "run"
     folder, number = Path("runs") / name, 2
     while folder.exists():
         folder, number = Path("runs") / f"{name}-{number}", number + 1
     return folder
+
+
+def _refuse_what_is_there(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"a new run folder at '{folder}'", "there is a file", "Choose another --out.")
+    if folder.is_dir() and any(folder.iterdir()):
+        resume = f", or go on with that run: limner train --resume {shlex.quote(str(folder))}"
+        raise OutputError(
+            f"a new run folder at '{folder}'",
+            "it holds files already",
+            f"Choose another --out{resume if last_checkpoint(folder).is_file() else ''}",
+        )
 
 
 def _record_training(record: RunRecord, fitted: Fitted) -> None:
@@ -165,6 +175,6 @@ def _record_training(record: RunRecord, fitted: Fitted) -> None:
 def _recording_failure(record: RunRecord) -> Iterator[None]:
     try:
         yield
-    except BaseException:
-        record.update("failed")
+    except BaseException as error:
+        record.update("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
         raise

@@ -1,0 +1,35 @@
+"""Settings: what they are called, what they may be, and where a mistake in them stands.
+
+Layer: above `files`. Imports no torch. Only `training`, `workflow` and `cli` know the config object;
+every other module takes plain arguments.
+
+`None` means that the plan chooses and says why (`plan.yaml`). Settings come from a YAML file, then
+from `section.key=value` overrides, which win. Every key is strict: an unknown one is an error that
+names the nearest, a value of another type is not converted.
+
+    sections   the settings, as checked models
+    loading    files, `key=value` overrides, and errors that name file and line
+    yaml12     how plain words are read
+"""
+
+from limner.config.loading import config_from, load_config, parse_override
+from limner.config.sections import (
+    AugmentConfig,
+    Config,
+    DataConfig,
+    ModelConfig,
+    TrainingConfig,
+    parse_duration,
+)
+
+__all__ = [
+    "AugmentConfig",
+    "Config",
+    "DataConfig",
+    "ModelConfig",
+    "TrainingConfig",
+    "config_from",
+    "load_config",
+    "parse_duration",
+    "parse_override",
+]

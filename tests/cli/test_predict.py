@@ -1,0 +1,153 @@
+"""`limner predict`: what comes out, and what it refuses."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from limner.images import read_image, read_mask
+
+Limner = Callable[..., Any]
+Refused = Callable[..., str]
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def pictures(cells: Path, tmp_path: Path) -> Path:
+    """Three pictures of cells, one of them in a sub-folder."""
+    folder = tmp_path / "neue Bilder (ü)"
+    for number, name in enumerate(("a.png", "b.png", "deep/c.png")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(sorted((cells / "images").iterdir())[number], folder / name)
+    return folder
+
+
+def test_a_folder(limner: Limner, trained: Any, pictures: Path, tmp_path: Path) -> None:
+    result = limner("predict", trained.folder, f"{pictures}/", "-o", tmp_path / "out")
+    assert result.code == 0
+    assert "3 masks written" in result.out
+    assert files(tmp_path / "out") == ["a.png", "b.png", "deep/c.png"]
+    for name in files(tmp_path / "out"):
+        mask = read_mask(str(tmp_path / "out" / name)).array
+        assert mask.shape == read_image(str(pictures / name)).shape[:2]
+        assert set(np.unique(mask).tolist()) <= {0, 1}
+
+
+def test_every_kind_of_place_gives_the_same_masks(
+    limner: Limner, trained: Any, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
+        for name in files(pictures):
+            archive.write(pictures / name, name)
+    monkeypatch.chdir(tmp_path)
+    places: list[list[object]] = [
+        [pictures],
+        [pictures.name],
+        ["pictures.zip"],
+        [f"{pictures.name}/**/*.png"],
+    ]
+    written = []
+    for number, place in enumerate(places):
+        assert limner("predict", trained.model, *place, "-o", f"out{number}").code == 0
+        written.append(
+            {name: (tmp_path / f"out{number}" / name).read_bytes() for name in files(tmp_path / f"out{number}")}
+        )
+    assert len(written[0]) == 3
+    assert all(one == written[0] for one in written)
+
+
+def test_probabilities_and_overlays(limner: Limner, trained: Any, pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert limner("predict", trained.folder, pictures / "a.png", "-o", out, "--probabilities", "--overlay").code == 0
+    assert files(out) == ["a.png", "overlays/a_overlay.png", "probabilities/a.npz"]
+    with np.load(out / "probabilities" / "a.npz") as arrays:
+        probs = arrays["mask"]
+    mask = read_mask(str(out / "a.png")).array
+    # Half precision rounds what is just below the threshold.
+    assert probs[0][mask == 1].min() >= 0.5 >= probs[0][mask == 0].max(initial=0.0)
+
+
+def test_what_is_there_is_not_replaced(limner: Limner, refused: Refused, trained: Any, pictures: Path) -> None:
+    out = pictures.parent / "out"
+    out.mkdir()
+    (out / "b.png").write_bytes(b"precious")
+    message = refused("predict", trained.folder, pictures, "-o", out)
+    assert str(out / "b.png") in message
+    assert "--overwrite" in message
+    assert files(out) == ["b.png"]
+    assert (out / "b.png").read_bytes() == b"precious"
+    assert limner("predict", trained.folder, pictures, "-o", out, "--overwrite").code == 0
+    assert (out / "b.png").read_bytes() != b"precious"
+
+
+def test_pictures_are_never_replaced_by_their_masks(refused: Refused, trained: Any, pictures: Path) -> None:
+    before = (pictures / "a.png").read_bytes()
+    assert "replaced by their masks" in refused("predict", trained.folder, pictures, "-o", pictures, "--overwrite")
+    assert (pictures / "a.png").read_bytes() == before
+
+
+def test_a_broken_picture_among_good_ones(limner: Limner, trained: Any, pictures: Path, tmp_path: Path) -> None:
+    (pictures / "b.png").write_bytes((pictures / "b.png").read_bytes()[:-3000])
+    (pictures / "d.jpg").write_bytes(b"<html>")
+    (pictures / "notes.txt").write_text("not a picture")
+    result = limner("predict", trained.folder, pictures, "-o", tmp_path / "out")
+    assert result.code == 1
+    assert "2 masks written" in result.out
+    assert "Failed  b.png" in result.err
+    assert "Failed  d.jpg" in result.err
+    assert "notes.txt" in result.err
+    assert files(tmp_path / "out") == ["a.png", "deep/c.png"]
+
+    result = limner("predict", trained.folder, pictures, "-o", tmp_path / "again", "--json")
+    assert result.code == 1
+    assert sorted(result.json["failed"]) == ["b.png", "d.jpg"]
+    assert "d.jpg" in result.json["failed"]["d.jpg"]
+    assert result.json["skipped"] == ["notes.txt"]
+    assert [Path(path).name for path in result.json["written"]] == ["a.png", "c.png"]
+
+
+def test_a_picture_of_another_kind(limner: Limner, trained: Any, data: Path, tmp_path: Path) -> None:
+    result = limner("predict", trained.folder, data / "images" / "0.png", "-o", tmp_path / "out")
+    assert result.code == 1
+    assert "3 channels" in result.err
+
+
+@pytest.mark.parametrize("name", ["runs/cells", "cells/model.safetensor"])
+def test_a_model_that_is_not_there(refused: Refused, pictures: Path, tmp_path: Path, name: str) -> None:
+    message = refused("predict", tmp_path / name, pictures, "-o", tmp_path / "out")
+    assert f"'{tmp_path / name}'" in message
+    assert "limner train made" in message
+
+
+def test_a_model_that_is_none(refused: Refused, trained: Any, pictures: Path, tmp_path: Path) -> None:
+    whole = trained.model.read_bytes()
+    contents = {"damaged": whole[:-100], "header": whole[:50], "empty": b"", "text": b"not a model at all"}
+    for name, content in contents.items():
+        (tmp_path / f"{name}.safetensors").write_bytes(content)
+        for verb in (["predict", pictures, "-o", tmp_path / "out"], ["evaluate", pictures]):
+            assert f"{name}.safetensors'" in refused(verb[0], tmp_path / f"{name}.safetensors", *verb[1:])
+    assert f"'{pictures}'" in refused("predict", pictures, trained.folder, "-o", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_pictures_that_are_not_there(refused: Refused, trained: Any, pictures: Path, tmp_path: Path) -> None:
+    for place in (pictures / "e.png", pictures / "nothing", pictures / "*.jpg"):
+        assert str(place) in refused("predict", trained.folder, place, "-o", tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    assert str(tmp_path / "empty") in refused("predict", trained.folder, tmp_path / "empty", "-o", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_output_folder_must_be_named(limner: Limner, trained: Any, pictures: Path) -> None:
+    result = limner("predict", trained.folder, pictures)
+    assert result.code == 2
+    assert "--out" in result.err
