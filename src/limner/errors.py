@@ -15,7 +15,8 @@ Catch `LimnerError` to catch every user-facing failure; anything else that escap
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 
 class LimnerError(Exception):
@@ -91,3 +92,19 @@ def shorten(lines: Sequence[str], most: int = 10) -> list[str]:
     if len(lines) <= most:
         return list(lines)
     return [*lines[:most], f"… and {len(lines) - most:,} more"]
+
+
+def did_you_mean(name: str, choices: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """The beginning of a remedy that names the nearest choice; empty where none is near.
+
+    Args:
+        name: What was given.
+        choices: What there is.
+        cutoff: Likeness, 0–1, below which a choice is not near.
+
+    Example:
+        >>> did_you_mean("focall", ["focal", "dice"])
+        "Did you mean 'focal'? "
+    """
+    near = difflib.get_close_matches(name, list(choices), n=1, cutoff=cutoff)
+    return f"Did you mean '{near[0]}'? " if near else ""

@@ -6,11 +6,10 @@ Layer: augment, above `specification`.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from typing import Any
 
 from limner.augment.specification import Augmentation
-from limner.errors import ConfigError
+from limner.errors import ConfigError, did_you_mean
 
 NO_AUGMENTATION = Augmentation.none()
 
@@ -63,6 +62,5 @@ def create_augmentation(preset: str = "default", **changes: Any) -> Augmentation
 
 
 def _unknown(kind: str, name: str, known: list[str]) -> ConfigError:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    remedy = f"Did you mean '{near[0]}'?" if near else f"Choose one of {', '.join(known)}."
+    remedy = did_you_mean(name, known, cutoff=0.5).rstrip() or f"Choose one of {', '.join(known)}."
     return ConfigError(f"the name of a {kind}", f"'{name}'", remedy)

@@ -26,11 +26,9 @@ EXIT_USER = 2
 EXIT_INTERRUPTED = 130
 
 STAGES = {
-    "find": "Finding samples",
     "scan": "Reading masks",
-    "fingerprint": "Measuring pictures",
+    "measure": "Measuring pictures",
     "cache": "Decoding pictures",
-    "validate": "Validating",
     "evaluate": "Evaluating",
     "predict": "Predicting",
     "trace": "Reading tracings",

@@ -30,6 +30,7 @@ class DataConfig(_Section):
     images: str | None = Field(None, description="Folder of pictures, when it is not inside `path`.")
     masks: str | None = Field(None, description="Folder of masks, when it is not inside `path`.")
     layout: str = Field("auto", description="How samples lie on disk: auto, or a layout's name.")
+    layout_options: dict[str, Any] | None = Field(None, description="Options of a layout that has some.")
     page: Annotated[int, Field(ge=0)] | Literal["all"] | None = Field(
         None, description="Which page of multi-page files: a number from 0, or `all` for one sample each."
     )

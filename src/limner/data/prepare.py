@@ -61,6 +61,7 @@ def prepare(
     place: str | Path | None,
     *,
     layout: str = "auto",
+    layout_options: Mapping[str, Any] | None = None,
     images: str | None = None,
     masks: str | None = None,
     page: int | Literal["all"] | None = None,
@@ -81,6 +82,7 @@ def prepare(
     Args:
         place: Folder, CSV or zip that holds images and masks; None if `images` and `masks` are given.
         layout: How samples lie on disk, or `auto`.
+        layout_options: Options of the layout, where it has any.
         images: Folder of images, when it is not inside `place`.
         masks: Folder of masks, when it is not inside `place`.
         page: Which page of multi-page files.
@@ -100,7 +102,7 @@ def prepare(
         DataError: Whatever `checks` finds, or masks that cannot be understood without being told more.
         ConfigError: Settings that contradict one another.
     """
-    found = find_samples(place, layout=layout, images=images, masks=masks, page=page)
+    found = find_samples(place, layout=layout, images=images, masks=masks, page=page, options=layout_options)
     notes = [*found.notes, *check_pairing(found.pairing, unmatched)]
     check_enough(found.catalog)
     scans = scan(found.catalog, decode=unreadable == "skip", progress=progress)
@@ -110,7 +112,7 @@ def prepare(
     check_sizes(catalog, scans)
     channels, channel_notes = check_channels(catalog, scans)
     dtype = check_dtypes(catalog, scans)
-    label_maps = _label_maps(catalog, scans, labels, class_names, values, ignore_values)
+    label_maps = _label_maps(catalog, scans, {**found.labels, **(labels or {})}, class_names, values, ignore_values)
     _add_facts(catalog, scans)
     if not any(catalog.splits):
         _group_copies(catalog)
@@ -166,7 +168,7 @@ def _readable(catalog: Catalog, scans: Sequence[Scanned]) -> tuple[Catalog, list
 def _label_maps(
     catalog: Catalog,
     scans: Sequence[Scanned],
-    labels: Mapping[str, LabelMap] | None,
+    labels: Mapping[str, LabelMap],
     class_names: Sequence[str] | None,
     values: Sequence[Sequence[Any]] | None,
     ignore_values: Sequence[Any],
@@ -175,7 +177,7 @@ def _label_maps(
     maps = {}
     for number, name in enumerate(catalog.targets):
         tables = target_tables(scans, name)
-        if labels is not None and name in labels:
+        if name in labels:
             maps[name] = labels[name]
             if class_names:
                 maps[name] = _renamed(labels[name], class_names)

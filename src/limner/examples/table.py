@@ -5,11 +5,10 @@ Layer: examples, above the data sets.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 
-from limner.errors import ConfigError, OutputError
+from limner.errors import ConfigError, OutputError, did_you_mean
 from limner.examples.cells import write_cells
 from limner.examples.coins import write_coins
 from limner.examples.tissue import write_tissue
@@ -45,9 +44,7 @@ def write_example(name: str, folder: str | Path, *, count: int | None = None, se
         OutputError: The folder holds something already, or cannot be written.
     """
     if name not in EXAMPLES:
-        near = difflib.get_close_matches(name, EXAMPLES, n=1, cutoff=0.4)
-        choices = f"The examples are {', '.join(EXAMPLES)}."
-        remedy = f"Did you mean '{near[0]}'? {choices}" if near else choices
+        remedy = f"{did_you_mean(name, EXAMPLES, cutoff=0.4)}The examples are {', '.join(EXAMPLES)}."
         raise ConfigError("the name of an example data set", f"'{name}'", remedy)
     if count is not None and count < 1:
         raise ConfigError("at least 1 picture", f"a count of {count}", "Ask for 1 or more, or leave the count out.")

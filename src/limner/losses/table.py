@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import Any
 
-from limner.errors import ConfigError
+from limner.errors import ConfigError, did_you_mean
 from limner.losses.loss import Loss
 from limner.losses.lovasz import Lovasz
 from limner.losses.overlap import Dice, Tversky
@@ -106,7 +105,7 @@ def _parse(name: str) -> dict[str, float]:
             raise ConfigError(
                 "the loss is a known name or a sum such as ce+dice",
                 f"'{term}' in '{name}'",
-                f"{_nearest(term, LOSSES)}Choose from {', '.join(LOSSES)}.",
+                f"{did_you_mean(term, LOSSES)}Choose from {', '.join(LOSSES)}.",
             )
         if term in shares:
             raise ConfigError("a sum has each loss once", f"'{term}' twice in '{name}'", f"Write 2*{term}.")
@@ -141,7 +140,7 @@ def _check_options(names: Sequence[str], task: Task, options: dict[str, Any]) ->
             raise ConfigError(
                 f"options of the loss {'+'.join(names)}",
                 f"the option '{option}'",
-                f"{_nearest(option, choices)}It has {', '.join(choices) or 'no options'}.",
+                f"{did_you_mean(option, choices)}It has {', '.join(choices) or 'no options'}.",
             )
     if "focal" in names and options.get("alpha") is not None:
         _check_focal_alpha(names, task)
@@ -156,11 +155,6 @@ def _check_focal_alpha(names: Sequence[str], task: Task) -> None:
         raise ConfigError(
             "one meaning for alpha", "focal and tversky in one sum, each with its own alpha", "Use class_weights."
         )
-
-
-def _nearest(name: str, choices: Iterable[str]) -> str:
-    near = get_close_matches(name, list(choices), n=1)
-    return f"Did you mean '{near[0]}'? " if near else ""
 
 
 def _check_class_weights(class_weights: Sequence[float] | None, task: Task) -> None:

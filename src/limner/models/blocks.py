@@ -6,14 +6,13 @@ Layer: models. Tensors are `batch channels height width`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from limner.errors import ConfigError
+from limner.errors import ConfigError, did_you_mean
 
 CONVOLUTIONS: dict[int, type[nn.Conv2d | nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
 BATCH_NORMS: dict[int, type[nn.BatchNorm2d | nn.BatchNorm3d]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
@@ -163,11 +162,8 @@ def check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
         ConfigError: It is none of them; the message names the nearest and all.
     """
     if value not in choices:
-        near = get_close_matches(value, choices, n=1)
-        hint = f"Did you mean '{near[0]}'? " if near else ""
-        raise ConfigError(
-            f"{key} is a known choice", f"{key} = '{value}'", f"{hint}Choose one of {', '.join(choices)}."
-        )
+        remedy = f"{did_you_mean(value, choices)}Choose one of {', '.join(choices)}."
+        raise ConfigError(f"{key} is a known choice", f"{key} = '{value}'", remedy)
 
 
 def pad_to_stride(

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from torch import nn
 
-from limner.errors import ConfigError
+from limner.errors import ConfigError, did_you_mean
 from limner.models.blocks import check_choice
 from limner.models.encoder_unet import EncoderUNet
 from limner.models.improved_unet import ImprovedUNet
@@ -63,11 +62,9 @@ def model_settings(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     defaults = {key: value.default for key, value in parameters.items() if key not in ("in_channels", "out_channels")}
     unknown = [key for key in given if key not in defaults]
     if unknown:
-        near = get_close_matches(unknown[0], defaults, n=1)
-        hint = f"Did you mean '{near[0]}'? " if near else ""
         raise ConfigError(
             f"settings that the model '{name}' has",
             f"unknown: {', '.join(unknown)}",
-            f"{hint}It has {', '.join(defaults)}.",
+            f"{did_you_mean(unknown[0], defaults)}It has {', '.join(defaults)}.",
         )
     return defaults | dict(given)

@@ -6,6 +6,7 @@ Layer: training.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,11 +14,14 @@ from torch import nn
 
 from limner.bundle import BundleMeta, DataSpec, InputSpec, ModelSpec, TargetSpec, TilingSpec
 from limner.config import Config
+from limner.data.cache import open_samples
 from limner.data.digests import catalog_digest
 from limner.data.prepare import Prepared
+from limner.data.scan import Progress
 from limner.errors import ConfigError
 from limner.losses import create_loss
 from limner.models import EncoderUNet, create_model, load_encoder_weights
+from limner.training.loader import Batches, EpochOrder
 from limner.training.module import SegmentationModule
 from limner.training.optimizers import create_optimizer, create_schedule
 from limner.training.plan import Plan
@@ -147,4 +151,49 @@ def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module) -> 
         precision=config.training.precision,
         tiling=TilingSpec(size=plan.tile, overlap=_TILE_OVERLAP),
         data=DataSpec(hash=catalog_digest(data.catalog), count=len(data.catalog), splits=data.catalog.split_counts()),
+    )
+
+
+def open_batches(
+    config: Config,
+    plan: Plan,
+    data: Prepared,
+    order: EpochOrder,
+    state: TrainingState,
+    *,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> Batches:
+    """Batches of the training samples, in the catalog's order.
+
+    Args:
+        config: Settings.
+        plan: Choices.
+        data: Samples and what they look like.
+        order: Which samples come when.
+        state: Says which epoch and batch come next.
+        cache_dir: Folder of the cache; None decodes whenever a sample is asked for.
+        progress: Told while the cache is filled.
+
+    Raises:
+        DataError: Files that cannot be decoded.
+    """
+    samples = open_samples(
+        data.catalog.subset(data.catalog.indices("train")),
+        data.label_maps,
+        channels=data.fingerprint.channels,
+        dtype=data.fingerprint.dtype,
+        fit=plan.fit,
+        size=plan.size if plan.fit == "resize" else None,
+        cache_dir=cache_dir,
+        limit_bytes=int(config.data.cache_limit_gb * 1e9),
+        progress=progress,
+    )
+    return Batches(
+        samples,
+        order,
+        state,
+        size=plan.size,
+        foreground=config.training.foreground_crops,
+        main_target=next(iter(data.label_maps)),
     )

@@ -19,16 +19,16 @@ import torch
 
 from limner.bundle import save_bundle
 from limner.config import Config, parse_duration
-from limner.data.cache import default_cache_dir, open_samples
-from limner.data.catalog import Catalog, spread
+from limner.data.cache import default_cache_dir
+from limner.data.catalog import spread
 from limner.data.prepare import Prepared
 from limner.errors import DataError, ResourceError
 from limner.files import write_text
 from limner.inference.predictor import Predictor
-from limner.training.build import build_meta, build_model, build_module
+from limner.training.build import build_meta, build_model, build_module, open_batches
 from limner.training.callbacks import Clock, Logs, Stop, Validation
 from limner.training.checkpoints import CheckpointFiles, Checkpoints, find_checkpoint, read_state
-from limner.training.loader import Batches, EpochOrder
+from limner.training.loader import EpochOrder
 from limner.training.plan import Plan, make_plan
 from limner.training.progress import Reporter, Silent
 from limner.training.state import TrainingState
@@ -71,7 +71,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         OutputError: The run folder cannot be written.
     """
     reporter = reporter or Silent()
-    train, val = (data.catalog.subset(data.catalog.indices(split)) for split in ("train", "val"))
+    val = data.catalog.subset(data.catalog.indices("val"))
     checkpoint = find_checkpoint(run) if resume else None
     if resume:
         plan = _extend(_read_plan(run / "plan.yaml"), config)
@@ -87,10 +87,12 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         reporter.note(f"This run has finished, after {state.epoch} epochs. For more, raise training.{state.stopped}.")
         return Fitted(run, state, plan, parameters)
 
-    order = EpochOrder(len(train), plan.batch, plan.passes, config.training.seed)
+    order = EpochOrder(data.catalog.split_counts()["train"], plan.batch, plan.passes, config.training.seed)
     module = build_module(config, plan, data, model, order.steps)
     meta = build_meta(config, plan, data, model)
-    batches = _open_batches(config, plan, data, train, order, module.state, reporter)
+    batches = open_batches(
+        config, plan, data, order, module.state, cache_dir=_cache_dir(config), progress=reporter.stage
+    )
     validation = Validation(
         Predictor(module.best_weights, meta, device=plan.device, precision=plan.precision),
         val.subset(spread(np.arange(len(val)), plan.val_samples)),
@@ -128,36 +130,6 @@ def check_settings(config: Config, data: Prepared) -> None:
     # Without memory for weights that are thrown away; pretrained ones are read, to know that they fit.
     with torch.device("cpu" if plan.encoder_weights else "meta"):
         build_module(config, plan, data, build_model(config, plan, data), steps=1)
-
-
-def _open_batches(
-    config: Config,
-    plan: Plan,
-    data: Prepared,
-    train: Catalog,
-    order: EpochOrder,
-    state: TrainingState,
-    reporter: Reporter,
-) -> Batches:
-    samples = open_samples(
-        train,
-        data.label_maps,
-        channels=data.fingerprint.channels,
-        dtype=data.fingerprint.dtype,
-        fit=plan.fit,
-        size=plan.size if plan.fit == "resize" else None,
-        cache_dir=_cache_dir(config),
-        limit_bytes=int(config.data.cache_limit_gb * 1e9),
-        progress=reporter.stage,
-    )
-    return Batches(
-        samples,
-        order,
-        state,
-        size=plan.size,
-        foreground=config.training.foreground_crops,
-        main_target=next(iter(data.label_maps)),
-    )
 
 
 def _cache_dir(config: Config) -> Path | None:

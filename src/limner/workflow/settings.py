@@ -69,6 +69,7 @@ def prepare_data(config: Config, progress: Progress) -> Prepared:
     return prepare(
         data.path,
         layout=data.layout,
+        layout_options=data.layout_options,
         images=data.images,
         masks=data.masks,
         page=data.page,

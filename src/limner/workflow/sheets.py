@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 from limner.config import Config
-from limner.data.cache import open_samples
 from limner.data.catalog import Catalog, spread
 from limner.data.labels import LabelMap, read_target
 from limner.data.prepare import Prepared
 from limner.images import read_image, resize_image, resize_mask
 from limner.inference.inputs import to_unit_range
 from limner.render import contact_sheet, overlay
-from limner.training.loader import Batches, EpochOrder
+from limner.training.build import open_batches
+from limner.training.loader import EpochOrder
 from limner.training.plan import make_plan
 from limner.training.state import TrainingState
 from limner.types import Color
@@ -51,16 +51,8 @@ def augmented_sheet(data: Prepared, config: Config, *, count: int) -> bytes:
     """PNG with a row per training sample: as training reads it, then three times augmented."""
     train = data.catalog.subset(data.catalog.indices("train"))
     plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
-    samples = open_samples(
-        train,
-        data.label_maps,
-        channels=data.fingerprint.channels,
-        dtype=data.fingerprint.dtype,
-        fit=plan.fit,
-        size=plan.size if plan.fit == "resize" else None,
-    )
     order = EpochOrder(len(train), batch=1, passes=1, seed=config.training.seed)
-    batches = Batches(samples, order, TrainingState(), size=plan.size, foreground=config.training.foreground_crops)
+    batches = open_batches(config, plan, data, order, TrainingState())
     augmentation = plan.augmentation()
     label_map = next(iter(data.label_maps.values()))
     chosen = spread(np.arange(len(train)), count)

@@ -15,10 +15,11 @@ from limner.data.layouts.halves import Half, found_in_halves
 from limner.data.layouts.listing import Listing, folder_of
 from limner.data.layouts.manifest import find_manifest, find_manifest_in, names_samples
 from limner.data.layouts.pages import choose_page, expand_pages
+from limner.data.layouts.projects import PROJECTS, Options, check_options
 from limner.data.layouts.readings import read_listing
 from limner.errors import ConfigError, DataError
 
-LAYOUTS = ("auto", "pairs", "presplit", "instances", "manifest")
+LAYOUTS = ("auto", "pairs", "presplit", "instances", "manifest", *PROJECTS)
 """Names of layouts; `auto` takes the first that fits."""
 
 _EXPECTED = {
@@ -35,13 +36,14 @@ def find_samples(
     images: str | Path | None = None,
     masks: str | Path | None = None,
     page: int | Literal["all"] | None = None,
+    options: Options | None = None,
 ) -> Found:
     """Find images with their masks.
 
-    Tried in this order: a CSV that is named itself; folders named for images and masks, with train,
-    val and test honoured and one such pair of folders per picture taken as instances; a folder of
-    masks beside images; one folder with both, told apart by name; a CSV among the pictures. Files
-    without a partner are reported in the result's `pairing`, not refused.
+    Tried in this order: a CSV that is named itself; the layouts of published projects; folders named
+    for images and masks, with train, val and test honoured and one such pair of folders per picture
+    taken as instances; a folder of masks beside images; one folder with both, told apart by name; a
+    CSV among the pictures. Files without a partner are reported in the result's `pairing`, not refused.
 
     Args:
         place: Folder, zip, URL or CSV; may be None if `images` and `masks` are given.
@@ -49,10 +51,11 @@ def find_samples(
         images: Folder of images. A relative path is looked for as it stands, then inside `place`.
         masks: Folder of masks, likewise.
         page: Which page of multi-page files, from 0; `all` makes each page a sample.
+        options: Options of the layout, where it has any.
 
     Raises:
         DataError: The place is missing or empty, nothing fits, or nothing pairs.
-        ConfigError: An unknown layout, or only one of `images` and `masks`.
+        ConfigError: An unknown layout or option, or only one of `images` and `masks`.
     """
     if layout not in LAYOUTS:
         raise ConfigError(f"data.layout is one of {', '.join(LAYOUTS)}", f"'{layout}'", "Correct data.layout.")
@@ -61,16 +64,23 @@ def find_samples(
     elif place is None:
         raise ConfigError("a place with pictures and masks", "none was named", "Name a folder, a zip or a CSV file.")
     else:
-        found = _find_in_one(place, layout)
+        found = _find_in_one(place, layout, options or {})
+    if options and found.layout not in PROJECTS:
+        check_options(options, (), found.layout)
     if page == "all":
         return replace(found, catalog=expand_pages(found.catalog))
     return found if page is None else replace(found, catalog=choose_page(found.catalog, page))
 
 
-def _find_in_one(place: str | Path, layout: str) -> Found:
+def _find_in_one(place: str | Path, layout: str, options: Options) -> Found:
     if str(place).lower().endswith(_TABLES):
         return find_manifest(place)
     listing = Listing.open(place)
+    for name, project in PROJECTS.items():
+        if layout in ("auto", name) and (found := project.read(listing, options)) is not None:
+            return found
+    if layout in PROJECTS:
+        raise listing.nothing_fits(PROJECTS[layout].expected)
     found = None if layout == "manifest" else read_listing(listing, layout)
     if found is None and layout in ("auto", "manifest"):
         found = _find_table(listing)

@@ -5,10 +5,11 @@ Layer: data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from limner.data.catalog import Catalog
+from limner.data.labels import LabelMap
 from limner.data.pairing import Pairing
 
 
@@ -19,14 +20,16 @@ class Found:
     Attributes:
         catalog: A sample for each pair; `splits` filled where the data came split.
         pairing: Pairs and leftovers, by names relative to the place.
-        layout: `pairs`, `presplit`, `instances` or `manifest`.
+        layout: A name of `LAYOUTS`.
         notes: Choices between several readings, and what was left unread, a sentence each.
+        labels: Label maps by target, where the layout knows what its masks mean; others are inspected.
     """
 
     catalog: Catalog
     pairing: Pairing
     layout: str
     notes: tuple[str, ...]
+    labels: Mapping[str, LabelMap] = field(default_factory=dict)
 
 
 def choose_ids(count: int, *choices: Callable[[int], str]) -> list[str]:
