@@ -19,6 +19,7 @@ A *location* is a string that names one picture wherever it lies:
     s3://bucket/a.png                         anything fsspec opens
     /data/stack.tif#page=3                    one page (from 0) of a multi-page file
     /data/masks/                              a trailing slash: every picture of a folder together
+    /data/heart/a.png | /data/lv/a.png        binary masks that are the planes of one target
 """
 
 from __future__ import annotations

@@ -12,12 +12,14 @@ from limner.errors import ConfigError, OutputError, did_you_mean
 from limner.examples.cells import write_cells
 from limner.examples.coins import write_coins
 from limner.examples.tissue import write_tissue
+from limner.examples.traced_hearts import write_traced_hearts
 from limner.files import output_error
 
 EXAMPLES: dict[str, Callable[..., None]] = {
     "cells": write_cells,
     "tissue": write_tissue,
     "coins": write_coins,
+    "hearts": write_traced_hearts,
 }
 """Name → function of (folder, count, seed, size), of which all but the folder have defaults;
 `size` is height and width in pixels, 64 or more.

@@ -59,7 +59,7 @@ class TracedHeart:
     masks: dict[str, Bool[np.ndarray, "height width"]]
 
 
-def write_traced_hearts(folder: Path, count: int = 24, seed: int = 0, size: Size = (208, 174)) -> None:
+def write_traced_hearts(folder: Path, count: int = 60, seed: int = 0, size: Size = (208, 174)) -> None:
     """Traced hearts: colour strokes of two experts, with untraced copies; folders as in Traced/SQ and Traced/PI."""
     for number in range(count):
         outlines, image = draw_heart(np.random.default_rng((seed, 5, number)), size)

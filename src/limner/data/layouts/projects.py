@@ -31,7 +31,20 @@ class ProjectLayout:
     expected: str
 
 
-PROJECTS: dict[str, ProjectLayout] = {}
+def _read_traces(listing: Listing, options: Options) -> Found | None:
+    # Imported late: tracings are found by layouts too, and hardly any data set needs their code.
+    from limner.data.layouts.traces import read_traces
+
+    return read_traces(listing, options)
+
+
+PROJECTS: dict[str, ProjectLayout] = {
+    "traces": ProjectLayout(
+        _read_traces,
+        "folders of traced copies and of untraced ones side by side, such as 'Traced/SQ/Traced' and "
+        "'Traced/SQ/Untraced Copies'; or 'images/original' beside a folder of binary masks for each ink",
+    )
+}
 """Name → layout, in the order in which they are tried."""
 
 

@@ -31,6 +31,8 @@ from limner.files import write_bytes, write_text
 from limner.images import natural_key, write_image
 from limner.threads import ordered_map
 
+_COLUMNS = ["picture", "expert", "state", "ink", "structure", "area", "doubts"]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -122,6 +124,14 @@ def convert_traces(
     return Converted(tuple(outcomes), tuple(agreements), tuple(sorted(untouched, key=natural_key)), tuple(paths))
 
 
+def inks_of_table(text: str) -> dict[str, str]:
+    """Ink → structure, in order, of a table that `convert_traces` wrote; nothing of any other."""
+    lines = csv.DictReader(io.StringIO(text))
+    if list(lines.fieldnames or ()) != _COLUMNS:
+        return {}
+    return {line["ink"]: line["structure"] for line in lines}
+
+
 def _by_picture(experts: Sequence[Expert]) -> dict[str, dict[str, Pair]]:
     """Picture → expert → pair, in natural order."""
     grouped: dict[str, dict[str, Pair]] = {}
@@ -171,6 +181,6 @@ def _lines(picture: TracedPicture, tracing: Tracing, outcome: Outcome, inks: Seq
 def _table(lines: Sequence[Sequence[str]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["picture", "expert", "state", "ink", "structure", "area", "doubts"])
+    writer.writerow(_COLUMNS)
     writer.writerows(lines)
     return stream.getvalue()

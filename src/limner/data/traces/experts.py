@@ -7,16 +7,31 @@ Layer: data. Names of folders tell traced copies from originals, as in `Traced/S
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from limner.data.layouts.found import without_suffix
+import numpy as np
+
 from limner.data.pairing import Pairing, match_pairs
+from limner.data.traces.chroma import to_ycc
 from limner.errors import DataError, shorten
-from limner.images import IMAGE_SUFFIXES, Source
+from limner.images import IMAGE_SUFFIXES, Source, read_image
 
-_UNTRACED = ("untraced", "original", "copies", "unmarked")
-_TRACED = ("traced", "tracing", "annotated")
+# In this order, as "untraced" holds "traced", and "copies" may be either.
+_WORDS = {
+    "untraced": "untraced",
+    "original": "untraced",
+    "unmarked": "untraced",
+    "traced": "traced",
+    "tracing": "traced",
+    "annotated": "traced",
+    "copies": "untraced",
+}
+# A few pictures tell whether a folder's have ink on them: strokes are strongly coloured, and thin.
+_LOOKS = 5
+_COLORFUL = 40.0
+_FEWEST, _MOST = 25, 0.25
 
 
 @dataclass(frozen=True)
@@ -102,6 +117,46 @@ def find_experts(traced: str | Path, originals: str | Path | None = None) -> lis
     return [_pair(name, copies, [f for f in plain if f.parent == copies.parent]) for name, copies in _named(marked)]
 
 
+def is_traced_tree(source: Source, names: Sequence[str], *, originals: str | None = None) -> bool:
+    """Whether folders of a place are named for traced copies and their originals, and ink is on the former alone.
+
+    Args:
+        source: The place.
+        names: Its pictures.
+        originals: Where the originals lie, if elsewhere; then the names of the folders do not matter.
+    """
+    kinds = {folder: _kind_of(folder) for folder in {name.rpartition("/")[0] for name in names}}
+    beside = {folder.rpartition("/")[0] for folder, kind in kinds.items() if kind == "untraced"}
+    marked = [folder for folder, kind in kinds.items() if kind == "traced" and folder.rpartition("/")[0] in beside]
+    if originals is not None:
+        return bool(names)
+    plain = [folder for folder, kind in kinds.items() if kind == "untraced"]
+    return bool(marked) and _inked(source, names, marked) and not _inked(source, names, plain)
+
+
+def _inked(source: Source, names: Sequence[str], folders: Sequence[str]) -> bool:
+    """Whether most of a few pictures of these folders have as many strongly coloured pixels as a stroke."""
+    own = [name for name in names if name.rpartition("/")[0] in folders]
+    looked = own[:: max(1, len(own) // _LOOKS)][:_LOOKS]
+    return 2 * sum(_has_ink(source.location(name)) for name in looked) > len(looked)
+
+
+def _has_ink(location: str) -> bool:
+    try:
+        image = read_image(location)
+    except DataError:
+        return False
+    if image.dtype != np.uint8 or image.shape[2] < 3:
+        return False
+    chroma = to_ycc(image[..., :3])[..., 1:]
+    strength = np.linalg.norm(chroma - np.median(chroma.reshape(-1, 2), axis=0), axis=2)
+    return bool(_FEWEST <= int((strength > _COLORFUL).sum()) <= _MOST * strength.size)
+
+
+def _without_suffix(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(""))
+
+
 def _folders(source: Source) -> list[_Folder]:
     grouped: defaultdict[str, list[str]] = defaultdict(list)
     for name in source.files():
@@ -113,13 +168,15 @@ def _folders(source: Source) -> list[_Folder]:
 
 
 def _kind(folder: _Folder) -> str:
+    return _kind_of(folder.path)
+
+
+def _kind_of(path: str) -> str:
     """What the innermost telling name of a folder's path says."""
-    for part in reversed(folder.path.lower().split("/")):
-        # "untraced" holds "traced", so it is looked for first.
-        if any(word in part for word in _UNTRACED):
-            return "untraced"
-        if any(word in part for word in _TRACED):
-            return "traced"
+    for part in reversed(path.lower().split("/")):
+        for word, kind in _WORDS.items():
+            if word in part:
+                return kind
     return ""
 
 
@@ -159,7 +216,7 @@ def _without_originals(marked: list[_Folder]) -> list[Expert]:
     return [
         Expert(
             name,
-            tuple(Pair(without_suffix(relative), copies.location(relative), "") for relative in copies.relative()),
+            tuple(Pair(_without_suffix(relative), copies.location(relative), "") for relative in copies.relative()),
             (),
             "no originals",
         )
@@ -178,7 +235,7 @@ def _pair(expert: str, copies: _Folder, plain: list[_Folder]) -> Expert:
     pairing = match_pairs(list(where), copies.relative())
     _refuse(copies, pairing)
     pairs = tuple(
-        Pair(without_suffix(original), copies.location(copy), where[original].location(original))
+        Pair(_without_suffix(original), copies.location(copy), where[original].location(original))
         for original, copy in pairing.pairs
     )
     return Expert(expert, pairs, tuple(pairing.unmatched_images), pairing.rule)

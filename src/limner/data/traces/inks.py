@@ -78,6 +78,16 @@ def parse_inks(texts: Sequence[str] = DEFAULT_INKS) -> tuple[Ink, ...]:
     return tuple(inks)
 
 
+def is_ink_name(name: str) -> bool:
+    """Whether a folder may hold an ink's masks: a colour of `COLORS`, or six hexadecimal digits.
+
+    Example:
+        >>> is_ink_name("green"), is_ink_name("1060ff"), is_ink_name("masks")
+        (True, True, False)
+    """
+    return name in COLORS or _HEX.fullmatch(f"#{name}") is not None
+
+
 def _parse(text: str) -> Ink:
     name, _, structure = (part.strip() for part in text.partition("="))
     structure = structure or name.removeprefix("#")
