@@ -9,6 +9,7 @@ inside the middle of the stroke, so half of the stroke's width belongs to it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,7 @@ class Outline:
         open_length: The longest stretch without ink of any colour, in pixels.
         open_at: The middle of that stretch.
         seen: Share of its length on ink of its own colour.
+        lifted: Where there is no ink of any colour, per point.
         bend: How sharply it turns: the sum of squared turns per pixel; 2π divided by its radius for a circle.
     """
 
@@ -46,6 +48,7 @@ class Outline:
     open_length: float
     open_at: tuple[float, float]
     seen: float
+    lifted: Bool[np.ndarray, " points"]
     bend: float
 
 
@@ -75,11 +78,11 @@ def find_outlines(
     return found
 
 
-def fill(outlines: list[Outline], size: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
+def fill(outlines: Sequence[Float[np.ndarray, "_ 2"]], size: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
     """The inside of all outlines together; one within another is a hole."""
     mask = np.zeros(size, dtype=bool)
     for outline in outlines:
-        mask ^= fill_outline(outline.points, size)
+        mask ^= fill_outline(outline, size)
     return mask
 
 
@@ -109,10 +112,11 @@ def _judge(
     own, hidden = (_across(points, ink, offsets).sum(axis=1) for ink in (cover, others))
     usual = float(np.median(own[own > 0])) if (own > 0).any() else 1.0
     seen = own > _SUPPORT * usual
-    length, middle = _longest_run(~seen & (hidden <= _SUPPORT * usual))
+    lifted = ~seen & (hidden <= _SUPPORT * usual)
+    length, middle = _longest_run(lifted)
     steps = float(np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1).mean())
     row, column = points[middle].tolist()
-    return Outline(points, length * steps, (row, column), float(seen.mean()), _bend(points))
+    return Outline(points, length * steps, (row, column), float(seen.mean()), lifted, _bend(points))
 
 
 def _bend(points: Float[np.ndarray, "points 2"]) -> float:

@@ -11,6 +11,7 @@ under the ink is filled in from beside the strokes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -32,12 +33,29 @@ _OWN = 1.2
 _FILL = 3.0
 
 
-def ink_cover(
+@dataclass(frozen=True)
+class Separated:
+    """A traced picture taken apart.
+
+    Attributes:
+        covers: Share of each pixel that is covered by each ink, 0 to 1.2 (noise).
+        drawn: The traced picture, lightness and colour.
+        plain: The same without ink; its lightness below the strokes is a guess if there is no original.
+        colors: Lightness and colour of each ink, as they are in this picture.
+    """
+
+    covers: Float[np.ndarray, "inks height width"]
+    drawn: Float[np.ndarray, "height width 3"]
+    plain: Float[np.ndarray, "height width 3"]
+    colors: Float[np.ndarray, "inks 3"]
+
+
+def separate(
     traced: UInt8[np.ndarray, "height width 3"],
     untraced: UInt8[np.ndarray, "height width 3"] | None,
     inks: Sequence[Ink],
-) -> Float[np.ndarray, "inks height width"]:
-    """Share of each pixel that is covered by each ink, 0 to 1.2 (noise).
+) -> Separated:
+    """Tell ink from picture, and inks from one another.
 
     Args:
         traced: With ink.
@@ -62,7 +80,7 @@ def ink_cover(
         told = (contrast * change).sum(axis=2) + _LIGHT_WEIGHT * lighter * difference[..., 0]
         full = (contrast**2).sum(axis=2) + _LIGHT_WEIGHT * lighter**2
         covers.append(np.clip(told * share[..., number] / (full + _DOUBT), 0, 1.2))
-    return np.stack(covers).astype(np.float32)
+    return Separated(np.stack(covers).astype(np.float32), drawn, plain, np.stack(colors).astype(np.float64))
 
 
 def _actual(

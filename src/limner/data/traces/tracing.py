@@ -6,14 +6,15 @@ Layer: data, above `ink`, `regions` and `contours`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from limner.data.traces.contours import Outline, fill, find_outlines
-from limner.data.traces.ink import ink_cover
+from limner.data.traces.fitting import Stroke, fit
+from limner.data.traces.ink import Separated, separate
 from limner.data.traces.inks import Ink
 from limner.data.traces.regions import Rough, find_ink, rough_regions
 
@@ -86,17 +87,36 @@ def read_tracing(
         inks: Colours to look for.
         gap: Gaps up to this many pixels are closed; what is wider stays open and is not filled.
     """
-    covers = ink_cover(traced, untraced, inks)
-    strokes = [find_ink(cover) for cover in covers]
-    results = {}
+    parts = separate(traced, untraced, inks)
+    strokes = [find_ink(cover) for cover in parts.covers]
+    readings = []
     for number, ink in enumerate(inks):
         others = [other for other in range(len(inks)) if other != number]
-        hiding = np.maximum.reduce([covers[other] for other in others], initial=0.0)
+        hiding = np.maximum.reduce([parts.covers[other] for other in others], initial=0.0)
         hiding = np.broadcast_to(hiding, strokes[number].shape)
         bridge = np.logical_or.reduce([strokes[other] for other in others], initial=False)
         bridge = np.broadcast_to(bridge, strokes[number].shape)
-        results[ink.name] = _read(covers[number], strokes[number], hiding, bridge, gap, ink)
-    return results
+        readings.append(_read(parts.covers[number], strokes[number], hiding, bridge, gap, ink))
+    settled = _settle(parts, readings, lightness=untraced is not None)
+    return {ink.name: traced for ink, traced in zip(inks, settled, strict=True)}
+
+
+def _settle(parts: Separated, readings: Sequence[_Reading], *, lightness: bool) -> list[Traced]:
+    """All outlines of all inks together, moved until they explain the picture, and filled."""
+    fitted = [
+        [Stroke(one.points, one.lifted, color.copy(), reading.width) for one in reading.outlines]
+        if not reading.traced.unfilled
+        else []
+        for reading, color in zip(readings, parts.colors, strict=True)
+    ]
+    strokes = [stroke for some in fitted for stroke in some]
+    if strokes:
+        fit(strokes, parts.drawn, parts.plain, lightness=lightness)
+    size = (parts.drawn.shape[0], parts.drawn.shape[1])
+    return [
+        replace(reading.traced, mask=fill([stroke.points for stroke in some], size)) if some else reading.traced
+        for reading, some in zip(readings, fitted, strict=True)
+    ]
 
 
 def _read(
@@ -106,10 +126,10 @@ def _read(
     bridge: Bool[np.ndarray, "height width"],
     gap: float,
     ink: Ink,
-) -> Traced:
+) -> _Reading:
     smallest = max(_FEWEST, _SMALLEST * stroke.size)
     if stroke.sum() < smallest / 2:
-        return Traced(None, (Doubt("no ink", f"no {ink.name} ink ({ink.structure})", unfilled=True),))
+        return _Reading(Traced(None, (Doubt("no ink", f"no {ink.name} ink ({ink.structure})", unfilled=True),)), [])
     # Thin strokes fade; what counts is how they stand out from the noise around them.
     cover = cover / max(float(np.quantile(cover[stroke], 0.8)), 0.1)
 
@@ -118,12 +138,12 @@ def _read(
     def reading(walls: Bool[np.ndarray, "height width"], reach: float, *, foreign: bool = False) -> _Reading:
         rough = rough_regions(stroke, walls, reach, smallest, foreign=foreign)
         outlines = find_outlines(rough.regions, cover, hiding, rough.width, smallest)
-        return _Reading(_judge(outlines, rough, gap, ink), outlines)
+        return _Reading(_judge(outlines, rough, gap, ink), outlines, rough.width)
 
     nothing = np.zeros_like(stroke)
     plain = reading(nothing, gap)
     if not plain.traced.unfilled:
-        return plain.traced
+        return plain
     # Closed however wide it is open: where that is, and how much the outline bends if it goes straight on.
     wide = reading(nothing, _SEARCH)
     hidden = [reading(bridge, gap), reading(bridge, gap, foreign=True)]
@@ -131,8 +151,8 @@ def _read(
         one for one in hidden if not one.traced.unfilled and one.seen >= _HIDDEN and one.bend <= _SHARP * wide.bend
     ]
     if filled:
-        return min(filled, key=lambda one: one.bend).traced
-    return wide.traced if wide.traced.unfilled else plain.traced
+        return min(filled, key=lambda one: one.bend)
+    return wide if wide.traced.unfilled else plain
 
 
 @dataclass(frozen=True)
@@ -141,6 +161,7 @@ class _Reading:
 
     traced: Traced
     outlines: list[Outline]
+    width: float = 0.0
 
     @property
     def bend(self) -> float:
@@ -164,7 +185,7 @@ def _judge(outlines: list[Outline], rough: Rough, gap: float, ink: Ink) -> Trace
     if not outlines or rough.left > _MOSTLY:
         text = f"{ink.name} encloses nothing, or is open for more than {gap:g} px ({ink.structure})"
         return Traced(None, (Doubt("open", text, unfilled=True, at=middle),))
-    mask = fill(outlines, (rough.ink.shape[0], rough.ink.shape[1]))
+    mask = fill([outline.points for outline in outlines], (rough.ink.shape[0], rough.ink.shape[1]))
     doubts = []
     holes = len(outlines) - len(rough.regions)
     if len(rough.regions) - holes > 1:
