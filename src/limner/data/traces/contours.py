@@ -113,7 +113,7 @@ def _judge(
     usual = float(np.median(own[own > 0])) if (own > 0).any() else 1.0
     seen = own > _SUPPORT * usual
     lifted = ~seen & (hidden <= _SUPPORT * usual)
-    length, middle = _longest_run(lifted)
+    length, middle = longest_run(lifted)
     steps = float(np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1).mean())
     row, column = points[middle].tolist()
     return Outline(points, length * steps, (row, column), float(seen.mean()), lifted, _bend(points))
@@ -132,7 +132,7 @@ def _across(points: np.ndarray, cover: np.ndarray, offsets: np.ndarray) -> Float
     return np.asarray(np.maximum(ink - _FLOOR, 0), dtype=np.float64)
 
 
-def _longest_run(values: Bool[np.ndarray, " points"]) -> tuple[int, int]:
+def longest_run(values: Bool[np.ndarray, " points"]) -> tuple[int, int]:
     """Length and middle of the longest run of true values on a ring."""
     if values.all():
         return len(values), 0

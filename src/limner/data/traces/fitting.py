@@ -12,11 +12,11 @@ for even curvature (least square of its change) carries outlines over gaps and h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import sparse, spatial
+from scipy import ndimage, sparse, spatial
 
 from limner.data.traces.outlines import normals, resample, smooth
 
@@ -33,6 +33,11 @@ _ENDS = 1.5
 # Errors beyond this many standard deviations are writing or other strokes.
 _ROBUST = 2.5
 _LEAST_NOISE = 1.0
+# Rounds before which lifted pens are looked for: when outlines are near, and when they have settled.
+_LOOKS = (1, 3, _ROUNDS)
+# The pen was lifted where less than this share of the ink is seen, looked at with this blur in pixels;
+# where less than this share of a stroke is not hidden, nobody knows.
+_DOWN, _ALONG, _HIDDEN = 0.4, 1.0, 0.2
 _LONGEST_STEP = 1.5
 _WIDTHS = (0.6, 12.0)
 _TRIED = (0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 3.6, 4.3, 5.0, 6.0, 7.5, 9.0)
@@ -71,10 +76,15 @@ def fit(
         lightness: Whether `plain` knows the lightness below the ink.
     """
     scene = _Scene(drawn, plain, lightness)
-    for number in range(_ROUNDS):
+    for number in range(_ROUNDS + 1):
         layers = [_Layer.of(stroke, drawn.shape[:2]) for stroke in strokes]
         if number in (0, 2):
             scene.choose_filter(strokes, layers)
+        if number in _LOOKS:
+            for place in range(len(strokes)):
+                layers[place] = scene.look_for_ink(strokes, layers, scene.order(strokes, layers), place)
+        if number == _ROUNDS:
+            break
         order = scene.order(strokes, layers)
         if number in (0, 2):
             for place in range(len(strokes)):
@@ -137,6 +147,28 @@ class _Scene:
             errors[halves] = float(np.abs(error.reshape(-1, 3)[band, 1:]).mean())
         self.halves = min(errors, key=lambda halves: errors[halves])
         self._filters()
+
+    def look_for_ink(
+        self, strokes: Sequence[Stroke], layers: Sequence[_Layer], order: Sequence[int], place: int
+    ) -> _Layer:
+        """Find where the pen of one stroke was lifted; its new layer."""
+        stroke, layer = strokes[place], layers[place]
+        colors = [one.color for one in strokes]
+        down, up = list(layers), list(layers)
+        down[place] = _Layer.of(replace(stroke, lifted=np.zeros_like(stroke.lifted)), self.size)
+        up[place] = replace(layer, cover=np.zeros(self.size))
+        seen = self._residual(colors, self._visible(up, order))
+        wanted = seen - self._residual(colors, self._visible(down, order))
+        told, full = (self._along(layer, wanted * other, len(stroke.points)) for other in (seen, wanted))
+        known = full > _HIDDEN * np.median(full)
+        stroke.lifted = known & (told < _DOWN * full)
+        return _Layer.of(stroke, self.size)
+
+    def _along(self, layer: _Layer, values: np.ndarray, count: int) -> Float[np.ndarray, " points"]:
+        """Values of pixels, summed by the point of the outline they are nearest to."""
+        flat = values[..., self.channels].sum(axis=2).ravel()[layer.pixels]
+        sums = np.bincount(layer.nearest, flat, count)
+        return np.asarray(ndimage.gaussian_filter1d(sums, _ALONG / _STEP, mode="wrap"))
 
     def choose_width(
         self, strokes: Sequence[Stroke], layers: Sequence[_Layer], order: Sequence[int], place: int

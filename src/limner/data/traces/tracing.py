@@ -12,16 +12,18 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from limner.data.traces.contours import Outline, fill, find_outlines
+from limner.data.traces.contours import Outline, fill, find_outlines, longest_run
 from limner.data.traces.fitting import Stroke, fit
 from limner.data.traces.ink import Separated, separate
 from limner.data.traces.inks import Ink
 from limner.data.traces.regions import Rough, find_ink, rough_regions
+from limner.types import Size
 
 Kind: TypeAlias = Literal["no ink", "open", "ink outside", "several regions", "hole"]
 
-# JPEG eats the ends of strokes, so a gap looks longer than it is.
-_EATEN = 4.0
+# JPEG eats the ends of strokes, and wide ones are round, so a gap looks longer than it is until the
+# outline has settled; and a little after that.
+_EATEN, _BLURRED = 4.0, 2.0
 # Regions smaller than this share of the picture are letters or specks.
 _SMALLEST = 0.001
 _FEWEST = 30.0
@@ -97,11 +99,13 @@ def read_tracing(
         bridge = np.logical_or.reduce([strokes[other] for other in others], initial=False)
         bridge = np.broadcast_to(bridge, strokes[number].shape)
         readings.append(_read(parts.covers[number], strokes[number], hiding, bridge, gap, ink))
-    settled = _settle(parts, readings, lightness=untraced is not None)
+    settled = _settle(parts, readings, inks, gap, lightness=untraced is not None)
     return {ink.name: traced for ink, traced in zip(inks, settled, strict=True)}
 
 
-def _settle(parts: Separated, readings: Sequence[_Reading], *, lightness: bool) -> list[Traced]:
+def _settle(
+    parts: Separated, readings: Sequence[_Reading], inks: Sequence[Ink], gap: float, *, lightness: bool
+) -> list[Traced]:
     """All outlines of all inks together, moved until they explain the picture, and filled."""
     fitted = [
         [Stroke(one.points, one.lifted, color.copy(), reading.width) for one in reading.outlines]
@@ -114,9 +118,25 @@ def _settle(parts: Separated, readings: Sequence[_Reading], *, lightness: bool) 
         fit(strokes, parts.drawn, parts.plain, lightness=lightness)
     size = (parts.drawn.shape[0], parts.drawn.shape[1])
     return [
-        replace(reading.traced, mask=fill([stroke.points for stroke in some], size)) if some else reading.traced
-        for reading, some in zip(readings, fitted, strict=True)
+        _fill(ink, reading.traced, some, gap, size) if some else reading.traced
+        for ink, reading, some in zip(inks, readings, fitted, strict=True)
     ]
+
+
+def _fill(ink: Ink, traced: Traced, strokes: Sequence[Stroke], gap: float, size: Size) -> Traced:
+    """Fill the outlines of one ink, unless one is open."""
+    gaps = [(*longest_run(stroke.lifted), stroke.points) for stroke in strokes]
+    count, middle, points = max(gaps, key=lambda found: found[0])
+    length = count * float(np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1).mean())
+    if length > gap + _BLURRED:
+        row, column = points[middle].tolist()
+        return Traced(None, (_open(ink, length, gap, (row, column)),))
+    return replace(traced, mask=fill([stroke.points for stroke in strokes], size))
+
+
+def _open(ink: Ink, length: float, gap: float, at: tuple[float, float]) -> Doubt:
+    text = f"{ink.name} is open for about {length:.0f} px ({ink.structure}); up to {gap:g} are closed"
+    return Doubt("open", text, unfilled=True, at=at)
 
 
 def _read(
@@ -177,11 +197,10 @@ class _Reading:
 def _judge(outlines: list[Outline], rough: Rough, gap: float, ink: Ink) -> Traced:
     rows, columns = np.nonzero(rough.ink)
     middle = (float(rows.mean()), float(columns.mean()))
-    open_ones = [outline for outline in outlines if outline.open_length > gap + _EATEN]
+    open_ones = [outline for outline in outlines if outline.open_length > gap + _EATEN + rough.width]
     if open_ones:
         widest = max(open_ones, key=lambda outline: outline.open_length)
-        text = f"{ink.name} is open for about {widest.open_length:.0f} px ({ink.structure}); up to {gap:g} are closed"
-        return Traced(None, (Doubt("open", text, unfilled=True, at=widest.open_at),))
+        return Traced(None, (_open(ink, widest.open_length, gap, widest.open_at),))
     if not outlines or rough.left > _MOSTLY:
         text = f"{ink.name} encloses nothing, or is open for more than {gap:g} px ({ink.structure})"
         return Traced(None, (Doubt("open", text, unfilled=True, at=middle),))
