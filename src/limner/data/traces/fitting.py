@@ -25,7 +25,7 @@ _STEP = 0.7
 _KNOTS = 3.5
 _ROUNDS = 5
 # Usual change of curvature per pixel of a hand's outline, in 1/px².
-_CHANGE = 0.006
+_CHANGE = 0.009
 # Pixels up to this far beyond a stroke take part: colour is blurred by less.
 _BAND = 2.5
 # An unseen stretch is a lifted pen; its ends are round, and JPEG blurs them by this many pixels.
@@ -87,8 +87,9 @@ def fit(
             break
         order = scene.order(strokes, layers)
         if number in (0, 2):
-            for place in range(len(strokes)):
-                layers[place] = scene.choose_width(strokes, layers, order, place)
+            for place, stroke in enumerate(strokes):
+                tried = _TRIED if number == 0 else [factor * stroke.width for factor in (0.8, 1.0, 1.25)]
+                layers[place] = scene.choose_width(strokes, layers, order, place, tried)
         scene.recolor(strokes, layers, order)
         for place in range(len(strokes)):
             layers[place] = scene.move(strokes, layers, order, place)
@@ -118,9 +119,13 @@ class _Layer:
         away = ((grid - stroke.points[nearest]) * normals(stroke.points)[nearest]).sum(axis=1)
         kept = ~stroke.lifted[nearest]
         pixels = grid[:, 0] * width + grid[:, 1]
-        cover = np.zeros(height * width)
-        cover[pixels] = np.clip(stroke.width / 2 + 0.5 - np.abs(away), 0, 1) * kept
-        return cls(cover.reshape(height, width), pixels, nearest, away, kept)
+        return cls(np.zeros(size), pixels, nearest, away, kept).drawn(stroke.width)
+
+    def drawn(self, width: float) -> _Layer:
+        """The same stroke at another width, not above that it was made for."""
+        cover = np.zeros(self.cover.shape)
+        cover.ravel()[self.pixels] = np.clip(width / 2 + 0.5 - np.abs(self.away), 0, 1) * self.kept
+        return replace(self, cover=cover)
 
 
 class _Scene:
@@ -171,23 +176,25 @@ class _Scene:
         return np.asarray(ndimage.gaussian_filter1d(sums, _ALONG / _STEP, mode="wrap"))
 
     def choose_width(
-        self, strokes: Sequence[Stroke], layers: Sequence[_Layer], order: Sequence[int], place: int
+        self,
+        strokes: Sequence[Stroke],
+        layers: Sequence[_Layer],
+        order: Sequence[int],
+        place: int,
+        widths: Sequence[float],
     ) -> _Layer:
-        """The width of one stroke that explains it best; its new layer."""
-        stroke, best = strokes[place], (np.inf, layers[place])
-        tried = list(layers)
-        stroke.width = max(_TRIED)
-        band = _Layer.of(stroke, self.size).pixels
-        for width in _TRIED:
-            stroke.width = width
-            tried[place] = _Layer.of(stroke, self.size)
-            visible = self._visible(tried, order)
-            error = self._residual(self._colors(strokes, tried, order), visible)
-            off = float((error.reshape(-1, 3)[band][:, self.channels] ** 2).sum())
-            if off < best[0]:
-                best, chosen = (off, tried[place]), width
-        stroke.width = chosen
-        return best[1]
+        """The width of one stroke, of several, that explains it best; its new layer."""
+        stroke, tried = strokes[place], list(layers)
+        stroke.width = max(widths)
+        widest = _Layer.of(stroke, self.size)
+        errors = []
+        for width in widths:
+            tried[place] = widest.drawn(width)
+            colors = self._colors(strokes, tried, order)
+            error = self._residual(colors, self._visible(tried, order)).reshape(-1, 3)[widest.pixels]
+            errors.append(float((error[:, self.channels] ** 2).sum()))
+        stroke.width = widths[int(np.argmin(errors))]
+        return _Layer.of(stroke, self.size)
 
     def order(self, strokes: Sequence[Stroke], layers: Sequence[_Layer]) -> list[int]:
         """Numbers of the strokes from the lowest to the topmost, by the colour where they overlap."""
@@ -300,8 +307,10 @@ class _Scene:
         return colors
 
     def _filters(self) -> None:
-        down, across = (_half(length) if half else sparse.identity(length, format="csr")
-                        for length, half in zip(self.size, self.halves, strict=True))
+        down, across = (
+            _half(length) if half else sparse.identity(length, format="csr")
+            for length, half in zip(self.size, self.halves, strict=True)
+        )
         self.down, self.across = down, across
         self.full = sparse.kron(down, across, format="csr")
         self.none = sparse.identity(self.full.shape[0], format="csr")

@@ -26,8 +26,8 @@ _NO_INK = 0.12
 _SPECK = 6
 # A wider radius must explain this much more of the ink to be worth its bridges.
 _WORTH = 0.06
-# Blur and JPEG shorten each end of a stroke by up to this many pixels.
-_EATEN = 2.5
+# Blur and JPEG shorten each end of a thin stroke by up to this many pixels; how wide gaps are is judged later.
+_EATEN = 5.0
 # A region is a colour's own if this share of its rim is.
 _OWN = 0.5
 

@@ -11,19 +11,21 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
+from scipy import ndimage
 
 from limner.data.traces.contours import Outline, fill, find_outlines, longest_run
 from limner.data.traces.fitting import Stroke, fit
 from limner.data.traces.ink import Separated, separate
 from limner.data.traces.inks import Ink
 from limner.data.traces.regions import Rough, find_ink, rough_regions
-from limner.types import Size
 
 Kind: TypeAlias = Literal["no ink", "open", "ink outside", "several regions", "hole"]
 
-# JPEG eats the ends of strokes, and wide ones are round, so a gap looks longer than it is until the
-# outline has settled; and a little after that.
-_EATEN, _BLURRED = 4.0, 2.0
+# JPEG eats the ends of strokes, above all of thin ones, and wide ones are round: so a gap looks longer
+# than it is, by up to this much before the outline has settled, and by the last after that.
+_EATEN, _THIN, _BLURRED = 4.0, 8.0, 3.0
+# Cover by other inks from which on nobody knows what is below.
+_HIDING = 0.35
 # Regions smaller than this share of the picture are letters or specks.
 _SMALLEST = 0.001
 _FEWEST = 30.0
@@ -116,22 +118,32 @@ def _settle(
     strokes = [stroke for some in fitted for stroke in some]
     if strokes:
         fit(strokes, parts.drawn, parts.plain, lightness=lightness)
-    size = (parts.drawn.shape[0], parts.drawn.shape[1])
     return [
-        _fill(ink, reading.traced, some, gap, size) if some else reading.traced
-        for ink, reading, some in zip(inks, readings, fitted, strict=True)
+        _fill(ink, reading.traced, some, gap, _covered_by_others(parts, number)) if some else reading.traced
+        for number, (ink, reading, some) in enumerate(zip(inks, readings, fitted, strict=True))
     ]
 
 
-def _fill(ink: Ink, traced: Traced, strokes: Sequence[Stroke], gap: float, size: Size) -> Traced:
-    """Fill the outlines of one ink, unless one is open."""
-    gaps = [(*longest_run(stroke.lifted), stroke.points) for stroke in strokes]
-    count, middle, points = max(gaps, key=lambda found: found[0])
-    length = count * float(np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1).mean())
-    if length > gap + _BLURRED:
-        row, column = points[middle].tolist()
-        return Traced(None, (_open(ink, length, gap, (row, column)),))
-    return replace(traced, mask=fill([stroke.points for stroke in strokes], size))
+def _covered_by_others(parts: Separated, number: int) -> Float[np.ndarray, "height width"]:
+    others = [cover for other, cover in enumerate(parts.covers) if other != number]
+    highest = np.maximum.reduce(others, initial=0.0) if others else np.zeros(parts.drawn.shape[:2])
+    return np.asarray(ndimage.maximum_filter(highest, 3), dtype=np.float64)
+
+
+def _fill(
+    ink: Ink, traced: Traced, strokes: Sequence[Stroke], gap: float, hidden: Float[np.ndarray, "height width"]
+) -> Traced:
+    """Fill the outlines of one ink, unless one is open where no other ink hides it."""
+    widest, at = 0.0, (0.0, 0.0)
+    for stroke in strokes:
+        above = ndimage.map_coordinates(hidden, stroke.points.T, order=1, mode="nearest")
+        count, middle = longest_run(stroke.lifted & (above < _HIDING))
+        length = count * float(np.linalg.norm(stroke.points - np.roll(stroke.points, 1, axis=0), axis=1).mean())
+        if length > widest:
+            widest, at = length, (float(stroke.points[middle, 0]), float(stroke.points[middle, 1]))
+    if widest > gap + _BLURRED:
+        return Traced(None, (_open(ink, widest, gap, at),))
+    return replace(traced, mask=fill([stroke.points for stroke in strokes], (hidden.shape[0], hidden.shape[1])))
 
 
 def _open(ink: Ink, length: float, gap: float, at: tuple[float, float]) -> Doubt:
@@ -155,10 +167,12 @@ def _read(
 
     # Strokes of other colours may hide parts of this one. What they enclose may lie in its region or
     # beside it: of two readings, the one that bends less is what a hand would draw.
-    def reading(walls: Bool[np.ndarray, "height width"], reach: float, *, foreign: bool = False) -> _Reading:
+    def reading(
+        walls: Bool[np.ndarray, "height width"], reach: float, *, foreign: bool = False, eaten: float = _EATEN
+    ) -> _Reading:
         rough = rough_regions(stroke, walls, reach, smallest, foreign=foreign)
         outlines = find_outlines(rough.regions, cover, hiding, rough.width, smallest)
-        return _Reading(_judge(outlines, rough, gap, ink), outlines, rough.width)
+        return _Reading(_judge(outlines, rough, gap, ink, eaten), outlines, rough.width)
 
     nothing = np.zeros_like(stroke)
     plain = reading(nothing, gap)
@@ -172,6 +186,9 @@ def _read(
     ]
     if filled:
         return min(filled, key=lambda one: one.bend)
+    broken = reading(nothing, gap, eaten=_THIN + plain.width)
+    if not broken.traced.unfilled:
+        return broken
     return wide if wide.traced.unfilled else plain
 
 
@@ -194,10 +211,10 @@ class _Reading:
         return min((outline.seen for outline in self.outlines), default=0.0)
 
 
-def _judge(outlines: list[Outline], rough: Rough, gap: float, ink: Ink) -> Traced:
+def _judge(outlines: list[Outline], rough: Rough, gap: float, ink: Ink, eaten: float) -> Traced:
     rows, columns = np.nonzero(rough.ink)
     middle = (float(rows.mean()), float(columns.mean()))
-    open_ones = [outline for outline in outlines if outline.open_length > gap + _EATEN + rough.width]
+    open_ones = [outline for outline in outlines if outline.open_length > gap + eaten]
     if open_ones:
         widest = max(open_ones, key=lambda outline: outline.open_length)
         return Traced(None, (_open(ink, widest.open_length, gap, widest.open_at),))
