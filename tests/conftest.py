@@ -1,18 +1,38 @@
 """Fixtures for tests that run the whole of Limner."""
 
+import json
 import os
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 import limner
+from limner.cli import main
 
 # A change is judged by the same examples each time; at home, new ones are tried.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one document on standard output."""
+        return json.loads(self.out)
+
 
 SMALL = {
     "training.device": "cpu",
@@ -56,3 +76,31 @@ def trained(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIMNER_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         return small_train(cells, tmp_path_factory.mktemp("runs") / "cells")
+
+
+@pytest.fixture(name="limner")
+def _command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Runs the command in this process; a traceback fails the test."""
+
+    def run(*words: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["limner", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        return Result(int(end.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def refused(limner: Callable[..., Result]) -> Callable[..., str]:
+    """Runs a command that must end with exit code 2; gives the block that it printed."""
+
+    def run(*words: object) -> str:
+        result = limner(*words)
+        assert (result.code, result.out) == (2, ""), result
+        for label in ("Error\n", "Expected  ", "Found     ", "To do     "):
+            assert label in result.err, result.err
+        return result.err
+
+    return run

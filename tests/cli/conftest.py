@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -15,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from limner.cli import main
 from limner.images import write_image
 
 SETTINGS = {
@@ -32,52 +30,10 @@ SETTINGS = {
 """Settings of a training of a second."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The one document on standard output."""
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def limner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """Runs the command in this process; a traceback fails the test."""
-
-    def run(*words: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["limner", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        return Result(int(end.value.code or 0), captured.out, captured.err)
-
-    return run
-
-
 @pytest.fixture
 def run(trained: Any, tmp_path: Path) -> Path:
     """A finished run of two epochs on the cells, to do anything with."""
     return Path(shutil.copytree(trained.folder, tmp_path / "run"))
-
-
-@pytest.fixture
-def refused(limner: Callable[..., Result]) -> Callable[..., str]:
-    """Runs a command that must end with exit code 2; gives the block that it printed."""
-
-    def run(*words: object) -> str:
-        result = limner(*words)
-        assert (result.code, result.out) == (2, ""), result
-        for label in ("Error\n", "Expected  ", "Found     ", "To do     "):
-            assert label in result.err, result.err
-        return result.err
-
-    return run
 
 
 @pytest.fixture

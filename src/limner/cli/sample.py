@@ -15,7 +15,7 @@ NAME = "sample"
 
 
 def run(
-    name: Annotated[str, typer.Argument(help="Name of the example; a wrong one lists them.")],
+    name: Annotated[str, typer.Argument(help="Name of an example or recipe; a wrong one lists them.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write it to.")],
     count: Annotated[int | None, typer.Option(help="Number of pictures.", show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="Seed of the drawing.")] = 0,
@@ -23,10 +23,14 @@ def run(
 ) -> None:
     """Write an example data set: drawn, seeded, free to use."""
     from limner.cli.console import output, print_json
-    from limner.examples import write_example
+    from limner.config import describe_recipe, recipe_names
+    from limner.examples import EXAMPLES, write_example
 
-    path = write_example(name, folder, count=count, seed=seed)
+    recipe = name if name in recipe_names() else None
+    example = describe_recipe(recipe).example if recipe and name not in EXAMPLES else name
+    path = write_example(example or name, folder, count=count, seed=seed)
     if as_json:
         print_json({"folder": str(path)})
     else:
-        output().print(f"Example '{name}' written to {path}\nTry it:  limner train {shlex.quote(str(path))}")
+        words = ["limner", "train", *(["--recipe", recipe] if recipe else []), str(path)]
+        output().print(f"Example '{name}' written to {path}\nTry it:  {shlex.join(words)}")

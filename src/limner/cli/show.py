@@ -22,6 +22,10 @@ def run(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="PNG file to write.")] = Path("samples.png"),
     count: Annotated[int, typer.Option(min=1, help="Number of samples.")] = 6,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", "-r", help="Published project to repeat (limner recipes).", show_default=False),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="YAML file of settings.", show_default=False)
     ] = None,
@@ -34,7 +38,7 @@ def run(
     place, overrides = separate_settings(data)
     stages = Stages(quiet=as_json)
     try:
-        path = show(place, out=out, count=count, config=config, overrides=overrides, progress=stages)
+        path = show(place, out=out, count=count, recipe=recipe, config=config, overrides=overrides, progress=stages)
     finally:
         stages.close()
     if as_json:

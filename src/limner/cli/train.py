@@ -25,6 +25,10 @@ def run(
     ] = None,
     images: Annotated[str | None, typer.Option(help="Folder of pictures, instead of DATA.", show_default=False)] = None,
     masks: Annotated[str | None, typer.Option(help="Folder of masks, instead of DATA.", show_default=False)] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", "-r", help="Published project to repeat (limner recipes).", show_default=False),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="YAML file of settings.", show_default=False)
     ] = None,
@@ -90,7 +94,14 @@ def run(
     view = TrainingView(quiet=as_json)
     try:
         result = train(
-            place, config=config, out=out, resume=resume, overrides=overrides, settings=settings, reporter=view
+            place,
+            recipe=recipe,
+            config=config,
+            out=out,
+            resume=resume,
+            overrides=overrides,
+            settings=settings,
+            reporter=view,
         )
     finally:
         view.close()

@@ -9,15 +9,18 @@ names the nearest, a value of another type is not converted.
 
     sections   the settings, as checked models
     loading    files, `key=value` overrides, and errors that name file and line
+    recipes    settings of published projects, by name
     yaml12     how plain words are read
 """
 
 from limner.config.loading import config_from, load_config, parse_override
+from limner.config.recipes import describe_recipe, recipe_names, recipe_path
 from limner.config.sections import (
     AugmentConfig,
     Config,
     DataConfig,
     ModelConfig,
+    RecipeConfig,
     TrainingConfig,
     parse_duration,
 )
@@ -27,9 +30,13 @@ __all__ = [
     "Config",
     "DataConfig",
     "ModelConfig",
+    "RecipeConfig",
     "TrainingConfig",
     "config_from",
+    "describe_recipe",
     "load_config",
     "parse_duration",
     "parse_override",
+    "recipe_names",
+    "recipe_path",
 ]

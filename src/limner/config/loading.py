@@ -18,9 +18,16 @@ from limner.config.sections import Config
 from limner.config.yaml12 import parse_yaml
 from limner.errors import ConfigError
 
+_REPLACES = {"data.split": ("val", "test"), "data.val": ("split",), "data.test": ("split",)}
+"""Settings that say the same thing otherwise: whoever gives one does not want the base's other."""
+
 
 def load_config(
-    path: str | Path | None = None, overrides: Sequence[str] = (), settings: Mapping[str, Any] | None = None
+    path: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    *,
+    base: str | Path | None = None,
 ) -> Config:
     """Read a YAML file, apply overrides, and check everything.
 
@@ -29,6 +36,7 @@ def load_config(
         overrides: Such as `training.epochs=5` or, where only one section has the key, `epochs=5`.
             Values are read as YAML.
         settings: The same from Python, as `{"training.epochs": 5}`; they win over `overrides`.
+        base: YAML file, such as a recipe's, whose settings hold where none of the above says otherwise.
 
     Raises:
         ConfigError: With file and line where the mistake stands in a file.
@@ -45,7 +53,22 @@ def load_config(
             raise ConfigError(f"'{keys[0]}' holds settings", f"{section!r} in {path}", "Indent its keys below it.")
         section[keys[1]] = value
         lines[keys] = 0  # it no longer stands in the file
+    if base is not None:
+        values = _merged(_read_yaml(Path(base))[0], values)
     return config_from(values, where=str(path) if path else "", lines=lines)
+
+
+def _merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections of `base`, each with the keys of `values` over its own."""
+    merged = dict(base)
+    for name, section in values.items():
+        below = merged.get(name)
+        if isinstance(below, dict) and isinstance(section, dict):
+            replaced = {key for given in section for key in _REPLACES.get(f"{name}.{given}", ())}
+            merged[name] = {key: value for key, value in below.items() if key not in replaced} | section
+        elif section is not None:
+            merged[name] = section
+    return merged
 
 
 def config_from(

@@ -169,9 +169,19 @@ class AugmentConfig(_Section):
     blur: float | None = Field(None, ge=0, description="Largest sigma of blur in pixels.")
 
 
+class RecipeConfig(_Section):
+    """What a recipe repeats. It changes nothing; a run keeps it to say where its settings come from."""
+
+    title: str = Field("", description="Name of the recipe.")
+    summary: str = Field("", description="What it does, in a line.")
+    example: str | None = Field(None, description="Example data set with the layout of the project.")
+    sources: list[str] = Field([], description="Where the settings were published.")
+
+
 class Config(_Section):
     """All settings of a run, as saved in its `config.yaml`."""
 
+    recipe: RecipeConfig = Field(default_factory=RecipeConfig)
     data: DataConfig = Field(default_factory=DataConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)

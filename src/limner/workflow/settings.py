@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from limner.config import Config, DataConfig, load_config
+from limner.config import Config, DataConfig, load_config, recipe_path
 from limner.data.catalog import Catalog
 from limner.data.prepare import Prepared, prepare
 from limner.data.splits import parse_split
@@ -49,10 +49,12 @@ def read_settings(
     settings: Mapping[str, Any] | None,
     *,
     data: str | Path | None = None,
+    recipe: str | None = None,
 ) -> Config:
-    """Settings of a file, then overrides, then what Python gave; checked."""
+    """Settings of a recipe, then of a file, then overrides, then what Python gave; checked."""
+    base = None if recipe is None else recipe_path(recipe)
     place = {} if data is None else {"data.path": str(data)}
-    return load_config(config, overrides, {**place, **(settings or {})})
+    return load_config(config, overrides, {**place, **(settings or {})}, base=base)
 
 
 def prepare_data(config: Config, progress: Progress) -> Prepared:

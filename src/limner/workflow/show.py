@@ -18,6 +18,7 @@ def show(
     *,
     out: str | Path = "samples.png",
     count: int = 6,
+    recipe: str | None = None,
     config: str | Path | None = None,
     overrides: Sequence[str] = (),
     progress: Progress = no_progress,
@@ -28,6 +29,7 @@ def show(
         data: Folder, .csv or .zip that holds pictures and masks.
         out: PNG file to write.
         count: Number of samples.
+        recipe: Published project whose settings to start from.
         config: YAML file of settings.
         overrides: Settings as text, such as `augment.preset=strong`.
         progress: Told of the progress.
@@ -35,7 +37,7 @@ def show(
     Raises:
         LimnerError: See `limner.errors`.
     """
-    chosen = read_settings(config, overrides, None, data=data)
+    chosen = read_settings(config, overrides, None, data=data, recipe=recipe)
     prepared = prepare_data(chosen, progress)
     write_bytes(out, augmented_sheet(prepared, chosen, count=count))
     return Path(out)

@@ -60,6 +60,7 @@ def train(
     data: str | Path | None = None,
     *,
     out: str | Path | None = None,
+    recipe: str | None = None,
     config: str | Path | None = None,
     resume: str | Path | None = None,
     overrides: Sequence[str] = (),
@@ -71,7 +72,8 @@ def train(
     Args:
         data: Folder, .csv or .zip that holds pictures and masks.
         out: Run folder. Default: `runs/NAME`, with a number where that is taken.
-        config: YAML file of settings.
+        recipe: Published project whose settings to start from; `limner recipes` lists them.
+        config: YAML file of settings; they win over the recipe's.
         resume: Run folder to go on with; `data` and `out` are then left out.
         overrides: Settings as text, such as `training.epochs=5`; they win over `config`.
         settings: Settings by name, such as `{"training.epochs": 5}` or `{"epochs": 5}`; they win over
@@ -102,9 +104,11 @@ def train(
     keep_large_blocks()
     reporter = reporter or Silent()
     if resume is not None:
-        if data is not None or out is not None:
+        if data is not None or out is not None or recipe is not None:
             raise ConfigError(
-                "a run to resume, alone", "data or an output folder besides", "A run knows its data; leave them out."
+                "a run to resume, alone",
+                "data, a recipe or an output folder besides",
+                "A run knows its data and settings; leave them out.",
             )
         folder = Path(resume)
         prepared = read_data(folder)
@@ -112,7 +116,7 @@ def train(
         seconds = 0.0
     else:
         begin = time.monotonic()
-        chosen = read_settings(config, overrides, settings, data=data)
+        chosen = read_settings(config, overrides, settings, data=data, recipe=recipe)
         folder = _new_folder(out, chosen)
         prepared = prepare_data(chosen, reporter.stage)
         check_settings(chosen, prepared)
