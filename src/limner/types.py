@@ -20,6 +20,7 @@ A *location* is a string that names one picture wherever it lies:
     /data/stack.tif#page=3                    one page (from 0) of a multi-page file
     /data/masks.csv#row=a.jpg@1280x1918       one row of a table of run lengths, and the mask's size
     /data/masks/                              a trailing slash: every picture of a folder together
+    /data/heart/a.png | /data/lv/a.png        binary masks that are the planes of one target
 """
 
 from __future__ import annotations

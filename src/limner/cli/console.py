@@ -31,6 +31,7 @@ STAGES = {
     "cache": "Decoding pictures",
     "evaluate": "Evaluating",
     "predict": "Predicting",
+    "trace": "Reading tracings",
     "place": "Placing files",
     "compose": "Composing",
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from limner.data.stored_masks import join_planes, split_planes
 from limner.errors import DataError
 from limner.files import atomic_path
 from limner.types import SPLITS
@@ -174,6 +175,9 @@ def _pop_kind(columns: dict[str, list[str]], prefix: str) -> dict[str, list[str]
 
 
 def _absolute(location: str) -> str:
+    planes = split_planes(location)
+    if len(planes) > 1:
+        return join_planes([_absolute(plane) for plane in planes])
     if not location or "://" in location or location.startswith("/"):
         return location
     # `abspath` drops the trailing slash that means "every picture of this folder together".

@@ -267,7 +267,8 @@ def read_target(location: str, label_map: LabelMap) -> UInt8[np.ndarray, ...] | 
     """Read a mask and turn its values into class ids, or into numbers (see `LabelMap.encode`).
 
     Args:
-        location: A mask file, or with a trailing slash a folder of them, which gives their union.
+        location: A mask file, a folder of them with a trailing slash, which gives their union, or
+            several joined by ` | `, each a plane.
         label_map: The map of this target.
 
     Raises:

@@ -16,6 +16,7 @@ from limner.examples.composites import write_composites
 from limner.examples.lesions import write_lesions
 from limner.examples.spines import write_spines
 from limner.examples.tissue import write_tissue
+from limner.examples.traced_hearts import write_traced_hearts
 from limner.files import output_error
 from limner.types import Size
 
@@ -23,6 +24,7 @@ EXAMPLES: dict[str, Callable[..., None]] = {
     "cells": write_cells,
     "tissue": write_tissue,
     "coins": write_coins,
+    "hearts": write_traced_hearts,
     "cars": write_cars,
     "car_parts": write_car_parts,
     "lesions": write_lesions,

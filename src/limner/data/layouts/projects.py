@@ -33,7 +33,19 @@ class ProjectLayout:
     expected: str
 
 
+def _read_traces(listing: Listing, options: Options) -> Found | None:
+    # Imported late: tracings are found by layouts too, and hardly any data set needs their code.
+    from limner.data.layouts.traces import read_traces
+
+    return read_traces(listing, options)
+
+
 PROJECTS: dict[str, ProjectLayout] = {
+    "traces": ProjectLayout(
+        _read_traces,
+        "folders of traced copies and of untraced ones side by side, such as 'Traced/SQ/Traced' and "
+        "'Traced/SQ/Untraced Copies'; or 'images/original' beside a folder of binary masks for each ink",
+    ),
     "carvana": ProjectLayout(find_carvana, CARVANA),
     "isic": ProjectLayout(find_isic, ISIC),
     "composites": ProjectLayout(read_composites, COMPOSITES),

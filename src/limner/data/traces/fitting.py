@@ -1,0 +1,361 @@
+"""Outlines moved until strokes drawn along them explain the picture: analysis by synthesis.
+
+Layer: data, above `outlines` and `contours`. Pure functions on arrays.
+
+What a picture shows is drawn again: strokes of some width and colour along the outlines, one over the
+other, their colour at half the resolution where JPEG stored it so. Gauss–Newton steps then move each
+outline across itself until the drawing fits. That is free of the bias that the middle of the visible
+ink has where another stroke hides a part of it, and where the picture is darker on one side. A prior
+for even curvature (least square of its change) carries outlines over gaps and hidden stretches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import ndimage, sparse, spatial
+
+from limner.data.traces.outlines import normals, resample, smooth
+
+_STEP = 0.7
+# Distance of the knots of an outline's shift, in pixels.
+_KNOTS = 3.5
+_ROUNDS = 5
+# Usual change of curvature per pixel of a hand's outline, in 1/px².
+_CHANGE = 0.009
+# Pixels up to this far beyond a stroke take part: colour is blurred by less.
+_BAND = 2.5
+# An unseen stretch is a lifted pen; its ends are round, and JPEG blurs them by this many pixels.
+_ENDS = 1.5
+# Errors beyond this many standard deviations are writing or other strokes.
+_ROBUST = 2.5
+_LEAST_NOISE = 1.0
+# Rounds before which lifted pens are looked for: when outlines are near, and when they have settled.
+_LOOKS = (1, 3, _ROUNDS)
+# The pen was lifted where less than this share of the ink is seen, looked at with this blur in pixels;
+# where less than this share of a stroke is not hidden, nobody knows.
+_DOWN, _ALONG, _HIDDEN = 0.4, 1.0, 0.2
+_LONGEST_STEP = 1.5
+_WIDTHS = (0.6, 12.0)
+_TRIED = (0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 3.6, 4.3, 5.0, 6.0, 7.5, 9.0)
+
+
+@dataclass
+class Stroke:
+    """One closed outline and how it is drawn; `fit` changes it.
+
+    Attributes:
+        points: `(row, column)`; the centre of a pixel has whole numbers.
+        lifted: Where the pen was lifted, per point.
+        color: Lightness and two planes of colour, as `to_ycc` gives them.
+        width: In pixels.
+    """
+
+    points: Float[np.ndarray, "points 2"]
+    lifted: Bool[np.ndarray, " points"]
+    color: Float[np.ndarray, " 3"]
+    width: float
+
+
+def fit(
+    strokes: Sequence[Stroke],
+    drawn: Float[np.ndarray, "height width 3"],
+    plain: Float[np.ndarray, "height width 3"],
+    *,
+    lightness: bool,
+) -> None:
+    """Move strokes until they explain a picture.
+
+    Args:
+        strokes: Near the truth, within a pixel or two; changed in place.
+        drawn: The traced picture, lightness and colour.
+        plain: The picture without ink.
+        lightness: Whether `plain` knows the lightness below the ink.
+    """
+    scene = _Scene(drawn, plain, lightness)
+    for number in range(_ROUNDS + 1):
+        layers = [_Layer.of(stroke, drawn.shape[:2]) for stroke in strokes]
+        if number in (0, 2):
+            scene.choose_filter(strokes, layers)
+        if number in _LOOKS:
+            for place in range(len(strokes)):
+                layers[place] = scene.look_for_ink(strokes, layers, scene.order(strokes, layers), place)
+        if number == _ROUNDS:
+            break
+        order = scene.order(strokes, layers)
+        if number in (0, 2):
+            for place, stroke in enumerate(strokes):
+                tried = _TRIED if number == 0 else [factor * stroke.width for factor in (0.8, 1.0, 1.25)]
+                layers[place] = scene.choose_width(strokes, layers, order, place, tried)
+        scene.recolor(strokes, layers, order)
+        for place in range(len(strokes)):
+            layers[place] = scene.move(strokes, layers, order, place)
+
+
+@dataclass
+class _Layer:
+    """One stroke as pixels."""
+
+    cover: Float[np.ndarray, "height width"]
+    pixels: np.ndarray  # flat places near the stroke
+    nearest: np.ndarray  # the outline's point that is nearest to each
+    away: np.ndarray  # signed distance from the outline along its normal
+    kept: np.ndarray  # whether the pen was down there
+
+    @classmethod
+    def of(cls, stroke: Stroke, size: tuple[int, ...]) -> _Layer:
+        height, width = size
+        reach = stroke.width / 2 + 1 + _BAND
+        low = np.maximum(np.floor(stroke.points.min(axis=0) - reach).astype(int), 0)
+        high = np.minimum(np.ceil(stroke.points.max(axis=0) + reach).astype(int) + 1, (height, width))
+        rows, columns = np.mgrid[low[0] : high[0], low[1] : high[1]]
+        grid = np.stack([rows.ravel(), columns.ravel()], axis=1)
+        distance, nearest = spatial.cKDTree(stroke.points).query(grid, distance_upper_bound=reach)
+        near = np.isfinite(distance)
+        grid, nearest = grid[near], nearest[near]
+        away = ((grid - stroke.points[nearest]) * normals(stroke.points)[nearest]).sum(axis=1)
+        kept = ~stroke.lifted[nearest]
+        pixels = grid[:, 0] * width + grid[:, 1]
+        return cls(np.zeros(size), pixels, nearest, away, kept).drawn(stroke.width)
+
+    def drawn(self, width: float) -> _Layer:
+        """The same stroke at another width, not above that it was made for."""
+        cover = np.zeros(self.cover.shape)
+        cover.ravel()[self.pixels] = np.clip(width / 2 + 0.5 - np.abs(self.away), 0, 1) * self.kept
+        return replace(self, cover=cover)
+
+
+class _Scene:
+    """A picture, and what JPEG did to it."""
+
+    def __init__(self, drawn: np.ndarray, plain: np.ndarray, lightness: bool) -> None:
+        self.size = (drawn.shape[0], drawn.shape[1])
+        self.drawn, self.plain = drawn.astype(np.float64), plain.astype(np.float64)
+        self.change = self.drawn - self.plain
+        self.channels = (0, 1, 2) if lightness else (1, 2)
+        self.halves = (False, False)
+        self._filters()
+
+    def choose_filter(self, strokes: Sequence[Stroke], layers: Sequence[_Layer]) -> None:
+        """Whether colour was stored at half the resolution, down and across: what explains it best."""
+        errors = {}
+        for halves in ((False, False), (False, True), (True, True)):
+            self.halves = halves
+            self._filters()
+            order = self.order(strokes, layers)
+            colors = self._colors(strokes, layers, order)
+            error = self._residual(colors, self._visible(layers, order))
+            band = np.unique(np.concatenate([layer.pixels for layer in layers]))
+            errors[halves] = float(np.abs(error.reshape(-1, 3)[band, 1:]).mean())
+        self.halves = min(errors, key=lambda halves: errors[halves])
+        self._filters()
+
+    def look_for_ink(
+        self, strokes: Sequence[Stroke], layers: Sequence[_Layer], order: Sequence[int], place: int
+    ) -> _Layer:
+        """Find where the pen of one stroke was lifted; its new layer."""
+        stroke, layer = strokes[place], layers[place]
+        colors = [one.color for one in strokes]
+        down, up = list(layers), list(layers)
+        down[place] = _Layer.of(replace(stroke, lifted=np.zeros_like(stroke.lifted)), self.size)
+        up[place] = replace(layer, cover=np.zeros(self.size))
+        seen = self._residual(colors, self._visible(up, order))
+        wanted = seen - self._residual(colors, self._visible(down, order))
+        told, full = (self._along(layer, wanted * other, len(stroke.points)) for other in (seen, wanted))
+        known = full > _HIDDEN * np.median(full)
+        stroke.lifted = known & (told < _DOWN * full)
+        return _Layer.of(stroke, self.size)
+
+    def _along(self, layer: _Layer, values: np.ndarray, count: int) -> Float[np.ndarray, " points"]:
+        """Values of pixels, summed by the point of the outline they are nearest to."""
+        flat = values[..., self.channels].sum(axis=2).ravel()[layer.pixels]
+        sums = np.bincount(layer.nearest, flat, count)
+        return np.asarray(ndimage.gaussian_filter1d(sums, _ALONG / _STEP, mode="wrap"))
+
+    def choose_width(
+        self,
+        strokes: Sequence[Stroke],
+        layers: Sequence[_Layer],
+        order: Sequence[int],
+        place: int,
+        widths: Sequence[float],
+    ) -> _Layer:
+        """The width of one stroke, of several, that explains it best; its new layer."""
+        stroke, tried = strokes[place], list(layers)
+        stroke.width = max(widths)
+        widest = _Layer.of(stroke, self.size)
+        errors = []
+        for width in widths:
+            tried[place] = widest.drawn(width)
+            colors = self._colors(strokes, tried, order)
+            error = self._residual(colors, self._visible(tried, order)).reshape(-1, 3)[widest.pixels]
+            errors.append(float((error[:, self.channels] ** 2).sum()))
+        stroke.width = widths[int(np.argmin(errors))]
+        return _Layer.of(stroke, self.size)
+
+    def order(self, strokes: Sequence[Stroke], layers: Sequence[_Layer]) -> list[int]:
+        """Numbers of the strokes from the lowest to the topmost, by the colour where they overlap."""
+        above = np.zeros(len(strokes))
+        for first in range(len(strokes)):
+            for second in range(first + 1, len(strokes)):
+                both = (layers[first].cover > 0.7) & (layers[second].cover > 0.7)
+                if both.any():
+                    off = [
+                        float(np.linalg.norm((self.drawn[both] - strokes[one].color)[:, 1:], axis=1).sum())
+                        for one in (first, second)
+                    ]
+                    above[first if off[0] < off[1] else second] += 1
+        return [int(place) for place in np.argsort(above, kind="stable")]
+
+    def recolor(self, strokes: Sequence[Stroke], layers: Sequence[_Layer], order: Sequence[int]) -> None:
+        for stroke, color in zip(strokes, self._colors(strokes, layers, order), strict=True):
+            stroke.color = color
+
+    def move(self, strokes: Sequence[Stroke], layers: Sequence[_Layer], order: Sequence[int], place: int) -> _Layer:
+        """One step of one stroke; its new layer."""
+        stroke, layer = strokes[place], layers[place]
+        visible = self._visible(layers, order)
+        error = self._residual([one.color for one in strokes], visible).reshape(-1, 3)
+        # How much of this stroke shows through those above it, and what lies below it.
+        shows = np.ones(self.size)
+        for other in order[list(order).index(place) + 1 :]:
+            shows = shows * (1 - layers[other].cover)
+        below = self.plain.copy()
+        for other in order[: list(order).index(place)]:
+            cover = layers[other].cover[..., None]
+            below = below * (1 - cover) + strokes[other].color * cover
+        edge = np.abs(np.abs(layer.away) - stroke.width / 2) < 0.5
+        slope = np.where(edge, np.sign(layer.away), 0.0) * layer.kept
+        wider = np.where(edge, 0.5, 0.0) * layer.kept
+        basis = _basis(len(stroke.points))
+        matrix = np.zeros((basis.shape[1] + 1,) * 2)
+        vector = np.zeros(basis.shape[1] + 1)
+        columns = sparse.hstack(
+            [sparse.diags(slope) @ basis[layer.nearest], sparse.csr_matrix(wider[:, None])], format="csr"
+        )
+        near = layer.pixels[layer.kept]
+        for channel in self.channels:
+            contrast = (stroke.color[channel] - below[..., channel]) * shows
+            design = sparse.diags(contrast.ravel()[layer.pixels]) @ columns
+            blur = self.full if channel else self.none
+            design = (blur[near][:, layer.pixels] @ design).toarray()
+            wrong = error[near, channel]
+            weight = self._weights(wrong, edge[layer.kept])
+            matrix += design.T @ (design * weight[:, None])
+            vector += design.T @ (weight * wrong)
+        bend, offset = _prior(stroke.points, basis)
+        matrix[:-1, :-1] += bend.T @ bend
+        vector[:-1] -= bend.T @ offset
+        matrix[-1, -1] += 10.0
+        matrix += 1e-6 * np.eye(len(vector))
+        step = np.linalg.solve(matrix, vector)
+        shift = np.clip(np.asarray(basis @ step[:-1]), -_LONGEST_STEP, _LONGEST_STEP)
+        stroke.width = float(np.clip(stroke.width + np.clip(step[-1], -0.5, 0.5), *_WIDTHS))
+        moved = stroke.points + shift[:, None] * normals(stroke.points)
+        count = len(moved)
+        stroke.points = resample(moved, _STEP)
+        places = np.arange(len(stroke.points)) * count / len(stroke.points)
+        stroke.lifted = stroke.lifted[np.rint(places).astype(int) % count]
+        return _Layer.of(stroke, self.size)
+
+    def _visible(self, layers: Sequence[_Layer], order: Sequence[int]) -> list[np.ndarray]:
+        visible: list[np.ndarray] = [np.zeros(self.size)] * len(layers)
+        free = np.ones(self.size)
+        for place in reversed(order):
+            visible[place] = layers[place].cover * free
+            free = free * (1 - layers[place].cover)
+        return visible
+
+    def _residual(self, colors: Sequence[np.ndarray], visible: Sequence[np.ndarray]) -> np.ndarray:
+        """Picture less drawing."""
+        change = np.zeros(self.drawn.shape)
+        for color, cover in zip(colors, visible, strict=True):
+            change += cover[..., None] * (color - self.plain)
+        return np.asarray(self.change - self._filtered(change))
+
+    def _weights(self, wrong: np.ndarray, edge: np.ndarray) -> np.ndarray:
+        """One over the noise of each pixel, as the edges of the stroke show it; less for what is far off."""
+        size = np.abs(wrong[edge])
+        noise = float(np.sqrt(np.mean(np.minimum(size, 3 * np.median(size)) ** 2))) if size.size else 0.0
+        noise = max(noise, _LEAST_NOISE)
+        return np.asarray(1 / (1 + (wrong / (_ROBUST * noise)) ** 2) / noise**2)
+
+    def _colors(
+        self, strokes: Sequence[Stroke], layers: Sequence[_Layer], order: Sequence[int]
+    ) -> list[Float[np.ndarray, " 3"]]:
+        """The strokes' colours by least squares, held a little at what they were."""
+        visible = self._visible(layers, order)
+        colors = [stroke.color.copy() for stroke in strokes]
+        band = np.unique(np.concatenate([layer.pixels for layer in layers]))
+        total = sum(visible, np.zeros(self.size))
+        hidden = self._filtered(total[..., None] * self.plain)
+        wanted = (self.drawn - self.plain + hidden).reshape(-1, 3)[band]
+        designs = [
+            np.stack([seen(cover).ravel()[band] for cover in visible], axis=1) for seen in (np.asarray, self._blurred)
+        ]
+        for channel in self.channels:
+            design = designs[channel > 0]
+            before = np.array([color[channel] for color in colors])
+            # As much as a few pixels of full ink: strokes that hardly show keep their colour.
+            square = design.T @ design + 5 * np.eye(len(strokes))
+            found = before + np.linalg.solve(square, design.T @ (wanted[:, channel] - design @ before))
+            for color, value in zip(colors, found, strict=True):
+                color[channel] = value
+        return colors
+
+    def _filters(self) -> None:
+        down, across = (
+            _half(length) if half else sparse.identity(length, format="csr")
+            for length, half in zip(self.size, self.halves, strict=True)
+        )
+        self.down, self.across = down, across
+        self.full = sparse.kron(down, across, format="csr")
+        self.none = sparse.identity(self.full.shape[0], format="csr")
+
+    def _filtered(self, change: np.ndarray) -> np.ndarray:
+        result = change.copy()
+        for channel in (1, 2):
+            result[..., channel] = self._blurred(change[..., channel])
+        return result
+
+    def _blurred(self, plane: Float[np.ndarray, "height width"]) -> np.ndarray:
+        return np.asarray((self.across @ (self.down @ plane).T).T)
+
+
+def _half(length: int) -> sparse.csr_matrix:
+    """Mean of pixels two by two, and linear interpolation back, as the usual JPEG libraries do."""
+    half = (length + 1) // 2
+    pixels = np.arange(length)
+    mean = sparse.csr_matrix((np.full(length, 0.5), (pixels // 2, pixels)), shape=(half, length))
+    mean = sparse.diags(1 / np.asarray(mean.sum(axis=1)).ravel()) @ mean
+    beside = np.clip(pixels // 2 + np.where(pixels % 2, 1, -1), 0, half - 1)
+    back = sparse.csr_matrix((np.full(length, 0.75), (pixels, pixels // 2)), shape=(length, half))
+    back = back + sparse.csr_matrix((np.full(length, 0.25), (pixels, beside)), shape=(length, half))
+    return (back @ mean).tocsr()
+
+
+def _basis(count: int) -> sparse.csr_matrix:
+    """Cubic B-splines on a ring: points × knots."""
+    knots = max(6, round(count * _STEP / _KNOTS))
+    place = np.arange(count) * knots / count
+    first = np.floor(place).astype(int)
+    t = place - first
+    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6
+    columns = (first[:, None] + np.arange(-1, 3)) % knots
+    rows = np.repeat(np.arange(count), 4)
+    return sparse.csr_matrix((weights.ravel(), (rows, columns.ravel())), shape=(count, knots))
+
+
+def _prior(points: np.ndarray, basis: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Change of curvature along the outline: how shifts alter it, and what it is; in usual ones."""
+    even = smooth(points, 1.5 / _STEP)
+    ahead, behind = np.roll(even, -1, axis=0), np.roll(even, 1, axis=0)
+    curvature = ((ahead - 2 * even + behind) / _STEP**2 * normals(even)).sum(axis=1)
+    shifts = basis.toarray()
+    second = (np.roll(shifts, -1, axis=0) - 2 * shifts + np.roll(shifts, 1, axis=0)) / _STEP**2
+    second = second + (curvature**2)[:, None] * shifts
+    scale = np.sqrt(_STEP) / _STEP / _CHANGE
+    return (np.roll(second, -1, axis=0) - second) * scale, (np.roll(curvature, -1) - curvature) * scale
