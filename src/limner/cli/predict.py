@@ -97,7 +97,8 @@ def run(
         if result.skipped:
             messages().print(f"Not taken for pictures: {', '.join(shorten(result.skipped))}")
         if out is not None:
-            output().print(f"{len(result.written):,} mask{'' if len(result.written) == 1 else 's'} written to {out}")
+            kind = "file" if any(path.suffix == ".tif" for path in result.written) else "mask"
+            output().print(f"{len(result.written):,} {kind}{'' if len(result.written) == 1 else 's'} written to {out}")
         if rle is not None:
             count = f"{result.predicted:,} picture{'' if result.predicted == 1 else 's'}"
             output().print(f"Masks of {count} written to {rle}")
