@@ -32,10 +32,14 @@ def write_table(folder: Path) -> None:
     sheet = contact_sheet(
         rows,
         titles=[panel["name"] for panel in cases["cases"][0]["panels"]],
-        captions=[[case["id"], "", f"{case['kind']}: Dice {case['score']:.3f}"] for case in cases["cases"]],
+        captions=[[case["id"], _rank(case), f"score {case['score']:.3f}"] for case in cases["cases"]],
         legend=[(entry["name"], _color(entry["color"])) for entry in cases["legend"]],
     )
     write_bytes(folder / NAME, sheet)
+
+
+def _rank(case: dict[str, Any]) -> str:
+    return f"{case['kind']}: {case['rank']:,} of {case['ranked']:,}"
 
 
 def _color(text: str) -> Color:
