@@ -134,7 +134,7 @@ def test_several_targets_have_folders_of_their_own(place, make_meta, make_unet, 
         stored = read_mask(str(out / "multilabel" / "a" / f"{name}.png")).array
         np.testing.assert_array_equal(stored, prediction.masks["multilabel"][..., index])
     values = read_image(str(out / "regression" / "a.tif"))
-    np.testing.assert_array_equal(values, prediction.values["regression"].transpose(1, 2, 0))
+    np.testing.assert_array_equal(values, prediction.values["regression"][..., None])
 
 
 def test_pictures_that_differ_by_suffix_keep_it(place, predictor, tmp_path) -> None:

@@ -39,4 +39,4 @@ def test_the_only_mask_is_the_mask() -> None:
     assert Prediction({"cells": ids}, {}, {}).mask is ids
     assert Prediction({"other": ids + 1, "mask": ids}, {}, {}).mask is ids
     with pytest.raises(ConfigError, match="none"):
-        _ = Prediction({}, {}, {"depth": np.zeros((1, 2, 2), np.float32)}).mask
+        _ = Prediction({}, {}, {"depth": np.zeros((2, 2), np.float32)}).mask

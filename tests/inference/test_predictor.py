@@ -105,7 +105,7 @@ def test_every_task(make_meta, make_unet, targets) -> None:
     np.testing.assert_array_equal(
         prediction.masks["multilabel"], (prediction.probs["multilabel"] > 0.5).transpose(1, 2, 0)
     )
-    assert prediction.values["regression"].shape == (1, 19, 13)
+    assert prediction.values["regression"].shape == (19, 13)
     with pytest.raises(ConfigError, match="binary, multiclass, multilabel"):
         _ = prediction.mask
 

@@ -33,7 +33,7 @@ def test_larger_errors_are_lighter():
     assert picture[0, 3].tolist() == [128, 128, 128]
 
 
-@pytest.mark.parametrize("height", [24, 32, 240, 1000])
+@pytest.mark.parametrize("height", [32, 240, 1000])
 def test_a_scale_stands_beside_the_picture(height):
     picture = np.zeros((height, 50, 3), np.uint8)
     drawn = with_scale(picture, 0.3, 12.2, "m")
@@ -42,4 +42,4 @@ def test_a_scale_stands_beside_the_picture(height):
     scale = drawn[:, 50:].reshape(-1, 3)
     assert (scale == 255).all(axis=1).any()
     assert np.abs(scale.astype(int) - color_table("viridis")[128]).sum(axis=1).min() < 20
-    assert with_scale(picture[:8], 0.3, 12.2, "m").shape == (8, 50, 3)
+    assert with_scale(picture[:31], 0.3, 12.2, "m").shape == (31, 50, 3)

@@ -14,7 +14,7 @@ NAME = "predict"
 
 
 def run(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the masks.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.")],
     model: Annotated[
         str | None,
         typer.Argument(help="Run folder or .safetensors file; left out if --from names it.", show_default=False),
@@ -38,12 +38,22 @@ def run(
             show_default=False,
         ),
     ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="NAME=PLACE",
+            help="File or folder of one input, for a model of several: once for each, instead of PICTURES. "
+            "Files go together by name; a single file goes with all.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that exist.")] = False,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write class probabilities (.npz).")
     ] = False,
     overlay: Annotated[
-        bool, typer.Option("--overlay", help="Also write pictures with outlines drawn on them.")
+        bool, typer.Option("--overlay", help="Also write pictures with outlines drawn on them, numbers in colour.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -51,18 +61,16 @@ def run(
     """Predict masks for pictures: same names and sub-folders, at the pictures' own size."""
     from limner.cli.console import EXIT_PARTLY, Stages, messages, output, print_json
     from limner.cli.words import split_model
-    from limner.errors import ConfigError, shorten
+    from limner.errors import shorten
     from limner.workflow import predict
 
-    chosen, places = split_model([model, *(pictures or [])], source)
-    places += [images] if images else []
-    if not places:
-        raise ConfigError("pictures to predict", "none were named", "Name files, folders, globs or .zip archives.")
+    chosen, words = split_model([model, *(pictures or [])], source)
+    words += [images] if images else []
     stages = Stages(quiet=as_json)
     try:
         result = predict(
             chosen,
-            places,
+            places(words, inputs or []),
             out,
             overwrite=overwrite,
             probabilities=probabilities,
@@ -84,3 +92,30 @@ def run(
         output().print(f"{len(result.written):,} mask{'' if len(result.written) == 1 else 's'} written to {out}")
     if result.failed:
         raise typer.Exit(EXIT_PARTLY)
+
+
+def places(pictures: list[str], inputs: list[str]) -> list[str] | dict[str, str]:
+    """Where the pictures are: as named, or by input.
+
+    Example:
+        >>> places([], ["background=room.jpg", "composite=photos/"])
+        {'background': 'room.jpg', 'composite': 'photos/'}
+
+    Raises:
+        ConfigError: None or both are named, or an input without its name or twice.
+    """
+    from limner.errors import ConfigError
+
+    if bool(pictures) == bool(inputs):
+        raise ConfigError(
+            "pictures to predict",
+            "both PICTURES and --input" if inputs else "none",
+            "Name files or folders, or for a model of several inputs --input NAME=PLACE for each.",
+        )
+    named = [text.partition("=") for text in inputs]
+    by_name = {name: place for name, _, place in named}
+    if not all(name and place for name, place in by_name.items()) or len(by_name) < len(named):
+        raise ConfigError(
+            "--input NAME=PLACE, once for each input", " ".join(inputs), "Such as --input background=room.jpg."
+        )
+    return by_name or pictures

@@ -13,8 +13,11 @@ _SCORES = ("dice", "iou", "precision", "recall")
 
 
 def print_scores(summary: dict[str, Any]) -> None:
-    """Scores per class, and what became of pictures without the class."""
+    """Scores per class, and what became of pictures without the class; errors of numbers."""
     for target, result in summary["targets"].items():
+        if result["task"] == "regression":
+            _print_errors(target, result, summary)
+            continue
         # Background is nobody's question, and its scores are always high.
         classes = result["classes"] if result["task"] == "multilabel" else result["classes"][1:]
         rows = [
@@ -33,6 +36,30 @@ def print_scores(summary: dict[str, Any]) -> None:
                 )
             if entry["n_missed"]:
                 output().print(f"{entry['name']} missed altogether in {entry['n_missed']:,} pictures")
+
+
+def _print_errors(target: str, result: dict[str, Any], summary: dict[str, Any]) -> None:
+    unit = f" ({result['unit']})" if result["unit"] else ""
+    rows = [
+        [
+            name,
+            *(_number(result[key][error]) for error in ("rmse", "mae")),
+            *(_score(result[key][error]) for error in ("abs_rel", "delta")),
+        ]
+        for name, key in (("mean over pictures", "mean"), ("all pixels together", "pooled"))
+    ]
+    title = f"{target}: {summary['n_images']:,} {summary['split']} pictures".replace("  ", " ")
+    print_table(title, ["", f"RMSE{unit}", f"MAE{unit}", "AbsRel", "δ < 1.25"], rows)
+    if result["n_not_positive"]:
+        output().print(
+            f"{result['n_not_positive']:,} of {result['n_pixels']:,} pixels are 0 or less: left out of AbsRel and δ"
+        )
+    if result["n_unknown"]:
+        output().print(f"{result['n_unknown']:,} pictures without a known pixel of {target}: not counted")
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
 
 
 def _score(value: float | None) -> str:

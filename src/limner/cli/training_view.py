@@ -6,6 +6,8 @@ Layer: cli.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
@@ -92,7 +94,7 @@ class TrainingView:
         best = "  *" if state.best_epoch == state.epoch else ""
         self._console.print(
             f"epoch {state.epoch:>3}   loss {_number(metrics.get('train_loss'))}   "
-            f"val Dice {_number(metrics.get('val_dice'))}   val IoU {_number(metrics.get('val_iou'))}   "
+            f"{_validation(metrics)}   "
             f"{metrics.get('images_per_s', 0):.1f} images/s   {_clock(state.seconds)}{best}"
         )
         if state.stopped:
@@ -129,7 +131,14 @@ def describe(data: Prepared) -> list[str]:
     images, masks = len(data.pairing.unmatched_images), len(data.pairing.unmatched_masks)
     lines = [f"Found {found} Unmatched: {images:,} image{'s' * (images != 1)}, {masks:,} mask{'s' * (masks != 1)}."]
     lines += leftovers
+    if data.fingerprint.parts:
+        parts = ", ".join(f"{name} ({channels} channels)" for name, channels in data.fingerprint.parts.items())
+        lines.append(f"Pictures of a sample: {parts}, joined in this order.")
     for name, label_map in data.label_maps.items():
+        if label_map.task == "regression":
+            limits = f"{label_map.low:.4g} to {label_map.high:.4g} {label_map.unit}".rstrip()
+            lines.append(f"Numbers ({name}): {label_map.because}. Training values: {limits}.")
+            continue
         shares = data.fingerprint.class_share.get(name, [])
         classes = ", ".join(
             f"{class_name} {share:.1%}" for class_name, share in zip(label_map.names, shares, strict=False)
@@ -138,6 +147,17 @@ def describe(data: Prepared) -> list[str]:
     counts = data.catalog.split_counts()
     lines.append("Split: " + ", ".join(f"{count:,} {split}" for split, count in counts.items() if count) + ".")
     return lines + [f"Note: {note}" for note in data.notes]
+
+
+_NAMES = {"val_dice": "Dice", "val_iou": "IoU", "val_score": "score"}
+
+
+def _validation(metrics: Mapping[str, Any]) -> str:
+    """Validation scores of an epoch, and errors where there are regression targets."""
+    keys = [key for key in metrics if key.startswith("val_rmse")]
+    keys = ["val_dice", "val_iou"] * ("val_dice" in metrics or not keys) + keys + ["val_score"] * bool(keys)
+    names = [_NAMES.get(key, key.removeprefix("val_").replace("rmse", "RMSE").replace("_", " ")) for key in keys]
+    return "   ".join(f"val {name} {_number(metrics.get(key))}" for name, key in zip(names, keys, strict=True))
 
 
 def _number(value: float | None) -> str:

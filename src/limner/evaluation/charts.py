@@ -105,26 +105,34 @@ def line_chart(
     return _svg(title, parts)
 
 
-def histogram(values: Sequence[_Real], *, title: str, bins: int = 20) -> Markup:
+def histogram(
+    values: Sequence[_Real], *, title: str, bins: int = 20, high: _Real = 1, axis: str = "Dice of an image"
+) -> Markup:
     """How many images have which score.
 
     Args:
-        values: Scores in [0, 1].
+        values: Scores from 0 to `high`.
         title: What the chart shows, for screen readers.
-        bins: Bars between 0 and 1; the last one holds 1 too.
+        bins: Bars between 0 and `high`; the last one holds `high` too.
+        high: End of the axis; the next round number above is taken.
+        axis: What the scores are.
     """
-    counts = histogram_counts(values, bins)
+    marks = [0, 0.2, 0.4, 0.6, 0.8, 1] if high == 1 else nice_ticks(0, high)
+    high = marks[-1]
+    counts = histogram_counts([value / high for value in values], bins)
     ticks = [tick for tick in nice_ticks(0, max(counts)) if tick == int(tick)]
-    x = _Axis(0, 1, _LEFT, _WIDTH - _RIGHT)
+    x = _Axis(0, high, _LEFT, _WIDTH - _RIGHT)
     y = _Axis(0, ticks[-1], _HEIGHT - _BOTTOM, _TOP)
     parts = [_grid(ticks, y)]
     for index, count in enumerate(counts):
-        left, right = x(index / bins) + 1, x((index + 1) / bins) - 1
-        label = f"{index / bins:.2f} to {(index + 1) / bins:.2f}: {count} image{'' if count == 1 else 's'}"
+        first, last = high * index / bins, high * (index + 1) / bins
+        left, right = x(first) + 1, x(last) - 1
+        ends = f"{first:.2f} to {last:.2f}" if high == 1 else f"{tick_label(first)} to {tick_label(last)}"
+        label = f"{ends}: {count} image{'' if count == 1 else 's'}"
         shape = f'x="{left:.1f}" y="{y(count):.1f}" width="{right - left:.1f}" height="{y(0) - y(count):.1f}"'
         parts.append(f'<rect class="bar" {shape}><title>{label}</title></rect>' if count else "")
-    parts += [_x_label(x(value), f"{value:g}") for value in (0, 0.2, 0.4, 0.6, 0.8, 1)]
-    return _svg(title, [*parts, _axis_title("Dice of an image")])
+    parts += [_x_label(x(value), f"{value:g}") for value in marks]
+    return _svg(title, [*parts, _axis_title(escape(axis))])
 
 
 def histogram_counts(values: Sequence[_Real], bins: int) -> list[int]:

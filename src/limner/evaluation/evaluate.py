@@ -23,8 +23,10 @@ from limner.evaluation.cases import Gallery, choose_cases, image_scores, write_c
 from limner.files import atomic_path, write_text
 from limner.inference import Predictor, score
 from limner.inference.scoring import Progress
+from limner.metrics import ERROR_METRICS
 
 _COLUMNS = ("id", "group", "target", "class", "dice", "iou", "precision", "recall", "tp", "fp", "fn", "case")
+_NUMBER_COLUMNS = (*ERROR_METRICS, "pixels")  # of regression targets, where there are any
 
 # So few images are drawn while they are scored; of more, the chosen ones are predicted a second time, which costs
 # less than drawing all and, unlike a running choice, finds the exact median in flat memory.
@@ -73,7 +75,7 @@ def evaluate(
     """
     if not len(catalog):
         raise DataError("samples to score", f"no {split} samples", "Choose another split, or give other data.")
-    gallery = Gallery(label_maps)
+    gallery = Gallery(label_maps, predictor.meta.inputs.parts)
     few = len(catalog) <= _DRAW_ALL
     scored = score(predictor, catalog, label_maps, progress=progress, on_prediction=gallery.draw if few else None)
     cases = choose_cases(image_scores(scored))
@@ -87,18 +89,18 @@ def evaluate(
         )
     rows = list(scored.rows())
     summary = scored.summary(split=split, data_hash=data_hash)
-    _write_rows(out / "per_image.csv", rows)
+    _write_rows(out / "per_image.csv", rows, _COLUMNS + _NUMBER_COLUMNS * bool(scored.numbers))
     write_cases(out / "cases", cases, gallery, scored)
     write_text(out / "summary.json", json.dumps(summary, indent=2))
     return Evaluation(summary, rows, out)
 
 
-def _write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def _write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     # File names need not be UTF-8; they are written as they were found.
     with (
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

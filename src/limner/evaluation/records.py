@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from limner.types import Color
 
@@ -45,6 +45,7 @@ class RunRecord(Record):
     parameters: int | None = None
     images_per_s: Number = None
     licence: str | None = None
+    started_from: dict[str, Any] | None = None
 
 
 class LabelMapRecord(Record):
@@ -57,6 +58,10 @@ class LabelMapRecord(Record):
     values: list[Any] = []
     ignore: list[Any] = []
     because: str = ""
+    unit: str = ""
+    factor: Number = None
+    low: Number = None
+    high: Number = None
 
     @property
     def has_background(self) -> bool:
@@ -88,6 +93,9 @@ class EpochRecord(Record):
     val_loss: Number = None
     val_dice: Number = None
     val_iou: Number = None
+    val_rmse: Number = None
+    val_mae: Number = None
+    val_score: Number = None
     lr: Number = None
     images_per_s: Number = None
 
@@ -126,22 +134,62 @@ class TargetSummary(Record):
     classes: list[ClassSummary] = []
 
 
+class Errors(Record):
+    """Four errors of a regression target; RMSE and MAE in its unit. None where undefined."""
+
+    rmse: Number = None
+    mae: Number = None
+    abs_rel: Number = None
+    delta: Number = None
+
+
+class NumberSummary(Record):
+    """Errors of one regression target: means over images, and `pooled` over all pixels together."""
+
+    unit: str = ""
+    low: Number = None
+    high: Number = None
+    mean: Errors = Errors()
+    pooled: Errors = Errors()
+    n_pixels: int = 0
+    n_not_positive: int = 0
+    n_unknown: int = 0
+
+
 class SummaryRecord(Record):
-    """`evaluation/summary.json`."""
+    """`evaluation/summary.json`; its targets are told apart into those with classes and `numbers`."""
 
     n_images: int
     policy: str = ""
     data_hash: str = ""
     split: str = ""
     targets: dict[str, TargetSummary] = {}
+    numbers: dict[str, NumberSummary] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tell_apart(cls, values: Any) -> Any:
+        targets = values.get("targets") if isinstance(values, dict) else None
+        if not isinstance(targets, dict):
+            return values
+        numbers = {
+            name: target
+            for name, target in targets.items()
+            if isinstance(target, dict) and target.get("task") == "regression"
+        }
+        return values | {
+            "targets": {name: targets[name] for name in targets if name not in numbers},
+            "numbers": numbers,
+        }
 
 
 class ImageRow(Record):
-    """One line of `evaluation/per_image.csv`: one class of one image."""
+    """One line of `evaluation/per_image.csv`: one class of one image, or its numbers."""
 
     id: str
     target: str
     dice: Number = None
+    rmse: Number = None
     case: str = ""
 
 
@@ -171,10 +219,22 @@ class LegendEntry(Record):
     color: Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
 
 
+class ScaleRecord(Record):
+    """What the colours of a map of numbers mean, from `low` to `high`."""
+
+    name: str
+    low: float
+    high: float
+    unit: str = ""
+    colors: Annotated[list[Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]], Field(min_length=2)]
+
+
 class CasesRecord(Record):
-    """`evaluation/cases/cases.json`."""
+    """`evaluation/cases/cases.json`; `measure` says what the images are ranked by."""
 
     legend: list[LegendEntry] = []
+    scales: list[ScaleRecord] = []
+    measure: str = "Dice"
     cases: list[CaseRecord] = []
 
 

@@ -101,7 +101,13 @@ def _context(folder: RunFolder) -> dict[str, Any]:
             name: scores.empty_cases(target, summary.n_images if summary else 0) for name, target in targets.items()
         },
         "colors": data.class_colors(folder.data.label_maps),
-        "distributions": scores.distributions(folder),
+        "distributions": [*scores.distributions(folder), *scores.error_distributions(folder)],
+        "number_notes": {
+            name: scores.number_notes(target) for name, target in (summary.numbers if summary else {}).items()
+        },
+        "numbers": data.number_lines(folder),
+        "scales": folder.cases.scales,
+        "measure": folder.cases.measure,
         "data_facts": data.data_facts(folder),
         "grouped": any(groups < samples for samples, groups in folder.splits.values()),
         "total": sum(samples for samples, _ in folder.splits.values()),

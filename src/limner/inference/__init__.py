@@ -10,8 +10,10 @@ so the number seen in training is the number the user gets.
     predictor    batches, tiles, and what to do when memory runs out
     prediction   logits to probabilities and masks at the picture's own size
     scoring      predict a catalog and count against its masks
+    drawing      inputs, truth and prediction as people see them
     folder       read, predict and write many pictures
     sources      which pictures are meant, and what their results are called
+    tasks        which samples, where each is of several pictures
     outputs      one picture's results, written
 """
 

@@ -5,7 +5,7 @@ Layer: inference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import tee
@@ -16,7 +16,8 @@ from limner.inference.inputs import ModelInput
 from limner.inference.outputs import Outputs
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
-from limner.inference.sources import Picture, find_pictures, result_names
+from limner.inference.sources import Picture
+from limner.inference.tasks import Places, Task, find_tasks
 from limner.threads import ordered_map
 
 
@@ -50,7 +51,7 @@ class _Failure:
 
 def predict_folder(
     predictor: Predictor,
-    pictures: Sequence[str | Path],
+    pictures: Places,
     out: str | Path,
     *,
     overwrite: bool = False,
@@ -66,6 +67,7 @@ def predict_folder(
     Args:
         predictor: Predicts.
         pictures: Files, folders, patterns with `*`, zip archives or URLs. Files in `out` are left out.
+            For a network of several inputs see `find_tasks`.
         out: Folder of the results.
         overwrite: Replace results that are there. A picture is never replaced by its mask.
         probabilities: Also write probabilities.
@@ -78,17 +80,16 @@ def predict_folder(
             read-only, and what was written before is whole.
     """
     out = Path(out)
-    found = find_pictures(pictures, leave_out=out)
-    names = result_names(found.pictures)
-    outputs = Outputs(out, predictor.meta.targets, probabilities, overlay)
-    outputs.check(found.pictures, names, overwrite=overwrite)
+    found = find_tasks(pictures, predictor.meta.inputs, leave_out=out)
+    outputs = Outputs(out, predictor.meta.targets, probabilities, overlay, predictor.meta.inputs.parts)
+    sources = [picture for task in found.tasks for picture in task.sources]
+    outputs.check(sources, [task.result for task in found.tasks], overwrite=overwrite)
 
-    def read(task: tuple[Picture, str]) -> _Read | _Failure:
-        picture, name = task
+    def read(task: Task) -> _Read | _Failure:
         try:
-            return _Read(picture, name, predictor.make_input(picture.location))
+            return _Read(task.picture, task.result, predictor.make_input(task.given))
         except LimnerError as error:
-            return _Failure(picture, error)
+            return _Failure(task.picture, error)
 
     def write(task: tuple[_Read, Prediction] | _Failure) -> list[Path] | _Failure:
         if isinstance(task, _Failure):
@@ -96,8 +97,7 @@ def predict_folder(
         image, prediction = task
         return outputs.write(image.name, image.image.picture, prediction)
 
-    tasks = zip(found.pictures, names, strict=True)
-    inputs = ordered_map(read, tasks)
+    inputs = ordered_map(read, found.tasks)
     predictions = _predict(predictor, inputs, probabilities=probabilities)
     outcomes = ordered_map(write, predictions)
     result = FolderResult([], [], found.others)
@@ -109,7 +109,7 @@ def predict_folder(
             else:
                 result.written.extend(outcome)
             if progress is not None:
-                progress(done, len(found.pictures))
+                progress(done, len(found.tasks))
     return result
 
 

@@ -5,7 +5,7 @@ Layer: inference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,8 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from limner.bundle import InputSpec
-from limner.errors import DataError
+from limner.data.inputs import check_same_size, join_pictures
+from limner.errors import DataError, did_you_mean
 from limner.images import resize_image, to_channels
 from limner.types import Size
 
@@ -24,7 +25,7 @@ class ModelInput:
     """One picture, as it was and as the network wants it.
 
     Attributes:
-        picture: As given, `height width channels`.
+        picture: As given, `height width channels`; several inputs joined, see `split_parts`.
         pixels: The same with the network's channels, dtype and scale, `height width channels`.
         where: The picture's name in messages.
     """
@@ -39,20 +40,94 @@ class ModelInput:
         return self.picture.shape[0], self.picture.shape[1]
 
 
-def make_input(picture: np.ndarray, inputs: InputSpec, where: str) -> ModelInput:
-    """Bring a picture to what the network was trained on.
+def make_input(
+    picture: np.ndarray | Mapping[str, np.ndarray], inputs: InputSpec, where: str | Mapping[str, str]
+) -> ModelInput:
+    """Bring a picture, or the several pictures of one sample, to what the network was trained on.
 
     Grey becomes colour by repetition, colour becomes grey only when its channels are identical, alpha
     is dropped; a picture is never converted to another range of values, because that cannot be known.
 
     Args:
-        picture: `height width` or `height width channels`.
+        picture: `height width` or `height width channels`; by name where the network has several inputs.
         inputs: What the network was trained on.
-        where: The picture's name in messages.
+        where: The picture's name in messages, likewise.
 
     Raises:
-        DataError: Another dtype, other channels, values that are not finite, or no pixels.
+        DataError: Another dtype, other channels, values that are not finite, or no pixels; one picture
+            where there are several inputs, or the reverse; inputs of different sizes.
     """
+    check_parts(picture if isinstance(picture, Mapping) else None, inputs)
+    if not isinstance(picture, Mapping):
+        assert isinstance(where, str)
+        picture, pixels = _checked(picture, inputs, inputs.channels, where)
+    else:
+        names = where if isinstance(where, Mapping) else {part: f"{where}, {part}" for part in inputs.parts}
+        checked = [_checked(picture[part], inputs, count, names[part])[1] for part, count in inputs.parts.items()]
+        check_same_size(
+            {names[part]: (array.shape[0], array.shape[1]) for part, array in zip(inputs.parts, checked, strict=True)}
+        )
+        picture = pixels = join_pictures(checked)
+        where = names[list(inputs.parts)[-1]]
+    if inputs.fit == "resize" and inputs.size is not None and pixels.shape[:2] != inputs.size:
+        pixels = resize_image(pixels, inputs.size)
+    return ModelInput(picture, pixels, where)
+
+
+def check_parts(given: Collection[str] | None, inputs: InputSpec) -> None:
+    """Refuse one picture for a network of several inputs, and the reverse.
+
+    Args:
+        given: Names of several pictures; None for one without a name.
+        inputs: What the network was trained on.
+
+    Raises:
+        DataError: As said, or names that are missing or unknown.
+    """
+    wanted = list(inputs.parts)
+    if given is None and wanted:
+        python = ", ".join(f'"{part}": …' for part in wanted)
+        raise DataError(
+            f"{len(wanted)} pictures for each sample: {', '.join(wanted)}",
+            "one",
+            f"Type {' '.join(f'--input {part}=PLACE' for part in wanted)}, or in Python predict({{{python}}}).",
+        )
+    if given is not None and not wanted:
+        raise DataError(
+            "one picture for each sample, as the model was trained on",
+            f"several: {', '.join(given)}",
+            "Name the pictures without --input, or in Python without a dictionary.",
+        )
+    if given is not None and set(given) != set(wanted):
+        unknown = [name for name in given if name not in wanted]
+        missing = [name for name in wanted if name not in given]
+        found = [f"unknown: {', '.join(unknown)}"] * bool(unknown) + [f"missing: {', '.join(missing)}"] * bool(missing)
+        raise DataError(
+            f"the pictures {', '.join(wanted)}",
+            "; ".join(found),
+            f"{did_you_mean(unknown[0], wanted) if unknown else ''}Name each of them once.",
+        )
+
+
+def split_parts(
+    picture: Shaped[np.ndarray, "height width channels"], parts: Mapping[str, int]
+) -> dict[str, Shaped[np.ndarray, "height width _"]]:
+    """The inputs that a joined picture is made of, by name; one picture alone is called `image`.
+
+    Example:
+        >>> {name: part.shape for name, part in split_parts(np.zeros((2, 3, 4)), {"a": 3, "b": 1}).items()}
+        {'a': (2, 3, 3), 'b': (2, 3, 1)}
+    """
+    if not parts:
+        return {"image": picture}
+    ends = np.cumsum(list(parts.values())).tolist()
+    return {name: picture[..., end - count : end] for (name, count), end in zip(parts.items(), ends, strict=True)}
+
+
+def _checked(
+    picture: np.ndarray, inputs: InputSpec, channels: int, where: str
+) -> tuple[Shaped[np.ndarray, "height width _"], Shaped[np.ndarray, "height width channels"]]:
+    """One picture as it is, and with the network's dtype and channels."""
     if picture.ndim == 2:
         picture = picture[..., None]
     if picture.ndim != 3 or 0 in picture.shape:
@@ -62,10 +137,7 @@ def make_input(picture: np.ndarray, inputs: InputSpec, where: str) -> ModelInput
             "Give one picture at a time, channels last.",
         )
     pixels = _checked_dtype(picture, inputs, where)
-    pixels = to_channels(pixels, inputs.channels, where=f"'{where}'")
-    if inputs.fit == "resize" and inputs.size is not None and pixels.shape[:2] != inputs.size:
-        pixels = resize_image(pixels, inputs.size)
-    return ModelInput(picture, pixels, where)
+    return picture, to_channels(pixels, channels, where=f"'{where}'")
 
 
 def stack_padded(pictures: Sequence[np.ndarray], size: Size) -> Shaped[np.ndarray, "batch height width channels"]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from limner.bundle import TargetSpec
 from limner.errors import DataError, OutputError, shorten
 from limner.files import write_bytes
 from limner.images import write_image, write_mask
+from limner.inference.drawing import show_inputs
 from limner.inference.prediction import Prediction
 from limner.inference.sources import Picture
-from limner.render import overlay
+from limner.render import color_numbers, overlay, with_scale
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Outputs:
         NAME/CLASS.png                  a plane of 0 and 1 for each class (multilabel)
         NAME.tif                        float32 numbers (regression)
         probabilities/NAME.npz          float16, one array `classes height width` per target
-        overlays/NAME_overlay.png       the picture with its mask
+        overlays/NAME_overlay.png       the picture with its mask; of numbers, a coloured map with its scale
 
     Of a model with several targets, each has its own folder: `TARGET/NAME.png`, `overlays/TARGET/…`.
 
@@ -40,12 +41,14 @@ class Outputs:
         targets: What the model predicts.
         probabilities: Whether to write probabilities.
         overlays: Whether to write overlays.
+        parts: Channels by input, where there are several; overlays are drawn on the last.
     """
 
     folder: Path
     targets: Mapping[str, TargetSpec]
     probabilities: bool = False
     overlays: bool = False
+    parts: Mapping[str, int] = field(default_factory=dict)
 
     def paths(self, name: str) -> list[Path]:
         """Every file that `write` makes."""
@@ -53,7 +56,7 @@ class Outputs:
         if self.probabilities:
             found.append(self._probs_path(name))
         if self.overlays:
-            found += [self._overlay_path(name, target) for target in self._with_masks()]
+            found += [self._overlay_path(name, target) for target in self.targets]
         return found
 
     def write(self, name: str, picture: np.ndarray, prediction: Prediction) -> list[Path]:
@@ -69,9 +72,8 @@ class Outputs:
         if self.probabilities:
             write_bytes(self._probs_path(name), _encode_probs(prediction))
         if self.overlays:
-            for target in self._with_masks():
-                drawn = overlay(picture, prediction.masks[target], self.targets[target].colors)
-                write_image(self._overlay_path(name, target), drawn)
+            for target in self.targets:
+                write_image(self._overlay_path(name, target), self._draw(target, picture, prediction))
         return written
 
     def check(self, pictures: Sequence[Picture], names: Sequence[str], *, overwrite: bool) -> None:
@@ -112,7 +114,7 @@ class Outputs:
         spec = self.targets[target]
         paths = self._mask_paths(name, target)
         if spec.task == "regression":
-            write_image(paths[0], prediction.values[target].transpose(1, 2, 0))
+            write_image(paths[0], prediction.values[target])
         elif spec.task == "multilabel":
             planes = prediction.masks[target]
             for index, path in enumerate(paths):
@@ -137,8 +139,12 @@ class Outputs:
     def _place(self, folder: Path, target: str) -> Path:
         return folder / target if len(self.targets) > 1 else folder
 
-    def _with_masks(self) -> list[str]:
-        return [name for name, spec in self.targets.items() if spec.task != "regression"]
+    def _draw(self, target: str, picture: np.ndarray, prediction: Prediction) -> np.ndarray:
+        spec = self.targets[target]
+        if spec.task == "regression":
+            colored = color_numbers(prediction.values[target], spec.low, spec.high)
+            return with_scale(colored, spec.low, spec.high, spec.unit)
+        return overlay(show_inputs(picture, self.parts).main, prediction.masks[target], spec.colors)
 
 
 def _encode_probs(prediction: Prediction) -> bytes:

@@ -28,12 +28,12 @@ class Prediction:
             `height width classes` (multilabel).
         probs: Per target, in [0, 1]: one plane, of the class (binary); one per class id that together
             sum to 1 (multiclass); one per class (multilabel). Empty if not asked for.
-        values: Per regression target: the predicted numbers.
+        values: Per regression target: the predicted numbers, in the target's unit.
     """
 
     masks: dict[str, UInt8[np.ndarray, "height width *classes"]]
     probs: dict[str, Float32[np.ndarray, "classes height width"]]
-    values: dict[str, Float32[np.ndarray, "channels height width"]]
+    values: dict[str, Float32[np.ndarray, "height width"]]
 
     @property
     def mask(self) -> UInt8[np.ndarray, "height width *classes"]:
@@ -72,7 +72,7 @@ def make_prediction(
     for name, spec in targets.items():
         numbers = _resize(_activate(logits[name], spec), size)
         if spec.task == "regression":
-            prediction.values[name] = numbers.cpu().numpy()
+            prediction.values[name] = (spec.low + numbers[0] * (spec.high - spec.low)).cpu().numpy()
             continue
         prediction.masks[name] = _decide(numbers, spec).cpu().numpy()
         if probabilities:

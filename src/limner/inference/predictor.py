@@ -6,9 +6,10 @@ Layer: inference.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from limner.errors import ResourceError
 from limner.images import read_image
 from limner.inference.engine import Engine, OutOfMemory, TorchEngine, memory_errors, prepare_weights
 from limner.inference.hardware import choose_device, choose_precision
-from limner.inference.inputs import ModelInput, make_input, stack_padded
+from limner.inference.inputs import ModelInput, check_parts, make_input, stack_padded
 from limner.inference.prediction import Prediction, make_prediction
 from limner.inference.tiling import Tile, plan_tiles
 from limner.types import Size
@@ -31,6 +32,9 @@ _LEAST_TILE = 64
 _MOST_PER_BATCH = 64
 # Pixels that keep a device busy; more in a batch only takes memory.
 _PIXELS_PER_BATCH = {"cpu": 2**18, "mps": 2**20, "cuda": 2**22}
+
+Given: TypeAlias = np.ndarray | str | Path
+"""A picture: a file or another location, or its pixels."""
 
 Logits = dict[str, Tensor]
 """Per target `classes height width`, float32, at the network's scale."""
@@ -88,12 +92,13 @@ class Predictor:
         model = prepare_weights(bundle.model, precision)
         return cls(model, bundle.meta, device=str(chosen), precision=precision, batch_size=batch_size)
 
-    def predict(self, picture: np.ndarray | str | Path) -> Prediction:
-        """Predict one picture.
+    def predict(self, picture: Given | Mapping[str, Given]) -> Prediction:
+        """Predict one picture, or one sample of several.
 
         Args:
             picture: A file (or another location, see `limner.types`), or an array `height width` or
-                `height width channels` with the values of the training pictures.
+                `height width channels` with the values of the training pictures. For a network of
+                several inputs, these by name: `{"background": …, "composite": …}`.
 
         Raises:
             DataError: The picture cannot be read, or is of another kind than the training pictures.
@@ -101,7 +106,7 @@ class Predictor:
         """
         return next(self.predict_many([picture]))
 
-    def predict_many(self, pictures: Iterable[np.ndarray | str | Path]) -> Iterator[Prediction]:
+    def predict_many(self, pictures: Iterable[Given | Mapping[str, Given]]) -> Iterator[Prediction]:
         """Predict pictures in order, as lazily as batches allow: at most one batch is read ahead.
 
         Neighbours of one shape are predicted together. Raises as `predict` does.
@@ -110,17 +115,20 @@ class Predictor:
             self.make_input(picture, f"picture {number}") for number, picture in enumerate(pictures, start=1)
         )
 
-    def make_input(self, picture: np.ndarray | str | Path, where: str = "the picture") -> ModelInput:
+    def make_input(self, picture: Given | Mapping[str, Given], where: str = "the picture") -> ModelInput:
         """Read if need be, check, and bring to the network's scale; safe to call from any thread.
 
         Args:
             picture: See `predict`.
             where: Name of an array in messages; a file is called by its own.
         """
-        if not isinstance(picture, np.ndarray):
-            where = str(picture)
-            picture = read_image(where)
-        return make_input(picture, self.meta.inputs, where)
+        if not isinstance(picture, Mapping):
+            array, name = _read(picture, where)
+            return make_input(array, self.meta.inputs, name)
+        check_parts(picture, self.meta.inputs)
+        read = {part: _read(given, f"{where}, {part}") for part, given in picture.items()}
+        arrays = {part: array for part, (array, _) in read.items()}
+        return make_input(arrays, self.meta.inputs, {part: name for part, (_, name) in read.items()})
 
     def predict_inputs(self, inputs: Iterable[ModelInput], *, probabilities: bool = True) -> Iterator[Prediction]:
         """Predict what `make_input` gave, in order.
@@ -241,6 +249,10 @@ class Predictor:
                     raise
             self._most_at_once = at_once // 2
             _log.warning("Memory does not suffice for %d at once; going on with %d.", at_once, self._most_at_once)
+
+
+def _read(given: Given, where: str) -> tuple[np.ndarray, str]:
+    return (given, where) if isinstance(given, np.ndarray) else (read_image(str(given)), str(given))
 
 
 def _size(picture: ModelInput) -> Size:

@@ -7,20 +7,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import tee
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap, read_target
+from limner.data.samples import image_location, image_locations
 from limner.errors import DataError
-from limner.inference.inputs import ModelInput
+from limner.inference.drawing import predicted
+from limner.inference.inputs import ModelInput, check_parts
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
-from limner.metrics import METRICS, POLICY, Counts, aggregate, cases, counts, plane_counts
+from limner.metrics import (
+    ERROR_METRICS,
+    METRICS,
+    POLICY,
+    REGRESSION_POLICY,
+    Counts,
+    ErrorSummary,
+    ErrorSums,
+    Summary,
+    aggregate,
+    aggregate_errors,
+    cases,
+    counts,
+    error_sums,
+    plane_counts,
+)
 from limner.threads import ordered_map
 from limner.types import Task
 
@@ -28,7 +45,7 @@ Progress = Callable[[int, int], None]
 """Called with the number of pictures done and of all pictures."""
 
 OnPrediction = Callable[[int, np.ndarray, dict[str, np.ndarray], Prediction], None]
-"""Called with a sample's position, image `height width channels`, masks by target, and prediction."""
+"""Called with a sample's position, its picture as in `ModelInput`, truth by target, and prediction."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,20 +64,80 @@ class TargetScores:
     samples: list[int]
     table: Int64[np.ndarray, "samples classes 4"]
 
+    def summary(self) -> Summary:
+        """Means, pooled scores and cases per class."""
+        return aggregate(self.table, task=self.task)
+
+
+@dataclass(frozen=True, eq=False)
+class NumberScores:
+    """Errors of one regression target.
+
+    Attributes:
+        unit: Unit of the numbers.
+        low: Lowest value in the training samples, in the unit.
+        high: Highest.
+        samples: Positions of the samples that have numbers of this target.
+        table: Sums per such sample, see `limner.metrics.ErrorSums`, of the original picture.
+    """
+
+    unit: str
+    low: float
+    high: float
+    samples: list[int]
+    table: Float64[np.ndarray, "samples 6"]
+
+    def summary(self) -> ErrorSummary:
+        """Means and pooled errors."""
+        return aggregate_errors(self.table)
+
+    def score(self, error: float) -> float:
+        """An RMSE as a score: 1 for none, 0 for the whole range of the training values and more."""
+        return error if math.isnan(error) else max(0.0, 1 - error / (self.high - self.low))
+
 
 @dataclass(frozen=True, eq=False)
 class ScoreTable:
-    """Counts per image and class, and what follows from them.
+    """Counts per image and class, errors per image, and what follows from them.
 
     Attributes:
         ids: Names of the samples.
         groups: Their groups.
-        targets: Counts by target.
+        targets: Counts by target with classes.
+        numbers: Errors by regression target.
     """
 
     ids: list[str]
     groups: list[str]
     targets: dict[str, TargetScores]
+    numbers: dict[str, NumberScores] = field(default_factory=dict)
+
+    @property
+    def selection(self) -> float | None:
+        """One number, the higher the better, by which epochs are compared; None where nothing is defined.
+
+        The mean over targets of: the mean Dice of the foreground classes (0 to 1), and for regression
+        1 − RMSE / (high − low), at least 0, where the RMSE is the mean over images and `low` to `high` is
+        the range of the training values. Targets without a defined score are left out.
+        """
+        scores = [target.summary().mean.dice for target in self.targets.values()]
+        scores += [target.score(target.summary().mean.rmse) for target in self.numbers.values()]
+        return _mean(scores)
+
+    def headline(self) -> dict[str, float | None]:
+        """Few numbers for a line per epoch; what is undefined is None.
+
+        `dice` and `iou` are means over the targets with classes. Where there are regression targets, `rmse`
+        and `mae` in the unit, with the target's name where there are several, and `score`: the `selection`.
+        """
+        found: dict[str, float | None] = {}
+        if self.targets or not self.numbers:
+            means = [target.summary().mean for target in self.targets.values()]
+            found |= {"dice": _mean([mean.dice for mean in means]), "iou": _mean([mean.iou for mean in means])}
+        for name, target in self.numbers.items():
+            mean, suffix = target.summary().mean, f"_{name}" if len(self.numbers) > 1 else ""
+            found |= {f"rmse{suffix}": _number(mean.rmse), f"mae{suffix}": _number(mean.mae)}
+        return found | ({"score": self.selection} if self.numbers else {})
 
     def summary(self, *, split: str = "", data_hash: str = "") -> dict[str, Any]:
         """The content of `summary.json`; what is undefined is None.
@@ -71,14 +148,20 @@ class ScoreTable:
         """
         return {
             "n_images": len(self.ids),
-            "policy": POLICY,
+            "policy": POLICY * bool(self.targets or not self.numbers) + REGRESSION_POLICY * bool(self.numbers),
             "data_hash": data_hash,
             "split": split,
-            "targets": {name: _target_summary(target) for name, target in self.targets.items()},
+            "targets": {
+                **{name: _target_summary(target) for name, target in self.targets.items()},
+                **{name: _number_summary(target) for name, target in self.numbers.items()},
+            },
         }
 
     def rows(self) -> Iterator[dict[str, str | int | float | None]]:
-        """The lines of `per_image.csv`: one per image, target and class; what is undefined is None."""
+        """The lines of `per_image.csv`: one per image, target and class; what is undefined is None.
+
+        Those of regression targets have no class but errors in the unit, and their number of known pixels.
+        """
         for name, target in self.targets.items():
             table = Counts.from_table(target.table)
             scores = {metric: function(table) for metric, function in METRICS.items()}
@@ -97,6 +180,20 @@ class ScoreTable:
                         "fn": int(table.fn[at]),
                         "case": str(kinds[at]),
                     }
+        for name, numbers in self.numbers.items():
+            yield from self._number_rows(name, numbers)
+
+    def _number_rows(self, name: str, target: NumberScores) -> Iterator[dict[str, str | int | float | None]]:
+        sums = ErrorSums.from_table(target.table)
+        errors = {metric: function(sums) for metric, function in ERROR_METRICS.items()}
+        for place, sample in enumerate(target.samples):
+            yield {
+                "id": self.ids[sample],
+                "group": self.groups[sample],
+                "target": name,
+                **{metric: _number(float(values[place])) for metric, values in errors.items()},
+                "pixels": int(sums.pixels[place]),
+            }
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +214,7 @@ def score(
 ) -> ScoreTable:
     """Predict every sample of a catalog and count against its masks, at the pictures' own size.
 
-    Pictures and masks are read from their files, ahead of the network. Regression targets have no
-    counts and are left out.
+    Pictures and masks are read from their files, ahead of the network.
 
     Args:
         predictor: Predicts.
@@ -129,28 +225,27 @@ def score(
         on_prediction: Shown each picture with its masks and prediction, in the catalog's order.
 
     Raises:
-        DataError: A file cannot be read, a mask has another size than its picture, or the label maps
-            are not those of the model.
+        DataError: A file cannot be read, a mask has another size than its picture, or inputs or label
+            maps are not those of the model.
         ResourceError: A picture does not fit in memory.
     """
-    counted = {name: label_map for name, label_map in label_maps.items() if label_map.task != "regression"}
-    _check_classes(predictor, counted)
-    images = _image_column(catalog)
+    _check_classes(predictor, label_maps)
+    several = _check_inputs(predictor, catalog)
 
     def read(index: int) -> _Sample:
-        image = predictor.make_input(images[index])
-        found = {name: catalog.targets[name][index] for name in counted}
-        truth = {name: read_target(location, counted[name]) for name, location in found.items() if location}
+        image = predictor.make_input(image_locations(catalog, index) if several else image_location(catalog, index))
+        found = {name: catalog.targets[name][index] for name in label_maps}
+        truth = {name: read_target(location, label_maps[name]) for name, location in found.items() if location}
         for name, mask in truth.items():
             _check_size(image, mask, found[name])
         return _Sample(index, image, truth)
 
-    tables: dict[str, list[np.ndarray]] = {name: [] for name in counted}
-    samples: dict[str, list[int]] = {name: [] for name in counted}
+    tables: dict[str, list[np.ndarray]] = {name: [] for name in label_maps}
+    samples: dict[str, list[int]] = {name: [] for name in label_maps}
     read_ahead = ordered_map(read, range(len(catalog)))
     for sample, prediction in _predicted(predictor, read_ahead, probabilities=probabilities):
         for name, mask in sample.truth.items():
-            tables[name].append(_count(mask, prediction.masks[name], counted[name]))
+            tables[name].append(_count(mask, predicted(prediction, name), label_maps[name]))
             samples[name].append(sample.index)
         if on_prediction is not None:
             on_prediction(sample.index, sample.image.picture, sample.truth, prediction)
@@ -161,7 +256,15 @@ def score(
         list(catalog.groups),
         {
             name: TargetScores(label_map.task, label_map.names, samples[name], _stacked(tables[name], label_map))
-            for name, label_map in counted.items()
+            for name, label_map in label_maps.items()
+            if label_map.task != "regression"
+        },
+        {
+            name: NumberScores(
+                label_map.unit, label_map.low, label_map.high, samples[name], np.array(tables[name]).reshape(-1, 6)
+            )
+            for name, label_map in label_maps.items()
+            if label_map.task == "regression"
         },
     )
 
@@ -175,7 +278,11 @@ def _predicted(
     return zip(ours, predictions, strict=True)
 
 
-def _count(truth: np.ndarray, prediction: np.ndarray, label_map: LabelMap) -> Int64[np.ndarray, "classes 4"]:
+def _count(
+    truth: np.ndarray, prediction: np.ndarray, label_map: LabelMap
+) -> Int64[np.ndarray, "classes 4"] | Float64[np.ndarray, 6]:
+    if label_map.task == "regression":
+        return error_sums(truth, prediction).table
     if label_map.task == "multilabel":
         return plane_counts(truth, prediction).table
     return counts(truth, prediction, classes=label_map.num_classes).table
@@ -186,11 +293,16 @@ def _stacked(tables: list[np.ndarray], label_map: LabelMap) -> Int64[np.ndarray,
 
 
 def _target_summary(target: TargetScores) -> dict[str, Any]:
-    found = aggregate(target.table, task=target.task)
+    found = target.summary()
     classes = [
         {"name": name, "id": index, **_numbers(asdict(found.classes[index]))} for index, name in enumerate(target.names)
     ]
     return {"task": target.task, "mean": _numbers(asdict(found.mean)), "classes": classes}
+
+
+def _number_summary(target: NumberScores) -> dict[str, Any]:
+    said = {"task": "regression", "unit": target.unit, "low": target.low, "high": target.high}
+    return said | _numbers(asdict(target.summary()))
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, Any]:
@@ -204,12 +316,21 @@ def _number(value: float | int) -> float | int | None:
     return None if math.isnan(value) else float(value)
 
 
-def _image_column(catalog: Catalog) -> list[str]:
-    if len(catalog.inputs) != 1:
+def _mean(values: list[float]) -> float | None:
+    defined = [value for value in values if not math.isnan(value)]
+    return sum(defined) / len(defined) if defined else None
+
+
+def _check_inputs(predictor: Predictor, catalog: Catalog) -> bool:
+    """Whether samples have several inputs, as the model must have then."""
+    parts = predictor.meta.inputs.parts
+    if not parts and len(catalog.inputs) != 1:
         raise DataError(
             "one picture per sample", f"the inputs {', '.join(catalog.inputs) or 'none'}", "Keep one input column."
         )
-    return next(iter(catalog.inputs.values()))
+    if parts:
+        check_parts(catalog.inputs, predictor.meta.inputs)
+    return bool(parts)
 
 
 def _check_classes(predictor: Predictor, label_maps: Mapping[str, LabelMap]) -> None:

@@ -20,6 +20,7 @@ from limner.metrics.regression import (
     ErrorSums,
     aggregate_errors,
     error_sums,
+    rmse,
 )
 from limner.metrics.scores import METRICS, POLICY, Case, cases, dice, iou, precision, recall
 
@@ -47,4 +48,5 @@ __all__ = [
     "plane_counts",
     "precision",
     "recall",
+    "rmse",
 ]

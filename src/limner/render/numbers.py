@@ -25,7 +25,7 @@ _STOPS: dict[str, str] = {
 }
 _UNKNOWN: Color = (128, 128, 128)
 _DPI = 100
-_LEAST_HEIGHT = 24
+_LEAST_HEIGHT = 32
 _DRAWING = threading.Lock()
 
 

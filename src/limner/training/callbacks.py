@@ -1,4 +1,4 @@
-"""What happens around the steps: count, validate, log, draw previews, and stop in time.
+"""What happens around the steps: count, log, and stop in time.
 
 Layer: training. Each callback is small and knows only the module's `TrainingState`; their order in
 `fit` is the order of the work after an epoch.
@@ -12,29 +12,23 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from limner.data.catalog import Catalog, spread
-from limner.data.labels import LabelMap
 from limner.files import output_error, write_text
-from limner.images import write_image
-from limner.inference.predictor import Predictor
-from limner.inference.scoring import score
-from limner.render import grid, overlay
 from limner.training.checkpoints import Checkpoints
 from limner.training.loader import Batch
-from limner.training.module import SegmentationModule
+from limner.training.module import state_of
 from limner.training.plan import Plan
 from limner.training.progress import Reporter
 from limner.training.state import TrainingState
+from limner.training.validation import Validation
 
 _REPORT_EVERY = 1.0
 
@@ -57,7 +51,7 @@ class Clock(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        state = _state(pl_module)
+        state = state_of(pl_module)
         loss = outputs["loss"].detach()
         targets = outputs["targets"] if len(outputs["targets"]) > 1 else {}
         for name, value in {"train_loss": loss, **{f"train_loss_{name}": targets[name] for name in targets}}.items():
@@ -77,7 +71,7 @@ class Clock(pl.Callback):
             self._reporter.step(state, self._loss)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        state = _state(pl_module)
+        state = state_of(pl_module)
         if state.interrupted:
             return
         state.metrics = {
@@ -89,68 +83,6 @@ class Clock(pl.Callback):
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
             "images_per_s": round(state.images / max(state.train_seconds, 1e-9), 2),
         }
-
-
-class Validation(pl.Callback):
-    """Scores the validation samples with the predictor the user will get, and draws some of them.
-
-    Args:
-        predictors: For each phase, predicts with the weights that would be kept.
-        catalog: Validation samples.
-        label_maps: Meaning of the masks.
-        previews: Folder of preview pictures.
-        count: Samples to draw, always the same ones.
-        reporter: Told of the progress.
-    """
-
-    def __init__(
-        self,
-        predictors: Sequence[Predictor],
-        catalog: Catalog,
-        label_maps: Mapping[str, LabelMap],
-        *,
-        previews: Path,
-        count: int,
-        reporter: Reporter,
-    ) -> None:
-        self._predictors = predictors
-        self._catalog = catalog
-        self._label_maps = label_maps
-        self._previews = previews
-        self._drawn = set(spread(np.arange(len(catalog)), count))
-        self._reporter = reporter
-        self.seconds = 0.0
-        """How long the last validation took."""
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        state = _state(pl_module)
-        if state.interrupted:
-            return
-        begin = time.monotonic()
-        rows: dict[int, list[np.ndarray]] = {}
-
-        def draw(index: int, image: np.ndarray, truth: Mapping[str, np.ndarray], prediction: Any) -> None:
-            if index in self._drawn:
-                rows[index] = [
-                    overlay(image, mask, self._label_maps[name].colors)
-                    for name in self._label_maps
-                    for mask in (truth[name], prediction.masks[name])
-                ]
-
-        table = score(
-            self._predictors[state.phase],
-            self._catalog,
-            self._label_maps,
-            progress=lambda done, total: self._reporter.stage("validate", done, total),
-            on_prediction=draw,
-        )
-        means = [target["mean"] for target in table.summary()["targets"].values()]
-        state.metrics |= {f"val_{name}": _mean([mean[name] for mean in means]) for name in ("dice", "iou")}
-        if rows:
-            sheet = grid([rows[index] for index in sorted(rows)])
-            write_image(self._previews / f"epoch_{state.epoch + 1:04d}.png", sheet)
-        self.seconds = time.monotonic() - begin
-        state.seconds += self.seconds
 
 
 class Stop(pl.Callback):
@@ -168,7 +100,7 @@ class Stop(pl.Callback):
         self._asked = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        state = _state(pl_module)
+        state = state_of(pl_module)
         state.stopped = ""
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread may set handlers
@@ -197,7 +129,7 @@ class Stop(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        state = _state(pl_module)
+        state = state_of(pl_module)
         if self._asked:
             # Set here, not in the handler: a signal while an epoch is validated and saved must not cut that short.
             state.interrupted = True
@@ -207,12 +139,12 @@ class Stop(pl.Callback):
             trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        state = _state(pl_module)
+        state = state_of(pl_module)
         if state.interrupted:
             return
         state.epoch += 1
         state.batch = 0
-        value = state.metrics.get("val_dice")
+        value = state.metrics.get("val_score", state.metrics.get("val_dice"))
         if state.epoch == self._plan.course.begin(state.phase) + 1:
             state.best_score = None  # a phase has a best of its own: scores at another size are others
         # Without foreground in the validation samples there is no score: then the last weights are kept.
@@ -241,7 +173,7 @@ class Logs(pl.Callback):
         self._writer: SummaryWriter | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        epoch = _state(pl_module).epoch
+        epoch = state_of(pl_module).epoch
         if self._path.is_file():
             # A run killed between log and checkpoint repeats that epoch; its line must not stand twice.
             lines = self._path.read_text(encoding="utf-8").splitlines()
@@ -250,7 +182,7 @@ class Logs(pl.Callback):
             self._writer = SummaryWriter(self._tensorboard, purge_step=epoch + 1 if epoch else None)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        state = _state(pl_module)
+        state = state_of(pl_module)
         if state.interrupted:
             return
         with _writing(self._path), self._path.open("a", encoding="utf-8") as file:
@@ -280,16 +212,6 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise output_error(path, error) from error
-
-
-def _state(module: pl.LightningModule) -> TrainingState:
-    assert isinstance(module, SegmentationModule)
-    return module.state
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None and not math.isnan(value)]
-    return sum(known) / len(known) if known else None
 
 
 def _epoch_of(line: str) -> float:

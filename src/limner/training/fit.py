@@ -28,13 +28,14 @@ from limner.files import write_text
 from limner.inference.predictor import Predictor
 from limner.models import summarize
 from limner.training.build import build_meta, build_model, build_module, open_batches
-from limner.training.callbacks import Clock, Logs, Stop, Validation
+from limner.training.callbacks import Clock, Logs, Stop
 from limner.training.checkpoints import CheckpointFiles, Checkpoints, find_checkpoint, read_state
 from limner.training.loader import Batches, PhasedBatches
 from limner.training.plan import Plan, make_plan
 from limner.training.progress import Reporter, Silent
 from limner.training.start import Carried, carry_weights
 from limner.training.state import TrainingState
+from limner.training.validation import Validation
 
 BUNDLE_NAME = "model.safetensors"
 _LOOKED_AT = 8
@@ -125,7 +126,8 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     )
 
     def keep_best() -> None:
-        scores = {name: module.state.metrics.get(name) for name in ("val_dice", "val_iou", "epoch")}
+        metrics = module.state.metrics
+        scores = {name: value for name, value in metrics.items() if name == "epoch" or name.startswith("val_")}
         meta = metas[module.state.phase].model_copy(update={"scores": scores})
         save_bundle(run / BUNDLE_NAME, module.best_weights, meta)
 

@@ -196,6 +196,12 @@ class SegmentationModule(pl.LightningModule):
             restore_random_state(rng)
 
 
+def state_of(module: pl.LightningModule) -> TrainingState:
+    """Where a module's training stands, for callbacks, which Lightning hands any module."""
+    assert isinstance(module, SegmentationModule)
+    return module.state
+
+
 def shrink(target: Tensor, size: tuple[int, int]) -> Tensor:
     """Nearest-neighbour reduction of ids or planes to the size of coarser logits."""
     if tuple(target.shape[-2:]) == size:

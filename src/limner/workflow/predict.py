@@ -5,7 +5,7 @@ Layer: workflow.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from limner.allocator import keep_large_blocks
@@ -17,7 +17,7 @@ from limner.workflow.settings import Progress, no_progress
 
 def predict(
     model: str | Path,
-    pictures: Sequence[str | Path],
+    pictures: Sequence[str | Path] | Mapping[str, str | Path],
     out: str | Path,
     *,
     overwrite: bool = False,
@@ -31,11 +31,13 @@ def predict(
 
     Args:
         model: Run folder or bundle.
-        pictures: Files, folders, globs or .zip archives.
-        out: Folder of the masks.
+        pictures: Files, folders, globs or .zip archives. For a model of several inputs a place by the name
+            of each, whose files belong together by name and of which a single file goes with all; or one
+            data set, laid out as for training, or a CSV with columns input.NAME.
+        out: Folder of the results.
         overwrite: Replace masks that exist.
         probabilities: Also write class probabilities.
-        overlay: Also write pictures with outlines drawn on them.
+        overlay: Also write pictures with outlines drawn on them, and coloured maps of numbers.
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
         progress: Told of the progress.

@@ -6,7 +6,7 @@ Layer: data. A new layout is one module and one line in `readings` or `find`.
                           └ listing ─ folders (what names of folders say)
 """
 
-from limner.data.layouts.find import LAYOUTS, find_samples
+from limner.data.layouts.find import LAYOUTS, find_inputs, find_samples
 from limner.data.layouts.found import Found
 
-__all__ = ["LAYOUTS", "Found", "find_samples"]
+__all__ = ["LAYOUTS", "Found", "find_inputs", "find_samples"]

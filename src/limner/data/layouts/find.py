@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from limner.data.catalog import Catalog
 from limner.data.layouts.folders import common_depth, read_folder
 from limner.data.layouts.found import Found
 from limner.data.layouts.halves import Half, found_in_halves
@@ -73,6 +74,17 @@ def find_samples(
     if page == "all":
         return replace(found, catalog=expand_pages(found.catalog))
     return found if page is None else replace(found, catalog=choose_page(found.catalog, page))
+
+
+def find_inputs(place: str | Path) -> Catalog:
+    """Find samples to predict: as `find_samples`, but a CSV needs no targets.
+
+    Raises:
+        DataError: As `find_samples`.
+    """
+    if str(place).lower().endswith(_TABLES):
+        return find_manifest(place, labelled=False).catalog
+    return find_samples(place).catalog
 
 
 def _find_in_one(place: str | Path, layout: str, options: Options, targets: Sequence[str]) -> Found:

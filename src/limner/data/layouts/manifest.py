@@ -56,12 +56,13 @@ class _Columns:
     unused: list[str]
 
 
-def find_manifest(path: str | Path, targets: Sequence[str] = ()) -> Found:
+def find_manifest(path: str | Path, targets: Sequence[str] = (), *, labelled: bool = True) -> Found:
     """Read the samples of a CSV file.
 
     Args:
         path: The file.
         targets: Names of targets that columns may have, besides those that are known.
+        labelled: Samples must have a target, and those that have none are left out.
 
     Raises:
         DataError: It cannot be read, lacks a column, names files that are not there, or an image or
@@ -72,7 +73,7 @@ def find_manifest(path: str | Path, targets: Sequence[str] = ()) -> Found:
         text = _decoded(path.read_bytes(), str(path))
     except OSError as error:
         raise DataError(f"a table of samples at '{path}'", error.strerror or str(error), "Check the path.") from None
-    return _found(text, str(path), lambda cell: _local(path.parent, cell), targets)
+    return _found(text, str(path), lambda cell: _local(path.parent, cell), targets, labelled=labelled)
 
 
 def find_manifest_in(listing: Listing, name: str, targets: Sequence[str] = ()) -> Found:
@@ -108,10 +109,10 @@ def _decoded(data: bytes, where: str) -> str:
         raise DataError("a table of samples in UTF-8", f"'{where}' is not", "Save it as 'CSV UTF-8'.") from None
 
 
-def _found(text: str, where: str, resolve: Resolve, wanted: Sequence[str]) -> Found:
+def _found(text: str, where: str, resolve: Resolve, wanted: Sequence[str], *, labelled: bool = True) -> Found:
     header, rows = _table(text, where)
     columns = _columns(header, wanted)
-    if not (columns.inputs and columns.targets):
+    if not columns.inputs or (labelled and not columns.targets):
         raise _missing_column(columns, header, where)
     cells = {name: [row[place].strip() for row in rows] for place, name in enumerate(header)}
     inputs = {name: cells[header[place]] for name, place in columns.inputs.items()}
@@ -125,17 +126,19 @@ def _found(text: str, where: str, resolve: Resolve, wanted: Sequence[str]) -> Fo
         groups=others.get("group", []),
         splits=_splits(others.get("split", []), where),
     )
-    labelled = [index for index in range(len(rows)) if any(column[index] for column in targets.values())]
+    if not labelled:
+        return Found(catalog, Pairing([], [], [], [], ""), "manifest", ())
+    kept = [index for index in range(len(rows)) if any(column[index] for column in targets.values())]
     images, masks = next(iter(inputs.values())), next(iter(targets.values()))
     pairing = Pairing(
-        pairs=[(images[index], masks[index]) for index in labelled],
-        unmatched_images=[images[index] for index in sorted(set(range(len(rows))) - set(labelled))],
+        pairs=[(images[index], masks[index]) for index in kept],
+        unmatched_images=[images[index] for index in sorted(set(range(len(rows))) - set(kept))],
         unmatched_masks=[],
         ambiguous=[],
         rule=f"as listed in '{PurePosixPath(parse_location(where).path).name}'",
     )
     notes = [f"Columns that were not used: {', '.join(columns.unused)}."] if columns.unused else []
-    return Found(catalog.subset(labelled), pairing, "manifest", tuple(notes))
+    return Found(catalog.subset(kept), pairing, "manifest", tuple(notes))
 
 
 def _rows(text: str) -> list[list[str]]:

@@ -90,6 +90,8 @@ def _fingerprint_facts(fingerprint: Mapping[str, Any]) -> Iterator[tuple[str, st
             yield name, " × ".join(wording.plain(side) for side in value) if sides else wording.plain(value)
     if fingerprint.get("low") is not None and fingerprint.get("high") is not None:
         yield "Value range", f"{wording.plain(fingerprint['low'])} to {wording.plain(fingerprint['high'])}"
+    for name, count in (fingerprint.get("parts") or {}).items():
+        yield f"Channels of {name}", wording.plain(count)
 
 
 def class_lines(folder: RunFolder) -> list[ClassLine]:
@@ -107,6 +109,18 @@ def class_lines(folder: RunFolder) -> list[ClassLine]:
         for target, label_map in folder.data.label_maps.items()
         for index, name in enumerate(label_map.names)
     ]
+
+
+def number_lines(folder: RunFolder) -> list[tuple[str, str, str]]:
+    """Each regression target with what a stored number means and the range of its training values."""
+    lines = []
+    for target, label_map in folder.data.label_maps.items():
+        if label_map.task == "regression":
+            factor = wording.number(label_map.factor)
+            low, high = wording.number(label_map.low), wording.number(label_map.high)
+            stored = f"number × {factor}" if label_map.factor not in (None, 1.0) else "number"
+            lines.append((target, f"{stored} {label_map.unit}".strip(), f"{low} to {high} {label_map.unit}".strip()))
+    return lines
 
 
 def _item(values: Any, index: int) -> float | None:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from limner.evaluation import wording
 from limner.evaluation.charts import histogram
-from limner.evaluation.records import CaseRecord, ClassSummary, SummaryRecord, TargetSummary
+from limner.evaluation.records import CaseRecord, ClassSummary, NumberSummary, SummaryRecord, TargetSummary
 from limner.evaluation.run_folder import RunFolder
 
 _BIASED = {
@@ -33,6 +33,7 @@ class Distribution:
     svg: Markup
     facts: tuple[tuple[str, str], ...]
     undefined: int
+    measure: str = "Dice"
 
 
 def score_note(summary: SummaryRecord) -> str:
@@ -82,7 +83,8 @@ def image_scores(folder: RunFolder) -> dict[str, dict[str, float | None]]:
     }
     collected: dict[str, dict[str, list[float]]] = {}
     for row in folder.rows:
-        if (row.target, (row.model_extra or {}).get("class")) in backgrounds:
+        numbers = folder.summary is not None and row.target in folder.summary.numbers
+        if numbers or (row.target, (row.model_extra or {}).get("class")) in backgrounds:
             continue
         values = collected.setdefault(row.target, {}).setdefault(row.id, [])
         if row.dice is not None:
@@ -110,6 +112,37 @@ def distributions(folder: RunFolder) -> list[Distribution]:
         facts.append(("Highest", wording.score(known[-1])))
         found.append(Distribution(target, histogram(known, title=title), tuple(facts), undefined))
     return found
+
+
+def error_distributions(folder: RunFolder) -> list[Distribution]:
+    """Histogram and quartiles of the per-image RMSE, one per regression target."""
+    found = []
+    for target, summary in (folder.summary.numbers if folder.summary else {}).items():
+        values = [row.rmse for row in folder.rows if row.target == target]
+        known = sorted(value for value in values if value is not None)
+        if not known:
+            continue
+        measure = f"RMSE in {summary.unit}" if summary.unit else "RMSE"
+        middle = wording.number(statistics.median(known))
+        title = f"Number of images by {measure}, {target}: {len(known)} images, median {middle}"
+        svg = histogram(known, title=title, high=known[-1] or 1.0, axis=f"{measure} of an image")
+        facts = [("Images", wording.count(len(known))), ("Lowest", wording.number(known[0])), ("Median", middle)]
+        facts.append(("Highest", wording.number(known[-1])))
+        found.append(Distribution(target, svg, tuple(facts), len(values) - len(known), measure))
+    return found
+
+
+def number_notes(target: NumberSummary) -> list[str]:
+    """Sentences on what the errors of a regression target leave out."""
+    sentences = []
+    if target.n_not_positive:
+        sentences.append(
+            f"{wording.plural(target.n_not_positive, 'pixel')} of {target.n_pixels:,} with a truth of 0 or less: "
+            "left out of AbsRel and δ."
+        )
+    if target.n_unknown:
+        sentences.append(f"{wording.plural(target.n_unknown, 'image')} without a known pixel: not counted.")
+    return sentences
 
 
 def case_details(case: CaseRecord) -> str:

@@ -53,14 +53,18 @@ def story(folder: RunFolder) -> list[str]:
         sentence = f"{network} was trained for {wording.plural(last.epoch, 'epoch')}"
         train = run.seconds.get("train") or last.seconds
         sentences.append(f"{sentence} in {wording.duration(train)}." if train else f"{sentence}.")
+    if run.started_from:
+        source, learned = (wording.plain(run.started_from.get(name)) for name in ("bundle", "data_hash"))
+        sentences.append(f"It started from the weights of '{source}', trained on the data {learned[:16]}.")
     if folder.splits:
         parts = [f"{count:,} {split_words(split)}" for split, (count, _) in folder.splits.items()]
         total = sum(count for count, _ in folder.splits.values())
         sentences.append(f"The data are {wording.plural(total, 'sample')}: {', '.join(parts)}.")
     best = best_epoch(folder.epochs)
     if best is not None and folder.bundle is not None:
-        dice = wording.score(best.val_dice)
-        sentences.append(f"The weights of epoch {best.epoch} were kept (validation Dice {dice}).")
+        score = wording.score(best.val_dice if best.val_score is None else best.val_score)
+        measure = "Dice" if best.val_score is None else "score"
+        sentences.append(f"The weights of epoch {best.epoch} were kept (validation {measure} {score}).")
     return sentences
 
 
@@ -76,13 +80,15 @@ def best_epoch(epochs: list[EpochRecord]) -> EpochRecord | None:
     for epoch in epochs:
         if epoch.epoch == recorded:
             return epoch
-    scored = [epoch for epoch in epochs if epoch.val_dice is not None]
-    return max(scored, key=lambda epoch: epoch.val_dice or 0.0, default=None)
+    scores = [epoch.val_dice if epoch.val_score is None else epoch.val_score for epoch in epochs]
+    scored = [(score, -epoch.epoch, epoch) for score, epoch in zip(scores, epochs, strict=True) if score is not None]
+    return max(scored, default=(None, None, None))[2]
 
 
 _CURVES: dict[str, dict[str, str]] = {
     "Loss": {"train_loss": "training", "val_loss": "validation"},
     "Validation scores": {"val_dice": "Dice", "val_iou": "IoU"},
+    "Validation errors": {"val_rmse": "RMSE", "val_mae": "MAE"},
     "Learning rate": {"lr": "learning rate"},
     "Images per second": {"images_per_s": "images per second"},
 }

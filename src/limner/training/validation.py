@@ -1,0 +1,83 @@
+"""Validation after every epoch: scores by the predictor the user will get, and pictures of some samples.
+
+Layer: training.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+
+from limner.data.catalog import Catalog, spread
+from limner.data.labels import LabelMap
+from limner.images import write_image
+from limner.inference.drawing import draw_row
+from limner.inference.predictor import Predictor
+from limner.inference.scoring import score
+from limner.render import grid
+from limner.training.module import state_of
+from limner.training.progress import Reporter
+
+
+class Validation(pl.Callback):
+    """Scores the validation samples with the predictor the user will get, and draws some of them.
+
+    Args:
+        predictors: For each phase, predicts with the weights that would be kept.
+        catalog: Validation samples.
+        label_maps: Meaning of the masks.
+        previews: Folder of preview pictures.
+        count: Samples to draw, always the same ones.
+        reporter: Told of the progress.
+    """
+
+    def __init__(
+        self,
+        predictors: Sequence[Predictor],
+        catalog: Catalog,
+        label_maps: Mapping[str, LabelMap],
+        *,
+        previews: Path,
+        count: int,
+        reporter: Reporter,
+    ) -> None:
+        self._predictors = predictors
+        self._catalog = catalog
+        self._label_maps = label_maps
+        self._previews = previews
+        self._drawn = set(spread(np.arange(len(catalog)), count))
+        self._reporter = reporter
+        self.seconds = 0.0
+        """How long the last validation took."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Score, draw, and add both to the epoch's record."""
+        state = state_of(pl_module)
+        if state.interrupted:
+            return
+        begin = time.monotonic()
+        predictor = self._predictors[state.phase]
+        rows: dict[int, list[np.ndarray]] = {}
+
+        def draw(index: int, image: np.ndarray, truth: Mapping[str, np.ndarray], prediction: Any) -> None:
+            if index in self._drawn:
+                rows[index] = draw_row(image, truth, prediction, self._label_maps, predictor.meta.inputs.parts)
+
+        table = score(
+            predictor,
+            self._catalog,
+            self._label_maps,
+            progress=lambda done, total: self._reporter.stage("validate", done, total),
+            on_prediction=draw,
+        )
+        state.metrics |= {f"val_{name}": value for name, value in table.headline().items()}
+        if rows:
+            sheet = grid([rows[index] for index in sorted(rows)])
+            write_image(self._previews / f"epoch_{state.epoch + 1:04d}.png", sheet)
+        self.seconds = time.monotonic() - begin
+        state.seconds += self.seconds
