@@ -77,7 +77,7 @@ def test_a_model_may_be_named_by_option(limner: Limner, refused: Refused, run: P
 
 def test_words_too_many_or_too_few(refused: Refused, run: Path, data: Path, tmp_path: Path) -> None:
     assert "Name the model once" in refused("evaluate", run, data, "-k", run)
-    assert "none were named" in refused("predict", run, "-o", tmp_path / "out")
+    assert "Name files or folders" in refused("predict", run, "-o", tmp_path / "out")
 
 
 def test_colours_that_differ_do_not_become_grey(refused: Refused, data: Path, tmp_path: Path) -> None:

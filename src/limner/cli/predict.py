@@ -70,12 +70,13 @@ def run(
     from limner.errors import shorten
     from limner.workflow import predict
 
-    chosen, given = split_model([model, *(pictures or [])], source)
+    chosen, words = split_model([model, *(pictures or [])], source)
+    words += [images] if images else []
     stages = Stages(quiet=as_json)
     try:
         result = predict(
             chosen,
-            places(given + ([images] if images else []), inputs or []),
+            places(words, inputs or []),
             out,
             overwrite=overwrite,
             probabilities=probabilities,

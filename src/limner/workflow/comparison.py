@@ -11,21 +11,21 @@ from pathlib import Path
 import numpy as np
 
 from limner.data.catalog import Catalog, spread
-from limner.data.labels import LabelMap
 from limner.data.prepare import Prepared
 from limner.errors import ConfigError, DataError, shorten
 from limner.images import parse_location, resize_image, resize_mask
 from limner.inference import Predictor
+from limner.inference.drawing import draw_target, predicted, show_inputs
 from limner.inference.prediction import Prediction
-from limner.inference.scoring import ScoreTable, TargetScores, score
-from limner.metrics import Counts, cases, dice, foreground
-from limner.render import contact_sheet, overlay, to_display
+from limner.inference.scoring import NumberScores, ScoreTable, TargetScores, score
+from limner.metrics import Counts, ErrorSums, cases, dice, foreground, rmse
+from limner.render import contact_sheet
 from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
-from limner.types import SPLITS, Color, Size
+from limner.types import SPLITS, Size
 from limner.workflow.predict import bundle_path
 from limner.workflow.settings import Progress
-from limner.workflow.sheets import legend
+from limner.workflow.sheets import full_legend
 
 _LONGEST = 512
 _MOST_NAMED = 2
@@ -60,7 +60,7 @@ def comparison_sheet(run: Path, split: str, *, count: int, device: str, progress
     rows: dict[int, list[np.ndarray]] = {}
 
     def draw(index: int, image: np.ndarray, truth: Mapping[str, np.ndarray], prediction: Prediction) -> None:
-        rows[index] = _panels(image, truth, prediction, data.label_maps)
+        rows[index] = _panels(image, truth, prediction, data)
 
     table = score(
         Predictor.from_file(bundle_path(run), device=device),
@@ -69,15 +69,13 @@ def comparison_sheet(run: Path, split: str, *, count: int, device: str, progress
         progress=lambda done, total: progress("predict", done, total),
         on_prediction=draw,
     )
-    several = len(data.label_maps) > 1
-    titles = [f"{name}: {what}" if several else what for name in data.label_maps for what in ("truth", "prediction")]
     total = data.catalog.split_counts()[split]
     return contact_sheet(
         [rows[index] for index in range(len(catalog))],
         heading=f"{run.resolve().name}: {len(catalog):,} of {total:,} {split} samples",
-        titles=["image", *titles],
-        captions=[_captions(table, index) for index in range(len(catalog))],
-        legend=_legend(data.label_maps),
+        titles=_titles(data),
+        captions=[_captions(table, index, data) for index in range(len(catalog))],
+        legend=full_legend(data.label_maps),
     )
 
 
@@ -109,37 +107,43 @@ def _check_there(catalog: Catalog) -> None:
 
 
 def _panels(
-    image: np.ndarray,
-    truth: Mapping[str, np.ndarray],
-    prediction: Prediction,
-    label_maps: Mapping[str, LabelMap],
+    image: np.ndarray, truth: Mapping[str, np.ndarray], prediction: Prediction, data: Prepared
 ) -> list[np.ndarray]:
+    """Inputs, then truth and prediction of each target; what is not known shows the image alone."""
     scale = min(1.0, _LONGEST / max(image.shape[:2]))
     size: Size = (max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale)))
-    small = resize_image(image, size)
-    panels = [to_display(small)]
-    for name, label_map in label_maps.items():
-        for mask in (truth.get(name), prediction.masks.get(name)):
-            # A picture without a mask of this target shows itself.
-            drawn = None if mask is None else overlay(small, resize_mask(mask, size), label_map.colors)
-            panels.append(to_display(small) if drawn is None else drawn)
+    inputs = show_inputs(image, data.fingerprint.parts).inputs.values()
+    panels = [resize_image(picture, size) for picture in inputs]
+    shown = panels[-1]
+    for name, label_map in data.label_maps.items():
+        targets = truth.get(name), predicted(prediction, name)
+        panels += [shown if one is None else draw_target(shown, resize_mask(one, size), label_map) for one in targets]
     return panels
 
 
-def _captions(table: ScoreTable, index: int) -> list[str]:
-    captions = [table.ids[index]]
-    for target in table.targets.values():
-        if index not in target.samples:
+def _titles(data: Prepared) -> list[str]:
+    several = len(data.label_maps) > 1
+    targets = [f"{name}: {what}" if several else what for name in data.label_maps for what in ("truth", "prediction")]
+    return [*(data.fingerprint.parts or ["image"]), *targets]
+
+
+def _captions(table: ScoreTable, index: int, data: Prepared) -> list[str]:
+    captions = [table.ids[index], *[""] * (len(data.fingerprint.parts) - 1)]
+    for name in data.label_maps:
+        known: TargetScores | NumberScores = table.numbers[name] if name in table.numbers else table.targets[name]
+        if index not in known.samples:
             captions += ["not known", ""]
-            continue
-        place = target.samples.index(index)
-        classes = foreground(target.task, len(target.names))
-        captions += _in_words(target, place, classes)
+        elif isinstance(known, NumberScores):
+            errors = rmse(ErrorSums.from_table(known.table[known.samples.index(index)]))
+            captions += ["", f"RMSE {float(errors):.3g} {known.unit}".rstrip()]
+        else:
+            captions += _in_words(known, known.samples.index(index))
     return captions
 
 
-def _in_words(target: TargetScores, place: int, classes: range) -> list[str]:
-    """Caption of the truth and of the prediction."""
+def _in_words(target: TargetScores, place: int) -> list[str]:
+    """Captions of truth and prediction."""
+    classes = foreground(target.task, len(target.names))
     counted = Counts.from_table(target.table[place])
     scores, kinds = dice(counted), cases(counted)
     there = [target.names[index] for index in classes if counted.tp[index] + counted.fn[index]]
@@ -154,12 +158,3 @@ def _in_words(target: TargetScores, place: int, classes: range) -> list[str]:
     else:
         words = "Dice " + ", ".join(f"{target.names[index]} {scores[index]:.2f}" for index in shown)
     return [", ".join(there) or "nothing marked", words if there or len(classes) == 1 else "false alarm: " + words]
-
-
-def _legend(label_maps: Mapping[str, LabelMap]) -> list[tuple[str, Color]]:
-    several = len(label_maps) > 1
-    return [
-        (f"{name}: {label}" if several else label, color)
-        for name, label_map in label_maps.items()
-        for label, color in legend(label_map)
-    ]
