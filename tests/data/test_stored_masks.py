@@ -40,3 +40,20 @@ def test_masks_of_two_sizes_are_named(tmp_path):
     save(tmp_path / "masks", a=[[0, 1]], b=[[0, 1, 1]])
     with pytest.raises(DataError, match=r"b\.npy' is 1×3, 'a\.npy' is 1×2"):
         read_stored(f"{tmp_path}/masks/")
+
+
+def test_planes_are_stacked_in_order(tmp_path):
+    save(tmp_path / "masks", a=[[0, 255]], b=[[1, 1]])
+    planes = read_stored(f"{tmp_path}/masks/a.npy | {tmp_path}/masks/b.npy").array
+    assert planes.tolist() == [[[False, True], [True, True]]]
+
+
+def test_a_plane_of_many_values_is_refused(tmp_path):
+    save(tmp_path / "masks", a=[[0, 1]], b=[[0, 1]], c=[[1, 2]])
+    with pytest.raises(DataError, match="two values"):
+        read_stored(f"{tmp_path}/masks/a.npy | {tmp_path}/masks/c.npy")
+
+
+def test_a_file_whose_name_holds_the_separator_is_one_file(tmp_path):
+    save(tmp_path, **{"a | b": [[0, 1]]})
+    assert mask_files(f"{tmp_path}/a | b.npy") == [f"{tmp_path}/a | b.npy"]

@@ -22,7 +22,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(name, tmp_pa
     )
     assert first == again
     assert first.keys() == other.keys()
-    assert all(first[file] != other[file] for file in first)
+    assert all(first[file] != other[file] for file in first if not file.endswith(".DS_Store"))
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
@@ -30,7 +30,7 @@ def test_a_readme_says_what_it_is(name, tmp_path):
     text = (write_example(name, tmp_path / "new" / name, count=1, size=(64, 64)) / "README.txt").read_text(
         encoding="utf-8"
     )
-    assert text.lower().startswith(name)
+    assert name in text.lower().splitlines()[0]
     assert "CC0" in text
     assert "seed 0" in text
 

@@ -21,8 +21,8 @@ from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.data.layouts.found import Found, without_suffix
 from limner.data.layouts.listing import Listing, folder_of
-from limner.data.layouts.patients import patients
 from limner.data.layouts.options import Options, check_options
+from limner.data.layouts.patients import patients
 from limner.data.pairing import Pairing
 from limner.data.stored_masks import join_planes, read_stored
 from limner.data.traces.convert import inks_of_table

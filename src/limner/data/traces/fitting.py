@@ -31,7 +31,7 @@ _BAND = 2.5
 # An unseen stretch is a lifted pen; its ends are round, and JPEG blurs them by this many pixels.
 _ENDS = 1.5
 # Errors beyond this many standard deviations are writing or other strokes.
-_ROBUST = 2.5
+_ROBUST = 4.0
 _LEAST_NOISE = 1.0
 # Rounds before which lifted pens are looked for: when outlines are near, and when they have settled.
 _LOOKS = (1, 3, _ROUNDS)
