@@ -179,7 +179,7 @@ def _studio(
     upper = 0.66 + 0.3 * np.clip(rays[..., 2] * 3 + 0.25, -0.4, 1)
     grain = 1 + 0.02 * smooth_field(rng, (camera.size[0], camera.size[1]), 5).astype(np.float32)
     grey = (floor * (1 - wall) + upper * wall) * grain
-    return np.asarray(grey[..., None] * np.array([0.97, 0.985, 1.0]), np.float32)
+    return np.asarray(grey[..., None] * np.array([0.97, 0.985, 1.0], np.float32), np.float32)
 
 
 def _shade(
