@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from limner.evaluation.report import write_report as report
     from limner.examples import write_example as sample
     from limner.inference import Prediction, Predictor
-    from limner.workflow import Run, evaluate, load, predict, show, train
+    from limner.workflow import Run, evaluate, load, predict, show, split, train
 
 __all__ = [
     "BundleError",
@@ -41,6 +41,7 @@ __all__ = [
     "report",
     "sample",
     "show",
+    "split",
     "train",
 ]
 
@@ -54,6 +55,7 @@ _HOMES = {
     "report": ("limner.evaluation.report", "write_report"),
     "sample": ("limner.examples", "write_example"),
     "show": ("limner.workflow", "show"),
+    "split": ("limner.workflow", "split"),
     "train": ("limner.workflow", "train"),
 }
 

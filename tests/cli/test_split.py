@@ -106,7 +106,8 @@ def test_an_interrupted_move_is_completed_by_the_same_command(limner, cars, tmp_
     assert sorted(path.name for path in cars.rglob("*.*") if path.suffix in (".jpg", ".gif")) == sorted(
         name for name in before
     )
-    assert "interrupted" in refused("split", cars, "-o", tmp_path / "other.csv")
+    for verb in ("split", "train"):
+        assert "interrupted" in refused(verb, cars, "-o", tmp_path / "other")
     result = limner(*words)
     assert result.code == 0
     assert "An interrupted run was completed." in result.err

@@ -8,7 +8,7 @@ import numpy as np
 
 from limner.examples import write_example
 from limner.examples.car_shapes import draw_car
-from limner.examples.cars import PARTS, draw_view
+from limner.examples.cars import PARTS, _car_and_view, draw_view
 from limner.images import decode_rle, read_image, read_mask, rle_names, row_location
 
 SIZE = (96, 144)
@@ -19,18 +19,14 @@ def test_the_folders_and_names_are_those_of_the_challenge(tmp_path):
     images = sorted(path.name for path in (folder / "train").iterdir())
     assert len(images) == 18
     cars = {name[:12] for name in images}
-    assert len(cars) == 2
-    assert {name[12:] for name in images if name.startswith(images[0][:12])} <= {f"_{v:02d}.jpg" for v in range(1, 17)}
+    assert len(cars) == 4
+    assert {name[12:] for name in images} == {f"_{view:02d}.jpg" for view in range(1, 6)}
     masks = sorted(path.name for path in (folder / "train_masks").iterdir())
     assert masks == [name.replace(".jpg", "_mask.gif") for name in images]
-    assert rle_names(str(folder / "train_masks.csv")) == sorted(images, key=lambda name: name[:12] != first_car(folder))
+    assert sorted(rle_names(str(folder / "train_masks.csv"))) == images
     assert {path.name[:12] for path in (folder / "test").iterdir()}.isdisjoint(cars)
     with (folder / "metadata.csv").open() as file:
         assert {row["id"] for row in csv.DictReader(file)} == cars
-
-
-def first_car(folder) -> str:
-    return rle_names(str(folder / "train_masks.csv"))[0][:12]
 
 
 def test_masks_hold_zero_and_one_with_a_palette_and_the_table_says_the_same(tmp_path):
@@ -42,6 +38,13 @@ def test_masks_hold_zero_and_one_with_a_palette_and_the_table_says_the_same(tmp_
         assert mask.palette[:2].tolist() == [[0, 0, 0], [255, 255, 255]]
         row = read_mask(row_location(str(folder / "train_masks.csv"), path.name, SIZE)).array
         np.testing.assert_array_equal(row, mask.array == 1)
+
+
+def test_a_car_has_sixteen_pictures_and_the_next_ones_show_other_cars():
+    shown = [_car_and_view(number) for number in range(128)]
+    assert len(set(shown)) == 128
+    assert {car for car, _ in shown[:64]} == {0, 1, 2, 3}
+    assert {view for car, view in shown if car == 5} == set(range(1, 17))
 
 
 def test_every_part_is_there_and_a_car_is_whole_and_within_the_picture():

@@ -32,13 +32,13 @@ def cars(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_example("cars", tmp_path_factory.mktemp("cars") / "cars", count=48, size=(64, 96))
 
 
-def test_from_drawn_cars_to_masks_and_a_submission(limner, cars, tmp_path):
+def test_from_drawn_cars_to_masks_and_a_submission(limner, refused, cars, tmp_path):
     result = limner("train", "--recipe", "carvana", cars, "-o", tmp_path / "run", *TINY)
     assert result.code == 0, result.err
-    assert "3 cars" in result.err
+    assert "4 cars" in result.err
     catalog = Catalog.load(tmp_path / "run" / "samples.csv")
-    assert catalog.split_counts() == {"train": 16, "val": 16, "test": 16}
-    assert len(set(zip(catalog.groups, catalog.splits, strict=True))) == 3
+    assert catalog.split_counts() == {"train": 24, "val": 12, "test": 12}
+    assert len(set(zip(catalog.groups, catalog.splits, strict=True))) == 4
     assert load_config(tmp_path / "run" / "config.yaml").recipe.title == "carvana"
     assert (tmp_path / "run" / "evaluation" / "table.png").stat().st_size > 10_000
     summary = json.loads((tmp_path / "run" / "evaluation" / "summary.json").read_text())
@@ -56,12 +56,10 @@ def test_from_drawn_cars_to_masks_and_a_submission(limner, cars, tmp_path):
         assert mask.shape == (64, 96)
         np.testing.assert_array_equal(decode_rle(runs, (64, 96), name), mask == 1)
 
-
-def test_the_submission_alone_needs_no_folder(limner, cars, tmp_path, refused):
-    limner("train", "--recipe", "carvana", cars, "-o", tmp_path / "run", *TINY, "training.epochs=1")
-    result = limner("predict", tmp_path / "run", cars / "test", "--rle", tmp_path / "s.csv", "--json")
-    assert result.json["written"] == []
-    assert result.json["pictures"] == len(list((cars / "test").iterdir()))
+    # The table alone needs no folder.
+    result = limner("predict", tmp_path / "run", cars / "test", "--rle", tmp_path / "again.csv", "--json")
+    assert (result.json["written"], result.json["pictures"]) == ([], len(rows))
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "submission.csv").read_bytes()
     assert "neither was named" in refused("predict", tmp_path / "run", cars / "test")
 
 
@@ -78,7 +76,7 @@ def test_run_lengths_train_like_the_masks(limner, cars, tmp_path):
 
 
 def test_parts_of_cars_from_sample_to_a_submission_with_classes(limner, tmp_path):
-    limner("sample", "carvana_multiclass", tmp_path / "parts", "--count", 48, "--size", "64x96")
+    limner("sample", "carvana_multiclass", tmp_path / "parts", "--count", 32, "--size", "64x96")
     words = ["--recipe", "carvana_multiclass", tmp_path / "parts", "-o", tmp_path / "run", *TINY, "training.epochs=1"]
     result = limner("train", *words)
     assert result.code == 0, result.err

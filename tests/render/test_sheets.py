@@ -91,3 +91,8 @@ def test_importing_render_imports_neither_matplotlib_nor_torch():
     code = "import sys, limner.render; print([name for name in ('matplotlib', 'torch') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_names_that_are_not_utf8_are_drawn_as_far_as_they_go():
+    picture = np.zeros((8, 8, 3), np.uint8)
+    assert contact_sheet([[picture]], captions=[["a\udcff.png"]])[1:4] == b"PNG"

@@ -149,6 +149,20 @@ def unfinished(folder: Path) -> Placement | None:
         ) from None
 
 
+def refuse_unfinished(folder: Path) -> None:
+    """Stop where an interrupted run left files in part at their old places and in part at their new ones.
+
+    Raises:
+        DataError: It did.
+    """
+    if (folder / JOURNAL).exists():
+        raise DataError(
+            f"the files of '{folder}' at rest",
+            "an earlier `limner split` with --move or --copy was interrupted",
+            "Give that command again to complete it.",
+        )
+
+
 def _place(location: str, folder: Path, files: dict[str, Path], how: How) -> str:
     if not location:
         return ""

@@ -93,10 +93,10 @@ class Car:
         return np.asarray(0.5 * self.width * (1 - 0.1 * out**4) * (1 - 0.22 * np.clip((out - 0.9) / 0.1, 0, 1) ** 2.5))
 
     def _body(self) -> Mesh:
-        share = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, 46))
+        share = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, 34))
         top = _smooth(share, self.body)
         bottom = 0.2 + 0.16 * np.clip(np.abs(2 * share - 1) - 0.8, 0, 1) / 0.2
-        turn = np.linspace(0, 2 * np.pi, 41)
+        turn = np.linspace(0, 2 * np.pi, 33)
         out, up = _rounded(np.cos(turn), 5.0), _rounded(np.sin(turn), 3.5)
         rows = np.empty((len(share) + 2, len(turn), 3))
         rows[1:-1, :, 0] = (0.5 - share[:, None]) * self.length
@@ -107,10 +107,10 @@ class Car:
         return skin(rows, BODY)
 
     def _cabin(self) -> Mesh:
-        share = np.linspace(self.roof[0, 0], self.roof[-1, 0], 30)
+        share = np.linspace(self.roof[0, 0], self.roof[-1, 0], 24)
         low = _smooth(share, self.body) - 0.08
         high = np.maximum(_smooth(share, self.roof), low + 0.01)
-        turn = np.linspace(0, np.pi, 27)
+        turn = np.linspace(0, np.pi, 21)
         out, up = _rounded(np.cos(turn), 4.5), _rounded(np.sin(turn), 4.5)
         base = 0.93 * self._half_width(share)[:, None]
         rows = np.empty((len(share), len(turn), 3))
@@ -120,7 +120,7 @@ class Car:
         return skin(rows, CABIN)
 
     def _wheel(self, x: float, side: int) -> Mesh:
-        turn = np.linspace(0, 2 * np.pi, 33)
+        turn = np.linspace(0, 2 * np.pi, 29)
         outer = side * (0.5 * self.width - 0.01)
         profile = [(0.0, outer), (0.62, outer - side * 0.03), (0.9, outer), (1.0, outer - side * 0.03)]
         profile.append((1.0, outer - side * 0.22))
@@ -134,7 +134,7 @@ class Car:
     def _mirror(self, side: int) -> Mesh:
         share = self.roof[0, 0] + 0.07
         center = np.array([(0.5 - share) * self.length, side * (0.5 * self.width + 0.07), self.roof[0, 1] + 0.12])
-        down, turn = np.meshgrid(np.linspace(0, np.pi, 8), np.linspace(0, 2 * np.pi, 13), indexing="ij")
+        down, turn = np.meshgrid(np.linspace(0, np.pi, 6), np.linspace(0, 2 * np.pi, 9), indexing="ij")
         ball = np.stack([np.sin(down) * np.cos(turn), np.sin(down) * np.sin(turn), np.cos(down)], axis=2)
         return skin(center + ball * [0.07, 0.13, 0.08], MIRROR)
 

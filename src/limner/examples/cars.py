@@ -33,6 +33,9 @@ from limner.types import Color, Size
 VIEWS = 16
 """Pictures of each car."""
 
+# So many cars are drawn by turns, so that a few pictures already show several cars, which a split needs.
+_TURNS = 4
+
 PARTS: tuple[tuple[str, Color], ...] = (
     ("background", (0, 0, 0)),
     ("body", (214, 39, 40)),
@@ -55,7 +58,7 @@ _COLORS = {
 _SHINE = np.array([0.5, 0.85, 0.03, 0.6, 0.7, 0.5, 0.05, 0.1], np.float32)
 
 _README = """\
-{name}: cars on a turntable, {views} pictures of each.
+{name}: cars on a turntable, up to {views} pictures of each.
 
 train/         HASH_01.jpg to HASH_16.jpg: 8-bit colour, one HASH per car
 train_masks/   HASH_01_mask.gif: {values}
@@ -127,13 +130,19 @@ def _draw_numbered(
     number: int, seed: int, size: Size
 ) -> tuple[str, UInt8[np.ndarray, "height width 3"], UInt8[np.ndarray, "height width"]]:
     """Name, photograph and parts of the n-th picture."""
-    place, view = number // VIEWS, number % VIEWS + 1
+    place, view = _car_and_view(number)
     car = draw_car(np.random.default_rng((seed, 4, place)))
     return f"{_hash(place)}_{view:02d}", *draw_view(car, view, np.random.default_rng((seed, 4, place, view)), size)
 
 
+def _car_and_view(number: int) -> tuple[int, int]:
+    """Which car, from 0, the n-th picture shows from which side, from 1."""
+    block, rest = divmod(number, _TURNS * VIEWS)
+    return _TURNS * block + rest % _TURNS, rest // _TURNS + 1
+
+
 def _write_rest(folder: Path, name: str, values: str, table: str, count: int, seed: int, size: Size) -> None:
-    cars = -(-count // VIEWS)
+    cars = len({_car_and_view(number)[0] for number in range(count)})
     car = draw_car(np.random.default_rng((seed, 5)))
     for view in range(1, min(VIEWS, count) + 1, 5):
         image, _ = draw_view(car, view, np.random.default_rng((seed, 5, view)), size)
@@ -179,7 +188,7 @@ def _studio(
     upper = 0.66 + 0.3 * np.clip(rays[..., 2] * 3 + 0.25, -0.4, 1)
     grain = 1 + 0.02 * smooth_field(rng, (camera.size[0], camera.size[1]), 5).astype(np.float32)
     grey = (floor * (1 - wall) + upper * wall) * grain
-    return np.asarray(grey[..., None] * np.array([0.97, 0.985, 1.0]), np.float32)
+    return np.asarray(grey[..., None] * np.array([0.97, 0.985, 1.0], np.float32), np.float32)
 
 
 def _shade(

@@ -106,23 +106,23 @@ def look(mesh: Mesh, camera: Camera) -> Int32[np.ndarray, "height width"]:
     columns = camera.focal * seen[:, 0] * nearness + width / 2
     rows = camera.focal * seen[:, 1] * nearness + height / 2
     corners = np.stack([columns, rows, nearness], axis=1)[mesh.triangles]
-    boxes = np.stack([corners[..., :2].min(axis=1), corners[..., :2].max(axis=1)], axis=1)
-    first = np.clip(np.floor(boxes[:, 0]), 0, [width, height]).astype(int).tolist()
-    last = np.clip(np.ceil(boxes[:, 1]), 0, [width, height]).astype(int).tolist()
+    # Rows and columns whose middles may lie in the triangle; most small triangles have none.
+    first = np.maximum(np.ceil(corners[..., :2].min(axis=1) - 0.5), 0).astype(int)
+    last = np.minimum(np.floor(corners[..., :2].max(axis=1) - 0.5) + 1, [width, height]).astype(int)
     nearest = np.zeros(camera.size, np.float32)
     found = np.full(camera.size, -1, np.int32)
-    for number, (triangle, (left, top), (right, bottom)) in enumerate(zip(corners.tolist(), first, last, strict=True)):
-        if left < right and top < bottom:
-            window = slice(top, bottom), slice(left, right)
-            _cover(triangle, (top, left), nearest[window], found[window], number)
+    for number in np.flatnonzero((first < last).all(axis=1)).tolist():
+        (left, top), (right, bottom) = first[number].tolist(), last[number].tolist()
+        window = slice(top, bottom), slice(left, right)
+        _cover(corners[number].tolist(), (top, left), nearest[window], found[window], number)
     return found
 
 
 def _cover(
     corners: list[list[float]],
     origin: tuple[int, int],
-    nearest: Float32[np.ndarray, "rows columns"],
-    found: Int32[np.ndarray, "rows columns"],
+    nearest: np.ndarray,
+    found: np.ndarray,
     number: int,
 ) -> None:
     """Enter one triangle where it is in front of what was entered before."""

@@ -139,7 +139,8 @@ class _Sheet:
 
     def text(self, x: float, y: float, text: str, *, size: float, inches: float = math.inf, **style: Any) -> None:
         """Write one line with its middle at height `y`, at most `inches` long."""
-        text = _cut(text, inches / (_CHARACTER * size / 72))
+        # Names of files need not be UTF-8; the font takes nothing else.
+        text = _cut(text.encode(errors="replace").decode(), inches / (_CHARACTER * size / 72))
         style = {"color": _INK, "va": "center", **style}
         self._figure.text(x / self.width, 1 - y / self.height, text, fontsize=size, parse_math=False, **style)
 

@@ -85,9 +85,7 @@ def split(
     """
     config = read_settings(None, overrides, settings, data=data).data
     folder = _folder(config, into, place)
-    if folder is not None and (left := unfinished(folder)) is not None:
-        if place is None:
-            raise _interrupted(folder)
+    if folder is not None and place is not None and (left := unfinished(folder)) is not None:
         left.complete(lambda done, total: progress("place", done, total))
         return _result(left.table, Catalog.load(left.table), ["An interrupted run was completed."], len(left.files))
     if Path(out).exists() and not overwrite:
@@ -187,14 +185,6 @@ def _torn(catalog: Catalog) -> int:
         if name:
             splits.setdefault(name, set()).add(part)
     return sum(len(parts) > 1 for parts in splits.values())
-
-
-def _interrupted(folder: Path) -> DataError:
-    return DataError(
-        f"files of '{folder}' at rest",
-        "an earlier run with --move or --copy was interrupted",
-        "Do the same again to complete it.",
-    )
 
 
 def _result(table: Path, catalog: Catalog, notes: Sequence[str], placed: int) -> SplitResult:

@@ -20,6 +20,7 @@ from limner.data.layouts.options import Options, check_options
 from limner.data.layouts.pages import choose_page, expand_pages
 from limner.data.layouts.projects import PROJECTS
 from limner.data.layouts.readings import read_listing
+from limner.data.placement import refuse_unfinished
 from limner.errors import ConfigError, DataError
 
 LAYOUTS = ("auto", "pairs", "presplit", "instances", "manifest", *PROJECTS)
@@ -92,6 +93,8 @@ def _find_in_one(place: str | Path, layout: str, options: Options, targets: Sequ
     if str(place).lower().endswith(_TABLES):
         return find_manifest(place, targets)
     listing = Listing.open(place)
+    if listing.source.kind == "folder":
+        refuse_unfinished(Path(listing.source.place))
     for name, project in PROJECTS.items():
         if layout in ("auto", name) and (found := project.read(listing, options)) is not None:
             return found
