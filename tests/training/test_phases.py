@@ -36,8 +36,8 @@ PHASES: dict[str, Any] = {
 BRANCHES = {"model.shared_levels": 1, "model.dropout": 0.2}
 
 
-class StopAfterSteps(Silent):
-    """Presses Ctrl-C in the validation of an epoch; so the training stops one step into the next."""
+class StopAfter(Silent):
+    """Presses Ctrl-C when an epoch has ended; so the training stops one step into the next."""
 
     def __init__(self, epoch: int) -> None:
         self._epoch = epoch
@@ -93,16 +93,24 @@ def test_phases_carry_everything_over_and_the_bundle_is_of_the_last(
     assert plan["epochs"] == {"value": 4, "because": "of all phases"}
 
 
+def frozen_in_the_second() -> dict[str, Any]:
+    first, second = PHASES["training.phases"]
+    return PHASES | BRANCHES | {"training.phases": [first, {**second, "freeze": ["mask"]}]}
+
+
+@pytest.fixture(scope="module")
+def unbroken(two_targets: Path, small_train: Train, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return small_train(two_targets, tmp_path_factory.mktemp("phases") / "run", settings=frozen_in_the_second())
+
+
 @pytest.mark.parametrize("epoch", [1, 2, 3])
 def test_a_run_stopped_in_any_phase_goes_on_to_the_same_weights(
-    two_targets: Path, small_train: Train, tmp_path: Path, epoch: int
+    two_targets: Path, unbroken: Run, small_train: Train, tmp_path: Path, epoch: int
 ) -> None:
-    first, second = PHASES["training.phases"]
-    settings = PHASES | BRANCHES | {"training.phases": [first, {**second, "freeze": ["mask"]}]}
-    unbroken = small_train(two_targets, tmp_path / "unbroken", settings=settings)
-    stopped = small_train(two_targets, tmp_path / "stopped", settings=settings, reporter=StopAfterSteps(epoch))
+    settings = frozen_in_the_second()
+    stopped = small_train(two_targets, tmp_path / "run", settings=settings, reporter=StopAfter(epoch))
     assert stopped.interrupted
-    resumed = small_train(None, settings=settings, resume=tmp_path / "stopped")
+    resumed = small_train(None, settings=settings, resume=tmp_path / "run")
     expected, actual = weights(unbroken.folder), weights(resumed.folder)
     assert expected.keys() == actual.keys()
     assert all(torch.equal(expected[name], actual[name]) for name in expected)

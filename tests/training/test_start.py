@@ -80,6 +80,13 @@ def test_what_is_started_goes_on_without_its_source(
         small_train(None, resume=run.folder, start_from=trained.folder)
 
 
+def test_without_data_the_run_goes_on_with_its_own(trained: Run, small_train: Train, tmp_path: Path) -> None:
+    run = small_train(None, tmp_path / "run", start_from=trained.folder, settings=STILL)
+    catalogs = [Catalog.load(folder / "samples.csv") for folder in (trained.folder, run.folder)]
+    assert (catalogs[0].ids, catalogs[0].splits) == (catalogs[1].ids, catalogs[1].splits)
+    assert read_meta(run.model).inputs.size == (32, 32)
+
+
 def test_other_classes_get_a_new_head_and_keep_the_rest(
     trained: Run, cells: Path, small_train: Train, tmp_path: Path
 ) -> None:

@@ -95,7 +95,8 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if checkpoint and (state := read_state(checkpoint)).is_finished(plan.epochs, plan.seconds, plan.patience):
         # `stopped` is also the name of the setting that ended the training.
-        reporter.note(f"This run has finished, after {state.epoch} epochs. For more, raise training.{state.stopped}.")
+        setting = "the epochs of the last of training.phases" if plan.phases else f"training.{state.stopped}"
+        reporter.note(f"This run has finished, after {state.epoch} epochs. For more, raise {setting}.")
         return Fitted(run, state, plan, parameters)
 
     course = plan.course
@@ -133,7 +134,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
 
     checkpoints = Checkpoints(run / "checkpoints", keep_best)
     callbacks = [
-        Clock(reporter),
+        Clock(plan, reporter),
         validation,
         Stop(plan, validation, checkpoints, reporter),
         Logs(run, reporter),
