@@ -238,9 +238,15 @@ def _memory_errors(plan: Plan, state: TrainingState) -> Iterator[None]:
             raise
         phase = plan.course.phases[state.phase]
         height, width = phase.size
+        batch, size = max(1, phase.batch // 2), f"[{height // 2},{width // 2}]"
+        remedy = f"Use training.batch={batch}, a smaller data.size={size}, or fewer filters in model.conv_sizes."
+        if plan.phases:
+            remedy = (
+                f"Give phase {state.phase + 1} in training.phases batch: {batch} or size: {size}, or use fewer "
+                "filters in model.conv_sizes."
+            )
         raise ResourceError(
             f"enough {plan.device} memory for batches of {phase.batch} at {height}×{width}",
             "the machine ran out of memory",
-            f"Use training.batch={max(1, phase.batch // 2)}, a smaller data.size=[{height // 2},{width // 2}], or "
-            "fewer filters in model.conv_sizes. The last checkpoint is whole.",
+            f"{remedy} The last checkpoint is whole.",
         ) from error

@@ -233,13 +233,14 @@ def _label_maps(meta: BundleMeta) -> dict[str, LabelMap]:
 
 def _check_pictures(data: Prepared, meta: BundleMeta, bundle: Path) -> None:
     found, inputs = data.fingerprint, meta.inputs
-    wanted = (inputs.channels, inputs.dtype, dict(inputs.parts))
+    wanted = (inputs.channels, inputs.dtype, inputs.parts)
+    same = list(found.parts.items()) == list(inputs.parts.items())  # in this order they are joined
     # Whether the channels of a single picture can become those of the network, the plan decides.
     channels = inputs.channels if _may_differ(meta) and not found.parts else found.channels
-    if (channels, found.dtype, dict(found.parts)) != wanted:
+    if not same or (channels, found.dtype) != wanted[:2]:
         raise DataError(
             f"pictures of {_kind(*wanted)}, which '{bundle}' was trained on",
-            f"pictures of {_kind(found.channels, found.dtype, dict(found.parts))}",
+            f"pictures of {_kind(found.channels, found.dtype, found.parts)}",
             "Convert them, or train without --from.",
         )
 
