@@ -76,7 +76,7 @@ def test_from_raw_files_to_masks_and_pictures_of_them(
 def test_a_training_goes_on_from_a_model_on_grey_pictures(limner: Limner, pictures: Path, tmp_path: Path) -> None:
     words = ["data.channels=3", "class_names=[background,disc,vertebra]", "conv_sizes=[4,8]", "-e", 1, *SHORT]
     assert limner("train", pictures, "-o", tmp_path / "first", *words).code == 0
-    result = limner("train", pictures, "-k", tmp_path / "first", "-o", tmp_path / "second", "-e", 1, *SHORT)
+    result = limner("train", "-k", tmp_path / "first", "-o", tmp_path / "second", "-e", 1, *SHORT)
     assert result.code == 0, result.err
     assert "Started from" in result.err
     first, second = (load_config(tmp_path / name / "config.yaml") for name in ("first", "second"))
