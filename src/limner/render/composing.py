@@ -63,7 +63,7 @@ def shrink(cutout: UInt8[np.ndarray, "_ _ 4"], largest: Size) -> UInt8[np.ndarra
     opacity, light = _scaled(cutout, Placement(0, 0, height, width, flip=False))
     colors = light / np.maximum(opacity[..., np.newaxis], 1e-6)
     layers = np.concatenate([colors, 255 * opacity[..., np.newaxis]], axis=2)
-    return np.clip(np.rint(layers), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(layers), 0, 255), np.uint8)
 
 
 def draw_placement(rng: np.random.Generator, background: Size, cutout: Size) -> Placement:
