@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import re
 import subprocess
 import sys
@@ -128,8 +129,8 @@ def test_shell_examples_use_commands_options_and_settings_that_exist(page, gener
             known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
             options = {word.partition("=")[0] for word in words if word.startswith("-")}
             assert options <= known | {"-h", "--help"}, line
-            for word in words[2:]:
-                if re.match(r"[a-z_.]+=", word):
+            for before, word in itertools.pairwise(words[1:]):
+                if re.match(r"[a-z_.]+=", word) and not before.startswith("-"):
                     parse_override(word)
 
 

@@ -14,6 +14,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+import limner
 from limner.bundle import read_meta
 from limner.errors import ConfigError
 from limner.training.phases import Course, Phase
@@ -35,8 +36,8 @@ PHASES: dict[str, Any] = {
 BRANCHES = {"model.shared_levels": 1, "model.dropout": 0.2}
 
 
-class StopAfterSteps(Silent):
-    """Presses Ctrl-C in the validation of an epoch; so the training stops one step into the next."""
+class StopAfter(Silent):
+    """Presses Ctrl-C when an epoch has ended; so the training stops one step into the next."""
 
     def __init__(self, epoch: int) -> None:
         self._epoch = epoch
@@ -92,16 +93,24 @@ def test_phases_carry_everything_over_and_the_bundle_is_of_the_last(
     assert plan["epochs"] == {"value": 4, "because": "of all phases"}
 
 
+def frozen_in_the_second() -> dict[str, Any]:
+    first, second = PHASES["training.phases"]
+    return PHASES | BRANCHES | {"training.phases": [first, {**second, "freeze": ["mask"]}]}
+
+
+@pytest.fixture(scope="module")
+def unbroken(two_targets: Path, small_train: Train, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return small_train(two_targets, tmp_path_factory.mktemp("phases") / "run", settings=frozen_in_the_second())
+
+
 @pytest.mark.parametrize("epoch", [1, 2, 3])
 def test_a_run_stopped_in_any_phase_goes_on_to_the_same_weights(
-    two_targets: Path, small_train: Train, tmp_path: Path, epoch: int
+    two_targets: Path, unbroken: Run, small_train: Train, tmp_path: Path, epoch: int
 ) -> None:
-    first, second = PHASES["training.phases"]
-    settings = PHASES | BRANCHES | {"training.phases": [first, {**second, "freeze": ["mask"]}]}
-    unbroken = small_train(two_targets, tmp_path / "unbroken", settings=settings)
-    stopped = small_train(two_targets, tmp_path / "stopped", settings=settings, reporter=StopAfterSteps(epoch))
+    settings = frozen_in_the_second()
+    stopped = small_train(two_targets, tmp_path / "run", settings=settings, reporter=StopAfter(epoch))
     assert stopped.interrupted
-    resumed = small_train(None, settings=settings, resume=tmp_path / "stopped")
+    resumed = small_train(None, settings=settings, resume=tmp_path / "run")
     expected, actual = weights(unbroken.folder), weights(resumed.folder)
     assert expected.keys() == actual.keys()
     assert all(torch.equal(expected[name], actual[name]) for name in expected)
@@ -168,6 +177,31 @@ def test_a_frozen_encoder_keeps_its_weights(cells: Path, small_train: Train, tmp
     before, after = kept[0], weights(run.folder)
     assert all(torch.equal(before[name], after[name]) for name in before if ".encoder." in name)
     assert not torch.equal(before["model.heads.0.convs.to_mask.weight"], after["model.heads.0.convs.to_mask.weight"])
+
+
+def test_depth_learns_beside_the_mask_and_comes_out_in_its_unit(
+    with_depth: Path, small_train: Train, tmp_path: Path
+) -> None:
+    settings = {
+        **BRANCHES,
+        "model.up": "bilinear",
+        "data.targets": {"depth": {"task": "regression", "unit": "mm", "factor": 0.01}},
+        "training.optimizer": "sgd",
+        "training.target_weights": {"depth": 4.0},
+        **PHASES,
+        "training.phases": [{"size": 32, "batch": 4, "epochs": 6}, {"size": 48, "batch": 4, "epochs": 1, "lr": 0.01}],
+    }
+    run = small_train(with_depth, tmp_path / "run", settings=settings)
+    lines = metrics(run.folder)
+    assert lines[5]["train_loss_depth"] < 0.9 * lines[0]["train_loss_depth"]
+    assert lines[0]["train_loss_depth"] < 1, "compared on the scale 0 to 1, and what is unknown takes no part"
+    assert all(line["val_mae"] > 0 and line["val_score"] <= 1 for line in lines)
+    plan = yaml.safe_load((run.folder / "plan.yaml").read_text())
+    assert plan["losses"]["value"] == {"mask": "bce+dice", "depth": "l1"}
+    image = next(line.split(",")[1] for line in with_depth.read_text().splitlines()[1:])
+    depth = limner.load(run.folder).predict(image).values["depth"]
+    assert depth.shape == (256, 256)
+    assert -20 < depth.mean() < 60, "millimetres, not the hundred times larger stored numbers"
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,9 @@ def test_architecture_scale_classes_and_splits_come_from_the_bundle(
     assert catalogs[0].splits == catalogs[1].splits, "whatever the seed: no sample trained on is scored"
     record = json.loads((run.folder / "run.json").read_text())
     assert record["started_from"]["data_hash"] == before.data.hash
-    assert record["new"] == []
-    assert any(f"{record['carried']} of its {record['carried']} tensors" in text for text in notes.texts)
+    assert record["started_from"]["new"] == []
+    carried = record["started_from"]["carried"]
+    assert any(f"{carried} of its {carried} tensors" in text for text in notes.texts)
     assert trained.model.read_bytes() == source
     assert run.report
     assert before.data.hash[:16] in run.report.read_text()
@@ -80,6 +81,13 @@ def test_what_is_started_goes_on_without_its_source(
         small_train(None, resume=run.folder, start_from=trained.folder)
 
 
+def test_without_data_the_run_goes_on_with_its_own(trained: Run, small_train: Train, tmp_path: Path) -> None:
+    run = small_train(None, tmp_path / "run", start_from=trained.folder, settings=STILL)
+    catalogs = [Catalog.load(folder / "samples.csv") for folder in (trained.folder, run.folder)]
+    assert (catalogs[0].ids, catalogs[0].splits) == (catalogs[1].ids, catalogs[1].splits)
+    assert read_meta(run.model).inputs.size == (32, 32)
+
+
 def test_other_classes_get_a_new_head_and_keep_the_rest(
     trained: Run, cells: Path, small_train: Train, tmp_path: Path
 ) -> None:
@@ -95,7 +103,7 @@ def test_other_classes_get_a_new_head_and_keep_the_rest(
     run = small_train(data, tmp_path / "run", start_from=trained.folder, settings=STILL, reporter=notes)
     assert all(same_weights(trained, run, but="heads").values())
     record = json.loads((run.folder / "run.json").read_text())
-    assert record["new"] == ["heads.0.convs.to_mask.weight", "heads.0.convs.to_mask.bias"]
+    assert record["started_from"]["new"] == ["heads.0.convs.to_mask.weight", "heads.0.convs.to_mask.bias"]
     assert any("new at random: heads.0.convs.to_mask.weight" in text for text in notes.texts)
 
 

@@ -66,7 +66,8 @@ def run(
             messages().print(f"Failed  {name}\n{problem}")
         if result.skipped:
             messages().print(f"Not taken for pictures: {', '.join(shorten(result.skipped))}")
-        output().print(f"{len(result.written):,} mask{'' if len(result.written) == 1 else 's'} written to {out}")
+        kind = "file" if any(path.suffix == ".tif" for path in result.written) else "mask"
+        output().print(f"{len(result.written):,} {kind}{'' if len(result.written) == 1 else 's'} written to {out}")
     if result.failed:
         raise typer.Exit(EXIT_PARTLY)
 

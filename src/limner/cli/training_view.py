@@ -49,15 +49,17 @@ class TrainingView:
         self._plan = plan
         if self._quiet:
             return
-        length = (
-            f"{_clock(plan.seconds)} minutes"
-            if plan.seconds
-            else f"at most {plan.epochs} epoch{'s' * (plan.epochs > 1)}"
-        )
-        self._console.print(
-            f"Training {parameters:,} parameters on {plan.device} ({plan.precision}), {length}, {steps} steps each, "
-            f"batches of {plan.batch} at {plan.size[0]}×{plan.size[1]}."
-        )
+        where = f"Training {parameters:,} parameters on {plan.device} ({plan.precision})"
+        if plan.phases:
+            self._console.print(f"{where}, {plan.epochs} epochs in {len(plan.phases)} phases.")
+        else:
+            length = (
+                f"{_clock(plan.seconds)} minutes"
+                if plan.seconds
+                else f"at most {plan.epochs} epoch{'s' * (plan.epochs > 1)}"
+            )
+            size = f"{plan.size[0]}×{plan.size[1]}"
+            self._console.print(f"{where}, {length}, {steps} steps each, batches of {plan.batch} at {size}.")
         if self._console.is_terminal:
             self._bar = Progress(
                 TextColumn("Epoch {task.fields[epoch]}"),

@@ -85,10 +85,21 @@ def _is_data_set(place: str | Path) -> bool:
 
 
 def _of_data_set(place: str | Path, inputs: InputSpec) -> FoundTasks:
-    catalog = find_inputs(place)
-    if list(catalog.inputs) == ["image"]:
-        check_parts(None, inputs)
-    check_parts(catalog.inputs, inputs)
+    try:
+        catalog = find_inputs(place)
+    except DataError:
+        if not Path(place).is_dir():
+            raise
+        catalog = None
+    if catalog is None or set(catalog.inputs) != set(inputs.parts):
+        wanted = list(inputs.parts)
+        found = "one kind of picture" if catalog is None else f"the inputs {', '.join(catalog.inputs)}"
+        raise DataError(
+            f"a data set with the inputs {', '.join(wanted)}, laid out as for training",
+            f"{found} in '{place}'",
+            f"Type {' '.join(f'--input {part}=PLACE' for part in wanted)}, or give a CSV with columns "
+            f"{', '.join(f'input.{part}' for part in wanted)}.",
+        )
     tasks = []
     for index, name in enumerate(catalog.ids):
         parts = {part: catalog.inputs[part][index] for part in inputs.parts}

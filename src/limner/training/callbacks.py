@@ -36,7 +36,8 @@ _REPORT_EVERY = 1.0
 class Clock(pl.Callback):
     """Counts steps, samples and seconds; tells the reporter."""
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(self, plan: Plan, reporter: Reporter) -> None:
+        self._plan = plan
         self._reporter = reporter
         self._mark = 0.0
         self._sums: dict[str, Tensor] = {}
@@ -45,6 +46,11 @@ class Clock(pl.Callback):
         self._last_report = 0.0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        state, course = state_of(pl_module), self._plan.course
+        number = course.number(state.epoch)
+        if self._plan.phases and (state.epoch, state.batch) == (course.begin(number), 0):
+            phase = course.phases[number]
+            self._reporter.note(f"Phase {number + 1} of {len(course.phases)}: {phase.describe()}.")
         self._mark = time.monotonic()
         self._sums, self._count = {}, 0
 

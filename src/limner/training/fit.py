@@ -93,7 +93,8 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if checkpoint and (state := read_state(checkpoint)).is_finished(plan.epochs, plan.seconds, plan.patience):
         # `stopped` is also the name of the setting that ended the training.
-        reporter.note(f"This run has finished, after {state.epoch} epochs. For more, raise training.{state.stopped}.")
+        setting = "the epochs of the last of training.phases" if plan.phases else f"training.{state.stopped}"
+        reporter.note(f"This run has finished, after {state.epoch} epochs. For more, raise {setting}.")
         return Fitted(run, state, plan, parameters)
 
     course = plan.course
@@ -131,7 +132,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
 
     checkpoints = Checkpoints(run / "checkpoints", keep_best)
     callbacks = [
-        Clock(reporter),
+        Clock(plan, reporter),
         validation,
         Stop(plan, validation, checkpoints, reporter),
         Logs(run, reporter),
@@ -224,9 +225,15 @@ def _memory_errors(plan: Plan, state: TrainingState) -> Iterator[None]:
             raise
         phase = plan.course.phases[state.phase]
         height, width = phase.size
+        batch, size = max(1, phase.batch // 2), f"[{height // 2},{width // 2}]"
+        remedy = f"Use training.batch={batch}, a smaller data.size={size}, or fewer filters in model.conv_sizes."
+        if plan.phases:
+            remedy = (
+                f"Give phase {state.phase + 1} in training.phases batch: {batch} or size: {size}, or use fewer "
+                "filters in model.conv_sizes."
+            )
         raise ResourceError(
             f"enough {plan.device} memory for batches of {phase.batch} at {height}×{width}",
             "the machine ran out of memory",
-            f"Use training.batch={max(1, phase.batch // 2)}, a smaller data.size=[{height // 2},{width // 2}], or "
-            "fewer filters in model.conv_sizes. The last checkpoint is whole.",
+            f"{remedy} The last checkpoint is whole.",
         ) from error

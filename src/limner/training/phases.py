@@ -35,6 +35,12 @@ class Phase:
     freeze: tuple[str, ...]
     """Targets whose branch does not learn, and perhaps `encoder`."""
 
+    def describe(self) -> str:
+        """In a few words."""
+        height, width = self.size
+        words = f"{self.epochs} epoch{'s' * (self.epochs > 1)} of {self.steps} steps, batches of {self.batch} at "
+        return f"{words}{height}×{width}" + (f", frozen: {', '.join(self.freeze)}" if self.freeze else "")
+
 
 @dataclass(frozen=True)
 class Course:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from limner.bundle import BundleMeta, load_bundle, read_meta
-from limner.config import Config, ModelConfig, config_from
+from limner.config import Config, ModelConfig, config_from, load_config
 from limner.data.labels import LabelMap
 from limner.data.prepare import Prepared
 from limner.errors import ConfigError, DataError, shorten
@@ -51,6 +51,7 @@ def adopt_settings(config: Config, bundle: Path) -> Config:
     """Settings that fit a bundle: its architecture and scale, where the settings do not name their own.
 
     Samples of the run that the bundle lies in keep their split, so that none it was trained on is scored.
+    Settings that name no data take those of that run.
 
     Args:
         config: Settings.
@@ -63,13 +64,13 @@ def adopt_settings(config: Config, bundle: Path) -> Config:
     meta = read_meta(bundle)
     values = config.model_dump(mode="json", exclude_unset=True)
     values["model"] = _model_values(config.model, meta, bundle)
-    data = values.setdefault("data", {})
-    if config.data.fit is None:
+    data = values["data"] = _data_values(config, values.get("data", {}), bundle.parent / "config.yaml")
+    if data.get("fit") is None:
         data["fit"] = meta.inputs.fit
-    if config.data.size is None and not config.training.phases and data["fit"] == meta.inputs.fit:
+    if data.get("size") is None and not config.training.phases and data["fit"] == meta.inputs.fit:
         data["size"] = meta.inputs.size and list(meta.inputs.size)
     samples = bundle.parent / "samples.csv"
-    if config.data.keep_splits is None and samples.is_file():
+    if data.get("keep_splits") is None and samples.is_file():
         data["keep_splits"] = str(samples.resolve())
     values.setdefault("training", {})["start_from"] = str(bundle.resolve())
     return config_from(values)
@@ -207,6 +208,16 @@ def _model_values(asked: ModelConfig, meta: BundleMeta, bundle: Path) -> dict[st
     kept = {key: value for key, value in network.items() if key in ModelConfig.model_fields and value is not None}
     kept |= {"pretrained": False} if meta.model.name == "encoder_unet" else {}
     return kept | {key: value for key, value in given.items() if key in _FREE}
+
+
+def _data_values(config: Config, given: dict[str, Any], source: Path) -> dict[str, Any]:
+    """The data section: as given, or where it names no data, with those of the run the bundle lies in."""
+    if config.data.path is not None or config.data.images is not None or not source.is_file():
+        return given
+    known = load_config(source).data.model_dump(mode="json", exclude_unset=True)
+    if config.training.phases:
+        known.pop("size", None)
+    return {**known, **given}
 
 
 def _network(meta: BundleMeta) -> dict[str, Any]:

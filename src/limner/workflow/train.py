@@ -114,7 +114,7 @@ def train(
             raise ConfigError(
                 "a run to resume, alone",
                 "data, a recipe, an output folder or a model to start from besides",
-                "A run knows them; leave them out.",
+                "A run knows its data, its settings and its model; leave them out.",
             )
         folder = Path(resume)
         prepared = read_data(folder)
@@ -140,11 +140,13 @@ def train(
     write_text(folder / "config.yaml", chosen.to_yaml())
     record = RunRecord(folder, resume=resume is not None)
     record.update("training", seconds={} if resume else {"prepare": seconds})
+    started_from: dict[str, Any] | None = None
     if resume is None and chosen.training.start_from:
-        record.update("training", started_from=origin(Path(chosen.training.start_from)))
+        started_from = origin(Path(chosen.training.start_from))
+        record.update("training", started_from=started_from)
     with _recording_failure(record):
         fitted = fit(chosen, prepared, folder, resume=resume is not None, reporter=reporter)
-        _record_training(record, fitted)
+        _record_training(record, fitted, started_from)
         if fitted.state.interrupted:
             return Run(folder, folder / BUNDLE_NAME, None, None, interrupted=True)
         begin = time.monotonic()
@@ -177,15 +179,19 @@ def _refuse_what_is_there(folder: Path) -> None:
         )
 
 
-def _record_training(record: RunRecord, fitted: Fitted) -> None:
+def _record_training(record: RunRecord, fitted: Fitted, started_from: dict[str, Any] | None) -> None:
     state = fitted.state
+    facts: dict[str, Any] = {}
+    if started_from and fitted.carried:
+        carried, new = len(fitted.carried.carried), list(fitted.carried.new)
+        facts["started_from"] = {**started_from, "carried": carried, "new": new}
     record.update(
         "interrupted" if state.interrupted else "trained",
         seconds={"train": state.seconds},
         stopped=state.stopped,
         epochs=state.epoch,
         best_epoch=state.best_epoch,
-        **({"carried": len(fitted.carried.carried), "new": list(fitted.carried.new)} if fitted.carried else {}),
+        **facts,
         parameters=fitted.parameters,
         images_per_s=round(state.images / max(state.train_seconds, 1e-9), 2),
     )
