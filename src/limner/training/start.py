@@ -231,11 +231,12 @@ def _label_maps(meta: BundleMeta) -> dict[str, LabelMap]:
 
 def _check_pictures(data: Prepared, meta: BundleMeta, bundle: Path) -> None:
     found, inputs = data.fingerprint, meta.inputs
-    wanted = (inputs.channels, inputs.dtype, dict(inputs.parts))
-    if (found.channels, found.dtype, dict(found.parts)) != wanted:
+    wanted = (inputs.channels, inputs.dtype, inputs.parts)
+    same = list(found.parts.items()) == list(inputs.parts.items())  # in this order they are joined
+    if not same or (found.channels, found.dtype) != wanted[:2]:
         raise DataError(
             f"pictures of {_kind(*wanted)}, which '{bundle}' was trained on",
-            f"pictures of {_kind(found.channels, found.dtype, dict(found.parts))}",
+            f"pictures of {_kind(found.channels, found.dtype, found.parts)}",
             "Convert them, or train without --from.",
         )
 
