@@ -26,7 +26,7 @@ def test_from_archives_to_masks_and_depths(limner, tmp_path):
     data, run, out = tmp_path / "data", tmp_path / "run", tmp_path / "out"
     limner("sample", "depth", data, "--count", 72)
 
-    limner("train", data, "--recipe", "depth", "-o", run, *TINY)
+    assert limner("train", data, "--recipe", "depth", "-o", run, *TINY).code == 0
 
     scores = json.loads((run / "evaluation" / "summary.json").read_text())["targets"]
     assert set(scores) == {"mask", "depth"}
@@ -41,7 +41,7 @@ def test_from_archives_to_masks_and_depths(limner, tmp_path):
 
     with zipfile.ZipFile(data / "fg_bg_1.zip") as archive:
         archive.extract("fg_bg_1/1.jpg", tmp_path)
-    limner(
+    predicted = limner(
         "predict",
         run,
         "--input",
@@ -51,6 +51,7 @@ def test_from_archives_to_masks_and_depths(limner, tmp_path):
         "-o",
         out,
     )
+    assert predicted.code == 0
     written = {path.relative_to(out).as_posix(): path for path in out.rglob("*") if path.is_file()}
     assert any("mask" in name for name in written), written
     assert any("depth" in name for name in written), written
