@@ -81,7 +81,8 @@ def _divide(
         raise DataError(
             f"at least {len(wanted) + 1} values of '{column}' for splits that share none",
             f"{len(names)}: {', '.join(names)}",
-            "Add more, or share them knowingly: 'data.layout_options={split: random}'.",
+            "Add more, or share them knowingly: 'data.layout_options={split: background}' keeps backgrounds apart "
+            "alone, '{split: random}' neither.",
         )
     while sum(wanted.values()) >= len(names):
         wanted[max(wanted, key=lambda split: wanted[split])] -= 1
