@@ -80,6 +80,6 @@ def test_importing_examples_imports_no_torch():
 @pytest.mark.parametrize("size", [(64, 64), (97, 150)])
 def test_other_sizes_can_be_drawn(name, size, tmp_path):
     EXAMPLES[name](tmp_path, 1, 0, size)
-    written = [file for file in contents(tmp_path) if file.endswith((".png", ".jpg", ".gif", ".npy"))]
+    written = [file for file in contents(tmp_path) if file.endswith((".png", ".jpg", ".gif", ".npy", ".zip"))]
     assert len(written) >= 2
     assert (tmp_path / "README.txt").is_file()

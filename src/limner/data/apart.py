@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from limner.data.catalog import Catalog
+from limner.data.splits import check_shares
 from limner.errors import DataError
 from limner.types import SPLITS
 
@@ -43,8 +44,10 @@ def assign_apart(
         Positions of the samples that have a split, ascending, and notes.
 
     Raises:
+        ConfigError: Shares that leave nothing to train on, or no validation.
         DataError: A column has too few values, or a split has no sample.
     """
+    check_shares(val, test, len(catalog))
     shares = {"val": _share(val, len(catalog), len(columns)), "test": _share(test, len(catalog), len(columns))}
     sides = []
     counts: list[dict[str, int]] = []
@@ -61,7 +64,7 @@ def assign_apart(
 
 def _share(wanted: float | int, count: int, columns: int) -> float:
     """The share of each column's values that gives about so many samples."""
-    return wanted if wanted < 1 else min(0.5, (wanted / count) ** (1 / columns))
+    return float(wanted) if wanted < 1 else min(0.5, (wanted / count) ** (1 / columns))
 
 
 def _divide(
@@ -78,7 +81,8 @@ def _divide(
         raise DataError(
             f"at least {len(wanted) + 1} values of '{column}' for splits that share none",
             f"{len(names)}: {', '.join(names)}",
-            "Add more, or share them knowingly: 'data.layout_options={split: random}'.",
+            "Add more, or share them knowingly: 'data.layout_options={split: background}' keeps backgrounds apart "
+            "alone, '{split: random}' neither.",
         )
     while sum(wanted.values()) >= len(names):
         wanted[max(wanted, key=lambda split: wanted[split])] -= 1

@@ -53,7 +53,7 @@ class CachedSamples:
             _Column(entry / f"{file}.bin", manifest["dtype"], np.load(entry / f"{file}_{SIZES}"), (channels,))
             for file, channels in manifest["inputs"]
         ]
-        self._rows = [np.load(entry / f"{file}_rows.npy").tolist() for file, _ in manifest["inputs"]]
+        self._rows = [np.load(entry / f"{file}_rows.npy") for file, _ in manifest["inputs"]]
         self._targets = {
             name: _Column(entry / file, dtype, self._sizes, tuple(planes))
             for name, (file, dtype, planes) in manifest["targets"].items()
@@ -86,7 +86,9 @@ class CachedSamples:
         numbers = indices.tolist()
         return Taken(
             images=[
-                join_pictures([column[rows[number]] for column, rows in zip(self._inputs, self._rows, strict=True)])
+                join_pictures(
+                    [column[int(rows[number])] for column, rows in zip(self._inputs, self._rows, strict=True)]
+                )
                 for number in numbers
             ],
             targets={name: self._take_target(name, numbers) for name in self._targets},
@@ -104,13 +106,15 @@ class _Column:
     def __init__(self, path: Path, dtype: str, sizes: Integer[np.ndarray, "samples 2"], last: tuple[int, ...]) -> None:
         # As a plain array: slices of np.memmap are several times slower to make.
         self._data = np.asarray(np.memmap(path, dtype=dtype, mode="r"))
-        self._shapes = [(*row, *last) for row in sizes.tolist()]
-        lengths = sizes.prod(axis=1) * int(np.prod(last, dtype=np.int64))
-        self._ends = [0, *np.cumsum(lengths).tolist()]
+        # Sizes and places stay arrays: a list of them would be an object for every sample.
+        self._sizes = sizes
+        self._last = last
+        self._ends = np.concatenate([[0], np.cumsum(sizes.prod(axis=1) * int(np.prod(last, dtype=np.int64)))])
 
     def __getitem__(self, number: int) -> Shaped[np.ndarray, "height width *last"]:
-        number %= len(self._shapes)
-        return self._data[self._ends[number] : self._ends[number + 1]].reshape(self._shapes[number])
+        number %= len(self._sizes)
+        shape = (*self._sizes[number].tolist(), *self._last)
+        return self._data[self._ends[number] : self._ends[number + 1]].reshape(shape)
 
 
 def _number_table(label_map: LabelMap, dtype: str) -> Float32[np.ndarray, " numbers"]:

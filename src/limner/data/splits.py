@@ -69,7 +69,7 @@ def assign_splits(
         ConfigError: The shares leave no training samples, or there is no validation.
         DataError: Too few samples or groups to split, or given splits without training samples.
     """
-    _check_shares(val, test, len(catalog))
+    check_shares(val, test, len(catalog))
     _check_enough(catalog)
     notes: list[str] = []
     pool, wanted = _pool(catalog, val, test, notes)
@@ -80,7 +80,12 @@ def assign_splits(
     return notes
 
 
-def _check_shares(val: float | int, test: float | int, count: int) -> None:
+def check_shares(val: float | int, test: float | int, count: int) -> None:
+    """Refuse shares and counts of val and test that leave nothing to train on or to validate with.
+
+    Raises:
+        ConfigError: As said.
+    """
     for name, share in (("val", val), ("test", test)):
         whole = share < 1 or float(share).is_integer()
         if not math.isfinite(share) or share < 0 or not whole:

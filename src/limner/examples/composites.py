@@ -219,13 +219,13 @@ def _body(rng: np.random.Generator, unit: float) -> Iterator[tuple[Blob, float]]
     def part(row: float, column: float, radius: float, stretch: float, angle: float) -> Blob:
         return Blob((row * unit, column * unit), radius * unit, stretch, angle, random_waves(rng, 0.04))
 
-    yield part(29, 15, 5, 5 * rng.uniform(0.6, 1.2), rng.uniform(0.0, 0.6)), 0.8
-    for column, shade in ((30, 0.6), (66, 0.6), (24, 0.9), (60, 0.9)):
-        yield part(52, column + rng.uniform(-2, 2), 7 * leg, 6, upright + rng.uniform(-0.12, 0.12)), shade
-    yield part(36, 42, 19 * girth, 2.1, flat), 1.0
-    yield part(29, 69, 9, 2.2, rng.uniform(2.2, 2.6)), 1.0
-    yield part(21, 81, 9, 1.5, flat + rng.uniform(-0.3, 0.1)), 1.05
-    yield part(12, 76, 3.5, 2.5, rng.uniform(-0.3, 0.5)), 0.75
+    yield part(29.0, 15.0, 5.0, 5 * rng.uniform(0.6, 1.2), rng.uniform(0.0, 0.6)), 0.8
+    for column, shade in ((30.0, 0.6), (66.0, 0.6), (24.0, 0.9), (60.0, 0.9)):
+        yield part(52.0, column + rng.uniform(-2, 2), 7 * leg, 6.0, upright + rng.uniform(-0.12, 0.12)), shade
+    yield part(36.0, 42.0, 19 * girth, 2.1, flat), 1.0
+    yield part(29.0, 69.0, 9.0, 2.2, rng.uniform(2.2, 2.6)), 1.0
+    yield part(21.0, 81.0, 9.0, 1.5, flat + rng.uniform(-0.3, 0.1)), 1.05
+    yield part(12.0, 76.0, 3.5, 2.5, rng.uniform(-0.3, 0.5)), 0.75
 
 
 def _paint(

@@ -114,7 +114,7 @@ def train(
             raise ConfigError(
                 "a run to resume, alone",
                 "data, a recipe, an output folder or a model to start from besides",
-                "A run knows its data and its model; leave them out.",
+                "A run knows its data, its settings and its model; leave them out.",
             )
         folder = Path(resume)
         prepared = read_data(folder)

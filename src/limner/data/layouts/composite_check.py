@@ -168,5 +168,5 @@ def _widened(covered: Bool[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "row
     """The covered cells and their neighbours: compression smears an outline over some pixels."""
     padded = np.pad(covered, 1)
     rows, columns = covered.shape
-    near = [padded[down : down + rows, right : right + columns] for down in range(3) for right in range(3)]
-    return np.asarray(np.logical_or.reduce(near))
+    moved = [padded[down : down + rows, right : right + columns] for down in range(3) for right in range(3)]
+    return np.asarray(np.logical_or.reduce(moved))

@@ -7,12 +7,7 @@ never taken on trust: every rule is checked against the pictures (`composite_che
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
@@ -21,7 +16,13 @@ from limner.data.catalog import Catalog
 from limner.data.class_colors import class_colors
 from limner.data.labels import LabelMap
 from limner.data.layouts.composite_check import Agreement, ContentCheck
-from limner.data.layouts.composite_orders import COMPOSED, ORDERS, Rule, name_rules, order_rule, order_rules, table_rule
+from limner.data.layouts.composite_options import (
+    check_composite_options,
+    compile_foreground,
+    name_foregrounds,
+    read_background_table,
+)
+from limner.data.layouts.composite_orders import COMPOSED, Rule, name_rules, order_rule, order_rules, table_rule
 from limner.data.layouts.composite_sets import (
     BACKGROUNDS,
     COMPOSITES,
@@ -34,18 +35,14 @@ from limner.data.layouts.composite_sets import (
 )
 from limner.data.layouts.found import Found, without_suffix
 from limner.data.layouts.listing import Listing
-from limner.data.layouts.options import Options, check_options
+from limner.data.layouts.options import Options
 from limner.data.pairing import Pairing
-from limner.errors import ConfigError, DataError, did_you_mean, shorten
-from limner.images import read_bytes, read_info
+from limner.errors import DataError, shorten
+from limner.images import read_info
 
 EXPECTED = "folders or zip archives bg, fg_bg and fg_bg_mask, and fg_bg_depth where there are depths"
-OPTIONS = ("background", "ratio", "order", "csv", "foregrounds", "foreground_name", "split", "unit", "factor")
-"""Keys of `data.layout_options`."""
 
 _RULES = ("background", "ratio", "order", "csv")
-_WAYS = ("auto", "index", "name", "csv")
-_SPLITS = ("apart", "background", "random")
 _SCALES = {"uint8": 1 / 255, "uint16": 1 / 65535}
 
 
@@ -59,7 +56,7 @@ def read_composites(listing: Listing, options: Options) -> Found | None:
     found = find_sets(listing)
     if found is None:
         return None
-    _check_options(options)
+    check_composite_options(options)
     sets, notes = found
     return _Reader(sets, notes, options, listing).read()
 
@@ -150,7 +147,7 @@ class _Reader:
         return rules + list(order_rules(self._backgrounds, self._composites))
 
     def _table(self, path: str) -> Rule:
-        pairs = _read_table(path, self._listing)
+        pairs = read_background_table(path, self._listing)
         rule, missing = table_rule(pairs, self._backgrounds, self._composites, path)
         if missing:
             raise DataError(
@@ -277,9 +274,9 @@ class _Reader:
         stems = [without_suffix(name) for name in self._composites.names]
         pattern = self._options.get("foreground_name")
         if pattern is not None:
-            return _named_foregrounds(stems, _compiled(pattern))
+            return name_foregrounds(stems, compile_foreground(pattern))
         if rule.options == "background: name" and all(map(COMPOSED.fullmatch, stems)):
-            return _named_foregrounds(stems, COMPOSED)
+            return name_foregrounds(stems, COMPOSED)
         count = self._options.get("foregrounds") or self._cutouts
         if not count or not rule.places.size:
             return None
@@ -321,71 +318,3 @@ class _Reader:
                 because=f"depths of composites: stored {dtype} × {factor:.6g}{f' = {unit}' if unit else ', relative'}",
             )
         return maps
-
-
-def _check_options(options: Options) -> None:
-    check_options(options, OPTIONS, "composites")
-    for key, known in (("background", _WAYS), ("order", tuple(ORDERS)), ("split", _SPLITS)):
-        if key in options and options[key] not in known:
-            raise ConfigError(
-                f"`{key}` in data.layout_options is one of {', '.join(known)}",
-                f"{options[key]!r}",
-                f"{did_you_mean(str(options[key]), known)}Correct it.",
-            )
-    for key in ("ratio", "foregrounds"):
-        value = options.get(key, 1)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ConfigError(f"`{key}` in data.layout_options is a whole number from 1", f"{value!r}", "Correct it.")
-    factor = options.get("factor", 1)
-    if isinstance(factor, bool) or not isinstance(factor, int | float) or factor <= 0:
-        raise ConfigError("`factor` in data.layout_options is a number above 0", f"{factor!r}", "Correct it.")
-    if options.get("background") == "csv" and "csv" not in options:
-        raise ConfigError("the table of backgrounds", "none is named", "Add csv: FILE to data.layout_options.")
-
-
-def _compiled(pattern: Any) -> re.Pattern[str]:
-    try:
-        compiled = re.compile(str(pattern))
-    except re.error as error:
-        raise ConfigError("a regular expression in `foreground_name`", f"{pattern!r}: {error}", "Correct it.") from None
-    if compiled.groups != 1:
-        raise ConfigError(
-            "one group in `foreground_name`, which holds the foreground's name",
-            f"{pattern!r} has {compiled.groups}",
-            "Put parentheses around that part, such as '_(fg\\d+)_'.",
-        )
-    return compiled
-
-
-def _named_foregrounds(stems: Sequence[str], pattern: re.Pattern[str]) -> list[str]:
-    found = [pattern.search(stem) for stem in stems]
-    missing = [stem for stem, match in zip(stems, found, strict=True) if match is None]
-    if missing:
-        raise DataError(
-            f"a foreground in every composite's name, by '{pattern.pattern}'",
-            f"none in {len(missing):,} of {len(stems):,}",
-            "Correct `foreground_name`.",
-            details=shorten(missing, 4),
-        )
-    shared: dict[str, str] = {}
-    names = (match[match.lastindex or 0] for match in found if match is not None)
-    return [shared.setdefault(name, name) for name in names]
-
-
-def _read_table(path: str, listing: Listing) -> dict[str, str]:
-    """Composite → background of a CSV, which may lie inside the place."""
-    file = Path(path).expanduser()
-    where = str(file) if file.exists() else next((listing.source.location(n) for n in listing.tables if n == path), "")
-    if not where:
-        raise DataError(f"a table of backgrounds at '{path}'", "nothing is there", "Check the path.")
-    try:
-        rows = list(csv.DictReader(io.StringIO(read_bytes(where).decode("utf-8-sig"), newline="")))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"a CSV in UTF-8 at '{path}'", str(error), "Save it as 'CSV UTF-8'.") from None
-    if not rows or not {"composite", "background"} <= rows[0].keys():
-        raise DataError(
-            f"columns composite and background in '{path}'",
-            ", ".join(rows[0]) if rows else "no rows",
-            "Name the columns so.",
-        )
-    return {row["composite"] or "": row["background"] or "" for row in rows}
