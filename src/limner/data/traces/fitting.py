@@ -18,14 +18,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage, sparse, spatial
 
-from limner.data.traces.outlines import normals, resample, smooth
+from limner.data.traces.outlines import normals, resample
+from limner.data.traces.splines import STEP, curvature_change, shift_basis
 
-_STEP = 0.7
-# Distance of the knots of an outline's shift, in pixels.
-_KNOTS = 3.5
 _ROUNDS = 5
-# Usual change of curvature per pixel of a hand's outline, in 1/px².
-_CHANGE = 0.009
 # Pixels up to this far beyond a stroke take part: colour is blurred by less.
 _BAND = 2.5
 # An unseen stretch is a lifted pen; its ends are round, and JPEG blurs them by this many pixels.
@@ -197,7 +193,7 @@ class _Scene:
         """Values of pixels, summed by the point of the outline they are nearest to."""
         flat = values[..., self.channels].sum(axis=2).ravel()[layer.pixels]
         sums = np.bincount(layer.nearest, flat, count)
-        return np.asarray(ndimage.gaussian_filter1d(sums, _ALONG / _STEP, mode="wrap"))
+        return np.asarray(ndimage.gaussian_filter1d(sums, _ALONG / STEP, mode="wrap"))
 
     def choose_width(
         self,
@@ -245,7 +241,7 @@ class _Scene:
         error = self._residual([one.color for one in strokes], visible).reshape(-1, 3)
         shows, below = self._surroundings(strokes, layers, order, place)
         edge = np.abs(np.abs(layer.away) - stroke.width / 2) < 0.5
-        basis = _basis(len(stroke.points))
+        basis = shift_basis(len(stroke.points))
         # Unknown are the outline's shift, the width and the colour, together: on the edge of something
         # bright a darker stroke and a shifted one look alike in lightness.
         shape = sparse.hstack(
@@ -269,7 +265,7 @@ class _Scene:
             weight = self._weights(wrong, edge[layer.kept])
             matrix += design.T @ (design * weight[:, None])
             vector += design.T @ (weight * wrong)
-        bend, offset = _prior(stroke.points, basis)
+        bend, offset = curvature_change(stroke.points, basis)
         matrix[:knots, :knots] += bend.T @ bend
         vector[:knots] -= bend.T @ offset
         vector[knots + 1 :] += _HOLD_COLOR * (stroke.usual - stroke.color)
@@ -299,7 +295,7 @@ class _Scene:
         stroke.color = stroke.color + np.clip(tint, -_LARGEST_TINT, _LARGEST_TINT)
         moved = stroke.points + np.clip(shift, -_LONGEST_STEP, _LONGEST_STEP)[:, None] * normals(stroke.points)
         count = len(moved)
-        stroke.points = resample(moved, _STEP)
+        stroke.points = resample(moved, STEP)
         places = np.arange(len(stroke.points)) * count / len(stroke.points)
         stroke.lifted = stroke.lifted[np.rint(places).astype(int) % count]
 
@@ -377,27 +373,3 @@ def _half(length: int) -> sparse.csr_matrix:
     back = sparse.csr_matrix((np.full(length, 0.75), (pixels, pixels // 2)), shape=(length, half))
     back = back + sparse.csr_matrix((np.full(length, 0.25), (pixels, beside)), shape=(length, half))
     return sparse.csr_matrix(back @ mean)
-
-
-def _basis(count: int) -> sparse.csr_matrix:
-    """Cubic B-splines on a ring: points × knots."""
-    knots = max(6, round(count * _STEP / _KNOTS))
-    place = np.arange(count) * knots / count
-    first = np.floor(place).astype(int)
-    t = place - first
-    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6
-    columns = (first[:, None] + np.arange(-1, 3)) % knots
-    rows = np.repeat(np.arange(count), 4)
-    return sparse.csr_matrix((weights.ravel(), (rows, columns.ravel())), shape=(count, knots))
-
-
-def _prior(points: np.ndarray, basis: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-    """Change of curvature along the outline: how shifts alter it, and what it is; in usual ones."""
-    even = smooth(points, 1.5 / _STEP)
-    ahead, behind = np.roll(even, -1, axis=0), np.roll(even, 1, axis=0)
-    curvature = ((ahead - 2 * even + behind) / _STEP**2 * normals(even)).sum(axis=1)
-    shifts = basis.toarray()
-    second = (np.roll(shifts, -1, axis=0) - 2 * shifts + np.roll(shifts, 1, axis=0)) / _STEP**2
-    second = second + (curvature**2)[:, None] * shifts
-    scale = np.sqrt(_STEP) / _STEP / _CHANGE
-    return (np.roll(second, -1, axis=0) - second) * scale, (np.roll(curvature, -1) - curvature) * scale
