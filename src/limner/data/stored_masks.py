@@ -106,14 +106,14 @@ def _plane(location: str) -> Bool[np.ndarray, "height width"]:
     """Where a binary mask is not 0."""
     array = read_stored(location).array
     array = array if array.ndim == 2 else array.max(axis=2)
-    set_ = array != 0
-    if not np.array_equal(array, set_ * array.max()):
+    marked: Bool[np.ndarray, "height width"] = array != 0
+    if not np.array_equal(array, marked * array.max()):
         raise DataError(
             "two values, 0 and another, in a mask that is one plane of several",
             f"'{location}' holds {len(np.unique(array))}",
             "Save it as a binary PNG; JPEG blurs masks.",
         )
-    return set_
+    return marked
 
 
 def _refuse_other_shape(location: str, array: np.ndarray, first: str, expected: np.ndarray) -> None:

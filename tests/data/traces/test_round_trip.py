@@ -22,19 +22,28 @@ def check(heart, jpeg, pen, quality, number, least):
         assert iou(results[ink].mask, truth) >= least, ink
 
 
-@pytest.mark.parametrize(("width", "quality", "gaps"), [(1, 95, 0), (2, 80, 1), (3, 60, 0), (3, 95, 2), (5, 75, 0)])
+@pytest.mark.parametrize(("width", "quality", "gaps"), [(1, 95, 0), (2, 75, 1), (3, 75, 2), (5, 60, 2)])
 def test_masks_come_back(heart, jpeg, width, quality, gaps):
-    check(heart, jpeg, Pen(float(width), gaps=gaps, gap=6.0), quality, number=0, least=0.98 if quality > 75 else 0.97)
+    check(heart, jpeg, Pen(float(width), gaps=gaps, gap=6.0), quality, number=0, least=0.98)
+
+
+def bound(width, quality, smooth):
+    """The least IoU to ask for: 0.98, but less where the files no longer tell so much.
+
+    A stroke of one pixel has hardly any colour left, and one without soft edges lies on whole
+    pixels, so that its middle is known to a third of a pixel at each place.
+    """
+    if width == 1:
+        return 0.95 if quality == 60 else 0.965
+    return 0.965 if quality == 60 or not smooth else 0.98
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(3))
-@pytest.mark.parametrize("gaps", [0, 1, 2])
+@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("gaps", [0, 2])
 @pytest.mark.parametrize("smooth", [True, False], ids=["soft", "hard"])
-@pytest.mark.parametrize("quality", [60, 75, 85, 95])
+@pytest.mark.parametrize("quality", [60, 75, 95])
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5])
 def test_masks_come_back_from_every_pen(heart, jpeg, width, quality, smooth, gaps, number):
-    # Structures of 900 pixels lose 1 % of their IoU to each tenth of a pixel; thin strokes in
-    # strong compression are known to a fifth.
-    least = 0.95 if width == 1 and quality < 75 else 0.965 if quality < 75 or width == 1 else 0.97
-    check(heart, jpeg, Pen(float(width), smooth=smooth, gaps=gaps, gap=6.0), quality, number, least)
+    pen = Pen(float(width), smooth=smooth, gaps=gaps, gap=6.0)
+    check(heart, jpeg, pen, quality, number, bound(width, quality, smooth))

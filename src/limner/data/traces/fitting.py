@@ -18,14 +18,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage, sparse, spatial
 
-from limner.data.traces.outlines import normals, resample, smooth
+from limner.data.traces.outlines import normals, resample
+from limner.data.traces.splines import STEP, curvature_change, shift_basis
 
-_STEP = 0.7
-# Distance of the knots of an outline's shift, in pixels.
-_KNOTS = 3.5
 _ROUNDS = 5
-# Usual change of curvature per pixel of a hand's outline, in 1/px².
-_CHANGE = 0.009
 # Pixels up to this far beyond a stroke take part: colour is blurred by less.
 _BAND = 2.5
 # An unseen stretch is a lifted pen; its ends are round, and JPEG blurs them by this many pixels.
@@ -33,12 +29,14 @@ _ENDS = 1.5
 # Errors beyond this many standard deviations are writing or other strokes.
 _ROBUST = 4.0
 _LEAST_NOISE = 1.0
+_MARGIN = 12.0
 # Rounds before which lifted pens are looked for: when outlines are near, and when they have settled.
 _LOOKS = (1, 3, _ROUNDS)
 # The pen was lifted where less than this share of the ink is seen, looked at with this blur in pixels;
 # where less than this share of a stroke is not hidden, nobody knows.
 _DOWN, _ALONG, _HIDDEN = 0.4, 1.0, 0.2
-_LONGEST_STEP = 1.5
+_LONGEST_STEP, _LARGEST_TINT = 1.5, 30.0
+_HOLD_WIDTH, _HOLD_COLOR = 10.0, 0.1
 _WIDTHS = (0.6, 12.0)
 _TRIED = (0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 3.6, 4.3, 5.0, 6.0, 7.5, 9.0)
 
@@ -59,6 +57,9 @@ class Stroke:
     color: Float[np.ndarray, " 3"]
     width: float
 
+    def __post_init__(self) -> None:
+        self.usual = self.color.copy()
+
 
 def fit(
     strokes: Sequence[Stroke],
@@ -75,9 +76,27 @@ def fit(
         plain: The picture without ink.
         lightness: Whether `plain` knows the lightness below the ink.
     """
-    scene = _Scene(drawn, plain, lightness)
+    rows, columns, corner = _around(strokes, drawn.shape)
+    drawn, plain = drawn[rows, columns], plain[rows, columns]
+    for stroke in strokes:
+        stroke.points = stroke.points - corner
+    _settle(strokes, _Scene(drawn, plain, lightness))
+    for stroke in strokes:
+        stroke.points = stroke.points + corner
+
+
+def _around(strokes: Sequence[Stroke], size: tuple[int, ...]) -> tuple[slice, slice, Float[np.ndarray, " 2"]]:
+    """The part of a picture that the strokes may reach, and its corner, which is even as JPEG counts in twos."""
+    points = np.concatenate([stroke.points for stroke in strokes])
+    low = np.maximum(points.min(axis=0) - _MARGIN, 0) // 2 * 2
+    high = np.minimum(np.ceil(points.max(axis=0)) + _MARGIN, size[:2])
+    rows, columns = (slice(int(start), int(stop)) for start, stop in zip(low, high, strict=True))
+    return rows, columns, low
+
+
+def _settle(strokes: Sequence[Stroke], scene: _Scene) -> None:
     for number in range(_ROUNDS + 1):
-        layers = [_Layer.of(stroke, drawn.shape[:2]) for stroke in strokes]
+        layers = [_Layer.of(stroke, scene.size) for stroke in strokes]
         if number in (0, 2):
             scene.choose_filter(strokes, layers)
         if number in _LOOKS:
@@ -90,7 +109,8 @@ def fit(
             for place, stroke in enumerate(strokes):
                 tried = _TRIED if number == 0 else [factor * stroke.width for factor in (0.8, 1.0, 1.25)]
                 layers[place] = scene.choose_width(strokes, layers, order, place, tried)
-        scene.recolor(strokes, layers, order)
+        if number == 0:
+            scene.recolor(strokes, layers, order)
         for place in range(len(strokes)):
             layers[place] = scene.move(strokes, layers, order, place)
 
@@ -115,7 +135,7 @@ class _Layer:
         grid = np.stack([rows.ravel(), columns.ravel()], axis=1)
         distance, nearest = spatial.cKDTree(stroke.points).query(grid, distance_upper_bound=reach)
         near = np.isfinite(distance)
-        grid, nearest = grid[near], nearest[near]
+        grid, nearest = grid[near], np.asarray(nearest)[near]
         away = ((grid - stroke.points[nearest]) * normals(stroke.points)[nearest]).sum(axis=1)
         kept = ~stroke.lifted[nearest]
         pixels = grid[:, 0] * width + grid[:, 1]
@@ -173,7 +193,7 @@ class _Scene:
         """Values of pixels, summed by the point of the outline they are nearest to."""
         flat = values[..., self.channels].sum(axis=2).ravel()[layer.pixels]
         sums = np.bincount(layer.nearest, flat, count)
-        return np.asarray(ndimage.gaussian_filter1d(sums, _ALONG / _STEP, mode="wrap"))
+        return np.asarray(ndimage.gaussian_filter1d(sums, _ALONG / STEP, mode="wrap"))
 
     def choose_width(
         self,
@@ -219,47 +239,65 @@ class _Scene:
         stroke, layer = strokes[place], layers[place]
         visible = self._visible(layers, order)
         error = self._residual([one.color for one in strokes], visible).reshape(-1, 3)
-        # How much of this stroke shows through those above it, and what lies below it.
-        shows = np.ones(self.size)
-        for other in order[list(order).index(place) + 1 :]:
-            shows = shows * (1 - layers[other].cover)
-        below = self.plain.copy()
-        for other in order[: list(order).index(place)]:
-            cover = layers[other].cover[..., None]
-            below = below * (1 - cover) + strokes[other].color * cover
+        shows, below = self._surroundings(strokes, layers, order, place)
         edge = np.abs(np.abs(layer.away) - stroke.width / 2) < 0.5
-        slope = np.where(edge, np.sign(layer.away), 0.0) * layer.kept
-        wider = np.where(edge, 0.5, 0.0) * layer.kept
-        basis = _basis(len(stroke.points))
-        matrix = np.zeros((basis.shape[1] + 1,) * 2)
-        vector = np.zeros(basis.shape[1] + 1)
-        columns = sparse.hstack(
-            [sparse.diags(slope) @ basis[layer.nearest], sparse.csr_matrix(wider[:, None])], format="csr"
+        basis = shift_basis(len(stroke.points))
+        # Unknown are the outline's shift, the width and the colour, together: on the edge of something
+        # bright a darker stroke and a shifted one look alike in lightness.
+        shape = sparse.hstack(
+            [
+                sparse.diags(np.where(edge, np.sign(layer.away), 0.0) * layer.kept) @ basis[layer.nearest],
+                sparse.csr_matrix((np.where(edge, 0.5, 0.0) * layer.kept)[:, None]),
+            ],
+            format="csr",
         )
+        cover = (layer.cover * shows).ravel()[layer.pixels]
+        knots = basis.shape[1]
+        matrix, vector = np.zeros((knots + 4, knots + 4)), np.zeros(knots + 4)
         near = layer.pixels[layer.kept]
         for channel in self.channels:
-            contrast = (stroke.color[channel] - below[..., channel]) * shows
-            design = sparse.diags(contrast.ravel()[layer.pixels]) @ columns
+            contrast = ((stroke.color[channel] - below[..., channel]) * shows).ravel()[layer.pixels]
+            paint = sparse.csr_matrix((cover, (np.arange(len(cover)), np.full(len(cover), channel))), (len(cover), 3))
+            design = sparse.hstack([sparse.diags(contrast) @ shape, paint], format="csr")
             blur = self.full if channel else self.none
             design = (blur[near][:, layer.pixels] @ design).toarray()
             wrong = error[near, channel]
             weight = self._weights(wrong, edge[layer.kept])
             matrix += design.T @ (design * weight[:, None])
             vector += design.T @ (weight * wrong)
-        bend, offset = _prior(stroke.points, basis)
-        matrix[:-1, :-1] += bend.T @ bend
-        vector[:-1] -= bend.T @ offset
-        matrix[-1, -1] += 10.0
-        matrix += 1e-6 * np.eye(len(vector))
+        bend, offset = curvature_change(stroke.points, basis)
+        matrix[:knots, :knots] += bend.T @ bend
+        vector[:knots] -= bend.T @ offset
+        vector[knots + 1 :] += _HOLD_COLOR * (stroke.usual - stroke.color)
+        # Widths change a little at a time, colours stay near what the whole picture says.
+        matrix += np.diag([1e-6] * knots + [_HOLD_WIDTH] + [_HOLD_COLOR] * 3)
         step = np.linalg.solve(matrix, vector)
-        shift = np.clip(np.asarray(basis @ step[:-1]), -_LONGEST_STEP, _LONGEST_STEP)
-        stroke.width = float(np.clip(stroke.width + np.clip(step[-1], -0.5, 0.5), *_WIDTHS))
-        moved = stroke.points + shift[:, None] * normals(stroke.points)
+        self._take(stroke, np.asarray(basis @ step[:knots]), step[knots], step[knots + 1 :])
+        return _Layer.of(stroke, self.size)
+
+    def _surroundings(
+        self, strokes: Sequence[Stroke], layers: Sequence[_Layer], order: Sequence[int], place: int
+    ) -> tuple[Float[np.ndarray, "height width"], Float[np.ndarray, "height width 3"]]:
+        """How much of a stroke shows through those above it, and what lies below it."""
+        at = list(order).index(place)
+        shows = np.ones(self.size)
+        for other in order[at + 1 :]:
+            shows = shows * (1 - layers[other].cover)
+        below = self.plain
+        for other in order[:at]:
+            cover = layers[other].cover[..., None]
+            below = below * (1 - cover) + strokes[other].color * cover
+        return shows, below
+
+    def _take(self, stroke: Stroke, shift: np.ndarray, wider: float, tint: np.ndarray) -> None:
+        """Take a step, not too far at once."""
+        stroke.width = float(np.clip(stroke.width + np.clip(wider, -0.5, 0.5), *_WIDTHS))
+        stroke.color = stroke.color + np.clip(tint, -_LARGEST_TINT, _LARGEST_TINT)
+        moved = stroke.points + np.clip(shift, -_LONGEST_STEP, _LONGEST_STEP)[:, None] * normals(stroke.points)
         count = len(moved)
-        stroke.points = resample(moved, _STEP)
+        stroke.points = resample(moved, STEP)
         places = np.arange(len(stroke.points)) * count / len(stroke.points)
         stroke.lifted = stroke.lifted[np.rint(places).astype(int) % count]
-        return _Layer.of(stroke, self.size)
 
     def _visible(self, layers: Sequence[_Layer], order: Sequence[int]) -> list[np.ndarray]:
         visible: list[np.ndarray] = [np.zeros(self.size)] * len(layers)
@@ -334,28 +372,4 @@ def _half(length: int) -> sparse.csr_matrix:
     beside = np.clip(pixels // 2 + np.where(pixels % 2, 1, -1), 0, half - 1)
     back = sparse.csr_matrix((np.full(length, 0.75), (pixels, pixels // 2)), shape=(length, half))
     back = back + sparse.csr_matrix((np.full(length, 0.25), (pixels, beside)), shape=(length, half))
-    return (back @ mean).tocsr()
-
-
-def _basis(count: int) -> sparse.csr_matrix:
-    """Cubic B-splines on a ring: points × knots."""
-    knots = max(6, round(count * _STEP / _KNOTS))
-    place = np.arange(count) * knots / count
-    first = np.floor(place).astype(int)
-    t = place - first
-    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6
-    columns = (first[:, None] + np.arange(-1, 3)) % knots
-    rows = np.repeat(np.arange(count), 4)
-    return sparse.csr_matrix((weights.ravel(), (rows, columns.ravel())), shape=(count, knots))
-
-
-def _prior(points: np.ndarray, basis: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-    """Change of curvature along the outline: how shifts alter it, and what it is; in usual ones."""
-    even = smooth(points, 1.5 / _STEP)
-    ahead, behind = np.roll(even, -1, axis=0), np.roll(even, 1, axis=0)
-    curvature = ((ahead - 2 * even + behind) / _STEP**2 * normals(even)).sum(axis=1)
-    shifts = basis.toarray()
-    second = (np.roll(shifts, -1, axis=0) - 2 * shifts + np.roll(shifts, 1, axis=0)) / _STEP**2
-    second = second + (curvature**2)[:, None] * shifts
-    scale = np.sqrt(_STEP) / _STEP / _CHANGE
-    return (np.roll(second, -1, axis=0) - second) * scale, (np.roll(curvature, -1) - curvature) * scale
+    return sparse.csr_matrix(back @ mean)
