@@ -28,7 +28,7 @@ from limner.data.labels import LabelMap
 from limner.data.layouts import find_samples
 from limner.data.pairing import Pairing
 from limner.data.scan import Progress, Scanned, target_tables
-from limner.data.splits import assign_splits
+from limner.data.splits import assign_splits, split_remarks
 from limner.data.stored_masks import is_folder
 from limner.data.survey import Extent, Survey, survey
 from limner.data.target_options import TargetOptions, check_options, number_map, regression_targets
@@ -192,7 +192,8 @@ def _split(
     catalog = surveyed.catalog
     if apart and not any(catalog.splits):
         kept, notes = assign_apart(catalog, apart, val=val, test=test, seed=seed, previous=previous)
-        return surveyed.subset(kept), notes
+        surveyed = surveyed.subset(kept)
+        return surveyed, [*notes, *split_remarks(surveyed.catalog)]
     if not any(catalog.splits):
         _group_copies(catalog)
     return surveyed, assign_splits(catalog, val=val, test=test, seed=seed, previous=previous)
