@@ -199,6 +199,18 @@ class TestMistakes:
         assert f"'training.bacth' in {path}, line 3" in message
         assert "Did you mean 'training.batch'?" in message
 
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ("{depth: {task: regresion}}", ["data.targets.depth.task", "'regression'"]),
+            ("{depth: {tsk: regression}}", ["unknown setting 'data.targets.depth.tsk'", "Did you mean 'task'?"]),
+            ("{depth: {task: regression, factor: 0}}", ["data.targets.depth.factor", "greater than 0"]),
+        ],
+    )
+    def test_settings_of_a_target_are_named_to_the_end(self, given, words):
+        message = refused(None, f"data.targets={given}")
+        assert all(word in message for word in words)
+
     def test_misspelt_section_names_the_section(self, write):
         message = refused(write("trainning:\n  epochs: 5\n"))
         assert "line 1" in message

@@ -14,9 +14,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from limner.config.sections import Config
+from limner.config.sections import Config, TargetConfig
 from limner.config.yaml12 import parse_yaml
-from limner.errors import ConfigError
+from limner.errors import ConfigError, did_you_mean
 
 _REPLACES = {
     "data.split": ("val", "test"),
@@ -200,9 +200,13 @@ def _explain(error: ValidationError, where: str, lines: Mapping[tuple[str, ...],
     name = ".".join(keys)
     line = lines.get(keys, lines.get(keys[:1]))
     place = f" in {where}, line {line}" if where and line else ""
-    if first["type"] == "extra_forbidden" and len(first["loc"]) > 2:
-        inner = ".".join(str(part) for part in first["loc"])
-        return ConfigError("a setting that exists", f"unknown setting '{inner}'{place}", f"Correct {name}.")
+    if keys == ("data", "targets"):
+        # Settings within a setting: say which.
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = TargetConfig.model_fields
+            remedy = f"{did_you_mean(str(first['loc'][-1]), known)}A target has {', '.join(known)}."
+            return ConfigError("a setting that exists", f"unknown setting '{name}'{place}", remedy)
     if first["type"] == "extra_forbidden":
         return _unknown_key(name, place)
     # A value that may be of several types has one message for each.
