@@ -29,12 +29,16 @@ class Case:
         real: Real data set, relative to `DATA_SETS`; None draws the recipe's own example.
         settings: What differs from the recipe, `{data_sets}` standing for that folder.
         figure: What others report, and on what.
+        group: Pattern of what must stay on one side of the split, such as a patient, in the samples' names.
+        split: Shares, where the recipe leaves no samples to test on.
     """
 
     recipe: str
     real: str | None
     settings: tuple[str, ...] = ()
     figure: str = "–"
+    group: str | None = None
+    split: str | None = None
 
 
 CASES = {
@@ -50,10 +54,15 @@ CASES = {
     ),
     "lesion": Case("lesion", "isic", (), "Dice .829, the lesion project, other pictures"),
     "cardiac_cine": Case(
-        "cardiac", "cardiac_cine", ("data.layout=auto",), "Dice .92, FCN (Tran 2016), endocardium of Sunnybrook"
+        "cardiac",
+        "cardiac_cine",
+        ("data.layout=auto", "data.layout_options=null"),
+        "Dice .92, FCN (Tran 2016), endocardium of Sunnybrook",
+        group="(.+)-IM-",
+        split="70:10:20",
     ),
-    "cardiac": Case("cardiac", None),
-    "carvana": Case("carvana", None, (), "Dice .893, the carvana project, real cars"),
+    "cardiac": Case("cardiac", None, split="70:15:15"),
+    "carvana": Case("carvana", None, ("data.val=0.15", "data.test=0.15"), "Dice .893, the carvana project, real cars"),
     "depth": Case("depth", None, (), "IoU .811, RMSE .672, the depth project, 400,000 composites"),
 }
 
@@ -69,6 +78,13 @@ def train(case: Case, data_sets: Path, out: Path, name: str, time: str | None, e
     if not data.exists():
         limner("sample", case.recipe, str(data))
     settings = [text.format(data_sets=data_sets) for text in case.settings]
+    if case.group:
+        table = out / f"{name}.csv"
+        shares = ["--split", case.split] if case.split else []
+        limner("split", str(data), "--group", case.group, *shares, "-o", str(table), "--overwrite")
+        data = table
+    elif case.split:
+        settings.append(f"data.split={case.split}")
     budget = ["--time", time] if time else []
     limner("train", str(data), "--recipe", case.recipe, "-o", str(run), *budget, *settings, *extra)
     return True
