@@ -34,6 +34,22 @@ def output_error(path: Path, error: OSError) -> LimnerError:
     return OutputError(f"'{path}' can be written", error.strerror or str(error), "Choose another place to write to.")
 
 
+def require_empty(folder: Path) -> None:
+    """See that a folder can be filled without touching anything: it is empty, or not there.
+
+    Raises:
+        OutputError: It holds something, is a file, or cannot be read.
+    """
+    remedy = "Choose another folder; nothing was written."
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"a folder at '{folder}'", "a file", remedy)
+        if folder.is_dir() and any(folder.iterdir()):
+            raise OutputError(f"'{folder}' is empty", "it holds files", remedy)
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends without error.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from limner.errors import ConfigError, OutputError, did_you_mean
+from limner.errors import ConfigError, did_you_mean
 from limner.examples.cars import write_car_parts, write_cars
 from limner.examples.cells import write_cells
 from limner.examples.coins import write_coins
@@ -17,7 +17,7 @@ from limner.examples.lesions import write_lesions
 from limner.examples.spines import write_spines
 from limner.examples.tissue import write_tissue
 from limner.examples.traced_hearts import write_traced_hearts
-from limner.files import output_error
+from limner.files import require_empty
 from limner.types import Size
 
 EXAMPLES: dict[str, Callable[..., None]] = {
@@ -72,18 +72,7 @@ def write_example(
     if size is not None and min(size) < _LEAST:
         raise ConfigError(f"at least {_LEAST} pixels each way", f"a size of {size[0]}×{size[1]}", "Ask for more.")
     folder = Path(folder)
-    _refuse_what_is_there(folder)
+    require_empty(folder)
     wishes = {"count": count, "size": size}
     EXAMPLES[name](folder, seed=seed, **{wish: value for wish, value in wishes.items() if value is not None})
     return folder
-
-
-def _refuse_what_is_there(folder: Path) -> None:
-    remedy = "Choose another folder; nothing was written."
-    try:
-        if folder.exists() and not folder.is_dir():
-            raise OutputError(f"a folder at '{folder}'", "a file", remedy)
-        if folder.is_dir() and any(folder.iterdir()):
-            raise OutputError(f"'{folder}' is empty", "it holds files", remedy)
-    except OSError as error:
-        raise output_error(folder, error) from error

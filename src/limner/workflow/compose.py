@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from limner.errors import OutputError
-from limner.files import atomic_path, output_error
+from limner.files import atomic_path, require_empty
 from limner.images import encode_jpeg, encode_png, write_zip
 from limner.render import Placement, compose, draw_placement
 from limner.threads import ordered_map
@@ -107,7 +106,7 @@ def compose_data(
         OutputError: `out` holds something already, or cannot be written.
     """
     folder = Path(out)
-    _refuse_what_is_there(folder)
+    require_empty(folder)
     scenes = find_backgrounds(backgrounds, folder, size)
     cutouts = find_cutouts(foregrounds, folder, max((scene.size for scene in scenes), key=max))
     maker = _Maker(scenes, cutouts, load_depth(depth), seed)
@@ -220,14 +219,3 @@ def _add_row(writer: object, made: _Made) -> None:
     place = made.placement
     row = (made.name, background, foreground, place.top, place.left, place.height, place.width, int(place.flip))
     writer.writerow(row)  # type: ignore[attr-defined]
-
-
-def _refuse_what_is_there(folder: Path) -> None:
-    remedy = "Choose another folder; nothing was written."
-    try:
-        if folder.exists() and not folder.is_dir():
-            raise OutputError(f"a folder at '{folder}'", "a file", remedy)
-        if folder.is_dir() and any(folder.iterdir()):
-            raise OutputError(f"'{folder}' is empty", "it holds files", remedy)
-    except OSError as error:
-        raise output_error(folder, error) from error
