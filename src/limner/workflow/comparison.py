@@ -14,9 +14,9 @@ from limner.data.catalog import Catalog, spread
 from limner.data.prepare import Prepared
 from limner.errors import ConfigError, DataError, shorten
 from limner.images import parse_location, resize_image, resize_mask
-from limner.inference import Predictor
 from limner.inference.drawing import draw_target, predicted, show_inputs
 from limner.inference.prediction import Prediction
+from limner.inference.predictor import Predictor
 from limner.inference.scoring import NumberScores, ScoreTable, TargetScores, score
 from limner.metrics import Counts, ErrorSums, cases, dice, foreground, rmse
 from limner.render import contact_sheet

@@ -15,7 +15,7 @@ from limner.data.prepare import Prepared, prepare_to_score
 from limner.errors import ConfigError, DataError
 from limner.evaluation.evaluate import Evaluation
 from limner.evaluation.evaluate import evaluate as evaluate_catalog
-from limner.inference import Predictor
+from limner.inference.predictor import Predictor
 from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
 from limner.types import SPLITS
