@@ -22,9 +22,8 @@ from limner.metrics import Counts, ErrorSums, cases, dice, foreground, rmse
 from limner.render import contact_sheet
 from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
-from limner.types import SPLITS, Size
+from limner.types import SPLITS, Progress, Size
 from limner.workflow.predict import bundle_path
-from limner.workflow.settings import Progress
 from limner.workflow.sheets import full_legend
 
 _LONGEST = 512

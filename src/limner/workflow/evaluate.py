@@ -18,9 +18,8 @@ from limner.evaluation.evaluate import evaluate as evaluate_catalog
 from limner.inference.predictor import Predictor
 from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
-from limner.types import SPLITS
+from limner.types import SPLITS, Progress, no_progress
 from limner.workflow.predict import bundle_path
-from limner.workflow.settings import Progress, no_progress
 
 
 def evaluate(

@@ -13,7 +13,7 @@ from limner.errors import BundleError
 from limner.inference.folder import FolderResult, predict_folder
 from limner.inference.predictor import Predictor
 from limner.training.fit import BUNDLE_NAME
-from limner.workflow.settings import Progress, no_progress
+from limner.types import Progress, no_progress
 
 
 def predict(
