@@ -25,7 +25,7 @@ from limner.errors import shorten
 from limner.files import write_text
 from limner.types import Progress
 
-_METHOD = 1  # raise it whenever other masks come of the same tracings
+_METHOD = 2  # raise it whenever other masks come of the same tracings
 _SUMMARY = "summary.json"
 _log = logging.getLogger(__name__)
 
