@@ -23,7 +23,7 @@ from limner.data.traces.lossy import halve, spread
 from limner.data.traces.outlines import normals, resample
 from limner.data.traces.splines import STEP, curvature_change, shift_basis
 
-_ROUNDS = 5
+_ROUNDS = 8
 # Pixels up to this far beyond a stroke take part: colour is blurred by less.
 _BAND = 2.5
 # Errors beyond this many standard deviations are writing or other strokes.
@@ -31,7 +31,7 @@ _ROBUST = 4.0
 _LEAST_NOISE = 1.0
 _MARGIN = 12.0
 # Rounds before which lifted pens are looked for: when outlines are near, and when they have settled.
-_LOOKS = (1, 3, _ROUNDS)
+_LOOKS = (1, 3, 5, _ROUNDS)
 # The pen was lifted where less than this share of the ink is seen, looked at with this blur in pixels;
 # where less than this share of a stroke is not hidden, nobody knows.
 _DOWN, _ALONG, _HIDDEN = 0.4, 1.0, 0.2
