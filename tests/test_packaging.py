@@ -50,6 +50,24 @@ class TestImport:
     def test_rooms_below_the_models_load_no_torch(self, module):
         assert "torch" not in modules_after(f"import limner.{module}")
 
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["traces", "nowhere", "-o", "out"],
+            ["split", "nowhere"],
+            ["compose", "--backgrounds", "nowhere", "--foregrounds", "nowhere", "-o", "out"],
+        ],
+        ids=lambda arguments: arguments[0],
+    )
+    def test_verbs_without_a_network_load_no_torch(self, arguments):
+        code = (
+            f"import sys; sys.argv = ['limner', *{arguments!r}]\n"
+            "from limner.cli import main\n"
+            "try: main()\n"
+            "except SystemExit as end: assert end.code == 2, end.code"
+        )
+        assert not modules_after(code).intersection(("torch", "lightning"))
+
     def test_front_door_holds_what_it_says(self):
         assert limner.__all__ == sorted(limner.__all__)
         for name in limner.__all__:

@@ -20,8 +20,13 @@ from limner.errors import BundleError, ConfigError, DataError, LimnerError, Miss
 if TYPE_CHECKING:
     from limner.evaluation.report import write_report as report
     from limner.examples import write_example as sample
-    from limner.inference import Prediction, Predictor
-    from limner.workflow import Run, evaluate, load, predict, show, split, train
+    from limner.inference.prediction import Prediction
+    from limner.inference.predictor import Predictor
+    from limner.workflow.evaluate import evaluate
+    from limner.workflow.predict import load, predict
+    from limner.workflow.show import show
+    from limner.workflow.split import split
+    from limner.workflow.train import Run, train
 
 __all__ = [
     "BundleError",
@@ -46,17 +51,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Prediction": ("limner.inference", "Prediction"),
-    "Predictor": ("limner.inference", "Predictor"),
-    "Run": ("limner.workflow", "Run"),
-    "evaluate": ("limner.workflow", "evaluate"),
-    "load": ("limner.workflow", "load"),
-    "predict": ("limner.workflow", "predict"),
+    "Prediction": ("limner.inference.prediction", "Prediction"),
+    "Predictor": ("limner.inference.predictor", "Predictor"),
+    "Run": ("limner.workflow.train", "Run"),
+    "evaluate": ("limner.workflow.evaluate", "evaluate"),
+    "load": ("limner.workflow.predict", "load"),
+    "predict": ("limner.workflow.predict", "predict"),
     "report": ("limner.evaluation.report", "write_report"),
     "sample": ("limner.examples", "write_example"),
-    "show": ("limner.workflow", "show"),
-    "split": ("limner.workflow", "split"),
-    "train": ("limner.workflow", "train"),
+    "show": ("limner.workflow.show", "show"),
+    "split": ("limner.workflow.split", "split"),
+    "train": ("limner.workflow.train", "train"),
 }
 
 

@@ -25,6 +25,7 @@ A *location* is a string that names one picture wherever it lies:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 Size: TypeAlias = tuple[int, int]
@@ -32,6 +33,9 @@ Size: TypeAlias = tuple[int, int]
 
 Color: TypeAlias = tuple[int, int, int]
 """`(red, green, blue)`, each 0–255."""
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with the stage's name, how many items are done, and how many there are."""
 
 Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "regression"]
 """How a target's numbers are meant.
@@ -48,3 +52,7 @@ IGNORE = 255
 
 MAX_CLASSES = 254
 """Class ids are uint8 and 255 is `IGNORE`."""
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """A `Progress` that tells nobody."""

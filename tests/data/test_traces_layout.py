@@ -115,7 +115,11 @@ def hearts(tmp_path_factory):
 def test_traced_copies_are_trained_on_directly_and_converted_once(hearts, tmp_path, monkeypatch):
     monkeypatch.setenv("LIMNER_CACHE", str(tmp_path))
 
-    data = prepare(hearts, layout_options={"inks": [*INKS, "red=rv"]}, val=1, test=0)
+    told = []
+    data = prepare(
+        hearts, layout_options={"inks": [*INKS, "red=rv"]}, val=1, test=0, progress=lambda *news: told.append(news)
+    )
+    assert [news for news in told if news[0] == "trace"] == [("trace", done, 3) for done in (1, 2, 3)]
     assert data.layout == "traces"
     assert data.label_maps["mask"].names == ("heart", "lv", "rv")
     assert sorted(data.catalog.ids) == ["heart_001", "heart_002", "heart_003", "heart_003_SQ"]

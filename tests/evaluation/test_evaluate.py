@@ -16,7 +16,7 @@ from limner.errors import DataError
 from limner.evaluation.evaluate import evaluate
 from limner.evaluation.report import write_report
 from limner.images import read_image, write_image, write_mask
-from limner.inference import Predictor
+from limner.inference.predictor import Predictor
 from limner.metrics import POLICY
 
 NAMES, COLORS = ["background", "cell"], [(0, 0, 0), (250, 40, 10)]

@@ -12,9 +12,11 @@ from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.errors import DataError, OutputError
 from limner.images import read_image, write_image
-from limner.inference import Predictor, predict_folder, score
 from limner.inference.drawing import draw_row
+from limner.inference.folder import predict_folder
 from limner.inference.inputs import split_parts
+from limner.inference.predictor import Predictor
+from limner.inference.scoring import score
 
 MASK = LabelMap("binary", ("background", "thing"), ((0, 0, 0), (255, 0, 0)), "values", ((0,), (255,)))
 DEPTH = LabelMap("regression", (), (), unit="m", factor=0.1, ignore=(0,), low=2.0, high=12.0, stored="uint8")

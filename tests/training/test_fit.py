@@ -19,7 +19,7 @@ from limner.training.fit import _memory_errors
 from limner.training.plan import Plan
 from limner.training.progress import Silent
 from limner.training.state import TrainingState
-from limner.workflow import Run
+from limner.workflow.train import Run
 
 Train = Callable[..., Run]
 

@@ -20,7 +20,7 @@ from limner.errors import ConfigError
 from limner.training.phases import Course, Phase
 from limner.training.progress import Silent
 from limner.training.state import TrainingState
-from limner.workflow import Run
+from limner.workflow.train import Run
 
 Train = Callable[..., Run]
 

@@ -19,7 +19,7 @@ from limner.data.labels import LabelMap
 from limner.errors import ConfigError, DataError, OutputError
 from limner.training.progress import Silent
 from limner.training.start import agreed
-from limner.workflow import Run
+from limner.workflow.train import Run
 
 Train = Callable[..., Run]
 

@@ -14,7 +14,7 @@ from limner.errors import ConfigError, DataError, OutputError
 from limner.images import member_location, read_image, write_image
 from limner.render import Placement, compose, plane_depth
 from limner.workflow import compose as module
-from limner.workflow import compose_data
+from limner.workflow.compose import compose_data
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from limner.training import fit
 from limner.training.progress import Silent
 from limner.training.state import TrainingState
-from limner.workflow import Run
+from limner.workflow.train import Run
 
 Train = Callable[..., Run]
 

@@ -36,7 +36,7 @@ def run(
 ) -> None:
     """Make a data set of cut-outs on backgrounds, with exact masks and depths, as zip archives."""
     from limner.cli.console import Stages, output, print_json
-    from limner.workflow import compose_data
+    from limner.workflow.compose import compose_data
 
     stages = Stages(quiet=as_json)
     try:

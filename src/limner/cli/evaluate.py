@@ -55,7 +55,7 @@ def run(
     from limner.cli.tables import print_scores
     from limner.cli.words import split_model
     from limner.errors import ConfigError
-    from limner.workflow import evaluate
+    from limner.workflow.evaluate import evaluate
 
     chosen, places = split_model([model, data], source)
     if len(places) > 1:

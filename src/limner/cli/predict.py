@@ -68,7 +68,7 @@ def run(
     from limner.cli.console import EXIT_PARTLY, Stages, messages, output, print_json
     from limner.cli.words import split_model
     from limner.errors import shorten
-    from limner.workflow import predict
+    from limner.workflow.predict import predict
 
     chosen, words = split_model([model, *(pictures or [])], source)
     words += [images] if images else []

@@ -49,7 +49,8 @@ def run(
 ) -> None:
     """Write a contact sheet: samples and how augmentation changes them, or a run's predictions beside the truth."""
     from limner.cli.console import Stages, output, print_json
-    from limner.workflow import separate_settings, show
+    from limner.workflow.settings import separate_settings
+    from limner.workflow.show import show
 
     place, overrides = separate_settings(data)
     stages = Stages(quiet=as_json)

@@ -65,7 +65,8 @@ def run(
 
     from limner.cli.console import Stages, messages, output, print_json, print_table
     from limner.errors import ConfigError
-    from limner.workflow import separate_settings, split
+    from limner.workflow.settings import separate_settings
+    from limner.workflow.split import split
 
     if move and copy:
         raise ConfigError("--move or --copy", "both", "Leave one of them out.")

@@ -105,7 +105,8 @@ def run(
     from limner.cli.console import EXIT_INTERRUPTED, output, print_json
     from limner.cli.tables import print_scores
     from limner.cli.training_view import TrainingView
-    from limner.workflow import separate_settings, train
+    from limner.workflow.settings import separate_settings
+    from limner.workflow.train import train
 
     place, overrides = separate_settings(data or [])
     given = {

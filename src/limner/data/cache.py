@@ -35,11 +35,10 @@ from limner.data.samples import (
     picture_size,
     working_sizes,
 )
-from limner.data.scan import Progress
 from limner.errors import ConfigError, DataError, shorten
 from limner.images import read_info
 from limner.threads import ordered_map
-from limner.types import Size
+from limner.types import Progress, Size
 
 __all__ = ["CachedSamples", "DirectSamples", "Samples", "Taken", "default_cache_dir", "open_samples"]
 

@@ -18,11 +18,11 @@ from jaxtyping import Float32, Int64, Shaped, UInt8
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.data.samples import Decoding
-from limner.data.scan import Progress, Scanned, target_tables
+from limner.data.scan import Scanned, target_tables
 from limner.data.values import ValueTable
 from limner.errors import DataError
 from limner.threads import ordered_map
-from limner.types import IGNORE, Size
+from limner.types import IGNORE, Progress, Size
 
 SAMPLE = 200
 """Training pictures that are decoded for intensities and objects."""

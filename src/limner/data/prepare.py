@@ -27,13 +27,14 @@ from limner.data.inspect_labels import inspect_masks
 from limner.data.labels import LabelMap
 from limner.data.layouts import find_samples
 from limner.data.pairing import Pairing
-from limner.data.scan import Progress, Scanned, target_tables
+from limner.data.scan import Scanned, target_tables
 from limner.data.splits import assign_splits, split_remarks
 from limner.data.stored_masks import is_folder
 from limner.data.survey import Extent, Survey, survey
 from limner.data.target_options import TargetOptions, check_options, number_map, regression_targets
 from limner.data.values import ValueTable
 from limner.errors import ConfigError, DataError, shorten
+from limner.types import Progress, no_progress
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def prepare(
         unreadable: `skip` leaves samples with damaged files out; every image is then decoded once to find them.
         extent: `all` looks at every file even of very large data sets (see `survey`).
         previous: Samples that it has keep their split.
-        progress: Called with a stage (`scan`, `measure`), how many are done, and how many there are.
+        progress: Called with a stage (`trace`, `scan`, `measure`), how many are done, and how many there are.
 
     Raises:
         DataError: Whatever `checks` finds, or masks that cannot be understood without being told more.
@@ -109,7 +110,14 @@ def prepare(
     """
     options = dict(targets or {})
     found = find_samples(
-        place, layout=layout, images=images, masks=masks, page=page, options=layout_options, targets=tuple(options)
+        place,
+        layout=layout,
+        images=images,
+        masks=masks,
+        page=page,
+        options=layout_options,
+        targets=tuple(options),
+        progress=progress or no_progress,
     )
     check_options(options, found.catalog.targets)
     known = {**found.labels, **(labels or {})}
@@ -176,7 +184,7 @@ def prepare_to_score(
     Raises:
         DataError: Whatever `checks` finds, or a mask value that the label maps do not know.
     """
-    found = find_samples(place, images=images, masks=masks, targets=tuple(labels))
+    found = find_samples(place, images=images, masks=masks, targets=tuple(labels), progress=progress or no_progress)
     check_pairing(found.pairing, unmatched)
     numbers = regression_targets({}, labels)
     surveyed = survey(found.catalog, labels, numbers=numbers, unreadable=unreadable, progress=progress)

@@ -5,9 +5,8 @@ Layer: data. Imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from limner.data.catalog import Catalog
 from limner.data.digests import digest
@@ -16,9 +15,7 @@ from limner.data.values import ValueTable, outline_numbers, tabulate
 from limner.errors import DataError
 from limner.images import PictureInfo, read_image, read_info
 from limner.threads import ordered_map
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with the stage's name, how many items are done, and how many there are."""
+from limner.types import Progress
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from limner.data.catalog import Catalog
 from limner.data.checks import Policy, check_readable
 from limner.data.digests import stated_digests
 from limner.data.labels import LabelMap
-from limner.data.scan import Progress, Scanned, scan
+from limner.data.scan import Scanned, scan
+from limner.types import Progress
 
 Extent: TypeAlias = Literal["auto", "all"]
 """Which files are looked at: `auto` a sample of very many whose masks are known in kind."""

@@ -23,8 +23,8 @@ from limner.errors import DataError
 from limner.evaluation.cases import Gallery, choose_cases, image_scores, write_cases
 from limner.evaluation.table import write_table
 from limner.files import atomic_path, write_text
-from limner.inference import Predictor, score
-from limner.inference.scoring import Progress
+from limner.inference.predictor import Predictor
+from limner.inference.scoring import Progress, score
 from limner.metrics import ERROR_METRICS
 
 _COLUMNS = ("id", "group", "target", "class", "dice", "iou", "precision", "recall", "tp", "fp", "fn", "case")

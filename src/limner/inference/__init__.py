@@ -16,13 +16,6 @@ so the number seen in training is the number the user gets.
     tasks        which samples, where each is of several pictures
     outputs      one picture's results, written
     submission   the masks of all pictures as one table of run lengths
+
+Names are imported from their modules, so that those who only look for pictures need no torch.
 """
-
-from __future__ import annotations
-
-from limner.inference.folder import FolderResult, predict_folder
-from limner.inference.prediction import Prediction
-from limner.inference.predictor import Predictor
-from limner.inference.scoring import ScoreTable, score
-
-__all__ = ["FolderResult", "Prediction", "Predictor", "ScoreTable", "predict_folder", "score"]

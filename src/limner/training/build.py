@@ -17,7 +17,6 @@ from limner.config import Config
 from limner.data.cache import open_samples
 from limner.data.digests import catalog_digest
 from limner.data.prepare import Prepared
-from limner.data.scan import Progress
 from limner.errors import ConfigError
 from limner.losses import create_loss
 from limner.models import EncoderUNet, create_model, load_encoder_weights
@@ -29,6 +28,7 @@ from limner.training.optimizers import create_optimizer, create_schedule
 from limner.training.phases import Phase
 from limner.training.plan import Plan
 from limner.training.state import TrainingState
+from limner.types import Progress
 
 _TILE_OVERLAP = 0.25
 

@@ -8,26 +8,8 @@ Layer: above `training` and `evaluation`, below `cli`.
     predict    a model, loaded and used
     show       sheets of samples
     split      train, val and test, decided once and written down
+    traces     experts' outlines, turned into masks
     compose    a data set of cut-outs on backgrounds
+
+Each verb is imported from its own module, so that those that need no torch start without it.
 """
-
-from limner.workflow.compose import compose_data
-from limner.workflow.evaluate import evaluate
-from limner.workflow.predict import load, predict
-from limner.workflow.settings import separate_settings
-from limner.workflow.show import show
-from limner.workflow.split import SplitResult, split
-from limner.workflow.train import Run, train
-
-__all__ = [
-    "Run",
-    "SplitResult",
-    "compose_data",
-    "evaluate",
-    "load",
-    "predict",
-    "separate_settings",
-    "show",
-    "split",
-    "train",
-]

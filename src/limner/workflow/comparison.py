@@ -14,17 +14,16 @@ from limner.data.catalog import Catalog, spread
 from limner.data.prepare import Prepared
 from limner.errors import ConfigError, DataError, shorten
 from limner.images import parse_location, resize_image, resize_mask
-from limner.inference import Predictor
 from limner.inference.drawing import draw_target, predicted, show_inputs
 from limner.inference.prediction import Prediction
+from limner.inference.predictor import Predictor
 from limner.inference.scoring import NumberScores, ScoreTable, TargetScores, score
 from limner.metrics import Counts, ErrorSums, cases, dice, foreground, rmse
 from limner.render import contact_sheet
 from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
-from limner.types import SPLITS, Size
+from limner.types import SPLITS, Progress, Size
 from limner.workflow.predict import bundle_path
-from limner.workflow.settings import Progress
 from limner.workflow.sheets import full_legend
 
 _LONGEST = 512

@@ -21,10 +21,9 @@ from limner.files import atomic_path, require_empty
 from limner.images import encode_jpeg, encode_png, write_zip
 from limner.render import Placement, compose, draw_placement
 from limner.threads import ordered_map
-from limner.types import Size
+from limner.types import Progress, Size, no_progress
 from limner.workflow.compose_inputs import Background, Cutout, find_backgrounds, find_cutouts
 from limner.workflow.depths import Depth, load_depth
-from limner.workflow.settings import Progress, no_progress
 
 MOST_PER_ARCHIVE = 80_000
 """Composites in one archive; more go into several, cut between backgrounds."""

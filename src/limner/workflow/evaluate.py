@@ -15,12 +15,11 @@ from limner.data.prepare import Prepared, prepare_to_score
 from limner.errors import ConfigError, DataError
 from limner.evaluation.evaluate import Evaluation
 from limner.evaluation.evaluate import evaluate as evaluate_catalog
-from limner.inference import Predictor
+from limner.inference.predictor import Predictor
 from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
-from limner.types import SPLITS
+from limner.types import SPLITS, Progress, no_progress
 from limner.workflow.predict import bundle_path
-from limner.workflow.settings import Progress, no_progress
 
 
 def evaluate(

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from limner.allocator import keep_large_blocks
 from limner.errors import BundleError
-from limner.inference import FolderResult, Predictor, predict_folder
+from limner.inference.folder import FolderResult, predict_folder
+from limner.inference.predictor import Predictor
 from limner.training.fit import BUNDLE_NAME
-from limner.workflow.settings import Progress, no_progress
+from limner.types import Progress, no_progress
 
 
 def predict(

@@ -5,7 +5,7 @@ Layer: workflow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,10 @@ from limner.data.prepare import Prepared, prepare
 from limner.data.splits import parse_split
 from limner.data.target_options import TargetOptions
 from limner.errors import ConfigError
+from limner.types import Progress
 
 _SHARE = 0.15
 """Share of validation samples, and of test samples, where none is given."""
-
-Progress = Callable[[str, int, int], None]
-"""Told the stage's name, how much is done, and of how much."""
-
-
-def no_progress(stage: str, done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 def separate_settings(words: Sequence[str]) -> tuple[str | None, list[str]]:

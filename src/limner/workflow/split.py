@@ -18,8 +18,8 @@ from limner.data.layouts import find_samples
 from limner.data.placement import How, plan_placement, unfinished
 from limner.data.splits import assign_splits
 from limner.errors import ConfigError, DataError, OutputError, shorten
-from limner.types import SPLITS
-from limner.workflow.settings import Progress, no_progress, read_settings, split_shares
+from limner.types import SPLITS, Progress, no_progress
+from limner.workflow.settings import read_settings, split_shares
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def split(
         return _result(left.table, Catalog.load(left.table), ["An interrupted run was completed."], len(left.files))
     if Path(out).exists() and not overwrite:
         raise OutputError(f"a new file at '{out}'", "there is one", "Choose another --out, or add --overwrite.")
-    catalog, notes = _find(config, anew)
+    catalog, notes = _find(config, anew, progress)
     if group is not None:
         catalog = replace(catalog, groups=_match_groups(catalog.ids, group))
     notes += _assign(catalog, config, ungrouped=ungrouped)
@@ -120,7 +120,7 @@ def _folder(config: DataConfig, into: str | Path | None, place: How | None) -> P
     return None
 
 
-def _find(config: DataConfig, anew: bool) -> tuple[Catalog, list[str]]:
+def _find(config: DataConfig, anew: bool, progress: Progress) -> tuple[Catalog, list[str]]:
     found = find_samples(
         config.path,
         layout=config.layout,
@@ -128,6 +128,7 @@ def _find(config: DataConfig, anew: bool) -> tuple[Catalog, list[str]]:
         masks=config.masks,
         page=config.page,
         options=config.layout_options,
+        progress=progress,
     )
     notes = [*found.notes, *check_pairing(found.pairing, config.unmatched)]
     catalog = found.catalog

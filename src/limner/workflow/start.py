@@ -12,7 +12,8 @@ from limner.config import Config
 from limner.data.labels import LabelMap
 from limner.data.prepare import Prepared
 from limner.training.start import adopt_data, known_numbers
-from limner.workflow.settings import Progress, prepare_data
+from limner.types import Progress
+from limner.workflow.settings import prepare_data
 
 
 def prepare_from(config: Config, bundle: Path, progress: Progress) -> Prepared:

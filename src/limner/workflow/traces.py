@@ -10,7 +10,7 @@ from pathlib import Path
 
 from limner.data.traces import DEFAULT_INKS, Converted, convert_traces, parse_inks
 from limner.errors import ConfigError
-from limner.workflow.settings import Progress, no_progress
+from limner.types import Progress, no_progress
 
 
 def traces(

@@ -11,15 +11,16 @@ import pytest
 from limner.examples.heart_shapes import draw_heart
 from limner.examples.pens import Pen
 from limner.examples.traced_hearts import TracedHeart, trace_heart
+from limner.types import Size
 
 
 @pytest.fixture(scope="session")
 def heart() -> Callable[..., TracedHeart]:
     """A drawn heart with the tracing of one pen; the same number gives the same heart."""
 
-    def draw(pen: Pen, number: int = 0, *, notes: bool = False) -> TracedHeart:
+    def draw(pen: Pen, number: int = 0, *, notes: bool = False, size: Size = (208, 174)) -> TracedHeart:
         rng = np.random.default_rng((9, number))
-        outlines, image = draw_heart(rng)
+        outlines, image = draw_heart(rng, size)
         return trace_heart(rng, outlines, image, pen, notes=notes)
 
     return draw

@@ -25,7 +25,7 @@ def convert(traced, out, **arguments):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hearts")
-    write_traced_hearts(folder, count=3)
+    write_traced_hearts(folder, count=3, size=(120, 100))
     return folder
 
 
@@ -41,7 +41,7 @@ def test_every_picture_has_an_original_and_a_binary_mask_per_colour(converted):
     for folder in ("original", "blue", "green", "red"):
         assert sorted(path.name for path in (out / "images" / folder).iterdir()) == names
     mask = read_image(str(out / "images" / "blue" / names[0]))
-    assert mask.shape == (208, 174, 1)
+    assert mask.shape == (120, 100, 1)
     assert set(np.unique(mask)) == {0, 255}
 
 
@@ -66,7 +66,9 @@ def test_every_stroke_is_accounted_for(converted):
 @pytest.fixture
 def doubtful(tmp_path, heart):
     """A good picture, one with an open stroke, and one whose original is another picture."""
-    good, open_one, other = heart(Pen(2.0), 1), heart(Pen(2.0, gaps=1, gap=20.0), 2), heart(Pen(2.0), 3)
+    size = (120, 100)
+    good, other = (heart(Pen(2.0), number, size=size) for number in (1, 3))
+    open_one = heart(Pen(2.0, gaps=1, gap=20.0), 2, size=size)
     for name, traced, original in (
         ("a", good.traced, good.image),
         ("b", open_one.traced, open_one.image),
@@ -82,21 +84,22 @@ def test_what_cannot_be_filled_is_shown_and_left_out(doubtful):
     result = convert(doubtful / "traced", out, originals=doubtful / "plain")
     assert [outcome.state for outcome in result.outcomes] == ["used", "unfinished", "failed"]
     assert [path.name for path in (out / "images" / "original").iterdir()] == ["a.png"]
-    assert read_image(str(out / "unfinished" / "b.png")).shape == (3 * 208, 3 * 174, 3)
+    assert read_image(str(out / "unfinished" / "b.png")).shape == (3 * 120, 3 * 100, 3)
     assert "open" in result.outcomes[1].notes[0]
     assert "fits it nowhere" in result.outcomes[2].notes[0]
 
 
 def test_without_originals_there_are_masks_alone(doubtful):
     out = doubtful / "out"
-    (doubtful / "traced" / "b.png").unlink()
+    for name in ("b.png", "c.png"):
+        (doubtful / "traced" / name).unlink()
     convert(doubtful / "traced", out)
     assert sorted(path.name for path in (out / "images").iterdir()) == ["blue", "green", "red"]
 
 
 def test_one_name_for_two_pictures_is_refused(tmp_path, heart):
     for number, expert in enumerate(("A", "B")):
-        drawn = heart(Pen(2.0), number)
+        drawn = heart(Pen(2.0), number, size=(120, 100))
         write_image(tmp_path / expert / "traced" / "1.png", drawn.traced)
         write_image(tmp_path / expert / "untraced" / "1.png", drawn.image)
     with pytest.raises(DataError, match="different pictures"):

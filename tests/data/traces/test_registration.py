@@ -23,7 +23,7 @@ def test_a_copy_in_register_is_left_as_it_is(heart, jpeg):
     assert moved is traced
 
 
-@pytest.mark.parametrize("shift", [(3.0, -5.0), (-0.4, 7.6)])
+@pytest.mark.parametrize("shift", [pytest.param((3.0, -5.0), marks=pytest.mark.slow), (-0.4, 7.6)])
 def test_a_shifted_copy_is_moved_back(heart, shift):
     drawn = heart(Pen(3.0))
     traced = ndimage.shift(drawn.traced.astype(float), (*shift, 0), order=3, mode="nearest").clip(0, 255)
@@ -33,7 +33,9 @@ def test_a_shifted_copy_is_moved_back(heart, shift):
     assert all(iou(results[ink].mask, truth) > 0.96 for ink, truth in drawn.masks.items())
 
 
-@pytest.mark.parametrize("size", [(416, 348), (300, 251), (160, 134)])
+@pytest.mark.parametrize(
+    "size", [(300, 251), *(pytest.param(size, marks=pytest.mark.slow) for size in [(416, 348), (160, 134)])]
+)
 def test_a_rescaled_copy_is_brought_to_the_originals_size(heart, size):
     drawn = heart(Pen(3.0))
     moved, placement = register(resize_image(drawn.traced, size), drawn.image, "a")

@@ -27,7 +27,7 @@ from limner.data.pairing import Pairing
 from limner.errors import DataError
 from limner.images import is_rle_table, read_info, rle_names, row_location
 from limner.threads import ordered_map
-from limner.types import Size
+from limner.types import Progress, Size
 
 EXPECTED = (
     "pictures named as 00087a6bd4dc_01.jpg, with masks 00087a6bd4dc_01_mask.gif in a folder such as train_masks, "
@@ -39,7 +39,7 @@ _SHARE = 0.9  # of the pictures bear such names, or it is another data set
 _UNREADABLE: Size = (0, 0)
 
 
-def find_carvana(listing: Listing, options: Options) -> Found | None:
+def find_carvana(listing: Listing, options: Options, progress: Progress) -> Found | None:
     """Samples with the car as their group; None where the names are others.
 
     Raises:

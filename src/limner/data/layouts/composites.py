@@ -39,6 +39,7 @@ from limner.data.layouts.options import Options
 from limner.data.pairing import Pairing
 from limner.errors import DataError, shorten
 from limner.images import read_info
+from limner.types import Progress
 
 EXPECTED = "folders or zip archives bg, fg_bg and fg_bg_mask, and fg_bg_depth where there are depths"
 
@@ -46,7 +47,7 @@ _RULES = ("background", "ratio", "order", "csv")
 _SCALES = {"uint8": 1 / 255, "uint16": 1 / 65535}
 
 
-def read_composites(listing: Listing, options: Options) -> Found | None:
+def read_composites(listing: Listing, options: Options, progress: Progress) -> Found | None:
     """Composites with backgrounds as inputs, masks and depths as targets; None where sets are missing.
 
     Raises:

@@ -22,6 +22,7 @@ from limner.data.layouts.projects import PROJECTS
 from limner.data.layouts.readings import read_listing
 from limner.data.placement import refuse_unfinished
 from limner.errors import ConfigError, DataError
+from limner.types import Progress, no_progress
 
 LAYOUTS = ("auto", "pairs", "presplit", "instances", "manifest", *PROJECTS)
 """Names of layouts; `auto` takes the first that fits."""
@@ -42,6 +43,7 @@ def find_samples(
     page: int | Literal["all"] | None = None,
     options: Options | None = None,
     targets: Sequence[str] = (),
+    progress: Progress = no_progress,
 ) -> Found:
     """Find images with their masks.
 
@@ -58,6 +60,7 @@ def find_samples(
         page: Which page of multi-page files, from 0; `all` makes each page a sample.
         options: Options of the layout, where it has any.
         targets: Names of targets that columns of a CSV may have, besides those that are known.
+        progress: Told of what takes long, such as reading tracings.
 
     Raises:
         DataError: The place is missing or empty, nothing fits, or nothing pairs.
@@ -70,7 +73,7 @@ def find_samples(
     elif place is None:
         raise ConfigError("a place with pictures and masks", "none was named", "Name a folder, a zip or a CSV file.")
     else:
-        found = _find_in_one(place, layout, options or {}, targets)
+        found = _find_in_one(place, layout, options or {}, targets, progress)
     if options and found.layout not in PROJECTS:
         check_options(options, (), found.layout)
     if page == "all":
@@ -89,14 +92,14 @@ def find_inputs(place: str | Path) -> Catalog:
     return find_samples(place).catalog
 
 
-def _find_in_one(place: str | Path, layout: str, options: Options, targets: Sequence[str]) -> Found:
+def _find_in_one(place: str | Path, layout: str, options: Options, targets: Sequence[str], progress: Progress) -> Found:
     if str(place).lower().endswith(_TABLES):
         return find_manifest(place, targets)
     listing = Listing.open(place)
     if listing.source.kind == "folder":
         refuse_unfinished(Path(listing.source.place))
     for name, project in PROJECTS.items():
-        if layout in ("auto", name) and (found := project.read(listing, options)) is not None:
+        if layout in ("auto", name) and (found := project.read(listing, options, progress)) is not None:
             return found
     if layout in PROJECTS:
         raise listing.nothing_fits(PROJECTS[layout].expected)

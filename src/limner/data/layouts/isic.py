@@ -20,6 +20,7 @@ from limner.data.layouts.halves import Half, found_in_halves
 from limner.data.layouts.listing import Listing
 from limner.data.layouts.options import Options, check_options
 from limner.data.naming import stem_of
+from limner.types import Progress
 
 EXPECTED = "pictures named as ISIC_0000000.jpg, with masks ISIC_0000000_segmentation.png, in one folder or several"
 
@@ -28,7 +29,7 @@ _MASK = "_segmentation"
 _SHARE = 0.9  # of the pictures bear such names, or it is another data set
 
 
-def find_isic(listing: Listing, options: Options) -> Found | None:
+def find_isic(listing: Listing, options: Options, progress: Progress) -> Found | None:
     """Pictures with the masks of their lesions; None where the names are others.
 
     Raises:

@@ -17,6 +17,7 @@ from limner.data.layouts.isic import EXPECTED as ISIC
 from limner.data.layouts.isic import find_isic
 from limner.data.layouts.listing import Listing
 from limner.data.layouts.options import Options
+from limner.types import Progress
 
 
 @dataclass(frozen=True)
@@ -25,19 +26,20 @@ class ProjectLayout:
 
     Attributes:
         read: From a listing and options to samples; None where the files do not bear its signature,
-            which must be unmistakable, as every folder passes through here.
+            which must be unmistakable, as every folder passes through here. Readers that take long
+            tell the last argument of their progress.
         expected: What it expects, in words, for the error when it was asked for by name.
     """
 
-    read: Callable[[Listing, Options], Found | None]
+    read: Callable[[Listing, Options, Progress], Found | None]
     expected: str
 
 
-def _read_traces(listing: Listing, options: Options) -> Found | None:
+def _read_traces(listing: Listing, options: Options, progress: Progress) -> Found | None:
     # Imported late: tracings are found by layouts too, and hardly any data set needs their code.
     from limner.data.layouts.traces import read_traces
 
-    return read_traces(listing, options)
+    return read_traces(listing, options, progress)
 
 
 PROJECTS: dict[str, ProjectLayout] = {

@@ -31,13 +31,15 @@ from limner.data.traces.inks import DEFAULT_INKS, Ink, is_ink_name, parse_inks
 from limner.data.traces.kept import keep_converted
 from limner.errors import ConfigError, DataError, shorten
 from limner.images import read_bytes
+from limner.types import Progress, no_progress
 
 _OPTIONS = ("inks", "gap", "originals", "experts", "unfinished")
+_CHOICES = {"experts": ("all", "first"), "unfinished": ("skip", "stop")}
 _ORIGINAL = ("original", "originals")
 _TABLE = "tracings.csv"
 
 
-def read_traces(listing: Listing, options: Options) -> Found | None:
+def read_traces(listing: Listing, options: Options, progress: Progress = no_progress) -> Found | None:
     """Samples of traced copies, or of the masks made of them; None if it is neither.
 
     Args:
@@ -46,6 +48,7 @@ def read_traces(listing: Listing, options: Options) -> Found | None:
             pixels are closed (6). `originals`: where the untraced pictures lie, if elsewhere.
             `experts`: `all` tracings of a picture, as samples that stay together, or the `first`.
             `unfinished`: `skip` leaves pictures out whose tracing is open, or `stop`.
+        progress: Told of the tracings that are read.
 
     Raises:
         ConfigError: An impossible option.
@@ -53,15 +56,19 @@ def read_traces(listing: Listing, options: Options) -> Found | None:
     """
     folders = _mask_folders(listing)
     if folders is not None:
-        check_options(options, _OPTIONS, "traces")
+        _check_options(options)
         return _read_masks(folders, _inks(folders, listing, options), options)
     if not is_traced_tree(listing.source, listing.pictures, originals=options.get("originals")):
         return None
-    check_options(options, _OPTIONS, "traces")
+    _check_options(options)
     kept = keep_converted(
-        listing, inks=parse_inks(_texts(options)), gap=_gap(options), originals=options.get("originals")
+        listing,
+        inks=parse_inks(_texts(options)),
+        gap=_gap(options),
+        originals=options.get("originals"),
+        progress=progress,
     )
-    if kept.unfinished and _choice(options, "unfinished", ("skip", "stop")) == "stop":
+    if kept.unfinished and _choice(options, "unfinished") == "stop":
         raise DataError(
             "every stroke closed, so that each picture has all masks",
             f"{len(kept.unfinished):,} tracings are not",
@@ -155,7 +162,7 @@ def _from_table(listing: Listing) -> tuple[Ink, ...]:
 def _read_masks(folders: _MaskFolders, inks: Sequence[Ink], options: Options) -> Found:
     """One sample for each tracing of a picture that has a mask for every ink."""
     tracings: dict[str, Mapping[str, Mapping[str, str]]] = {"": folders.masks}
-    if _choice(options, "experts", ("all", "first")) == "all":
+    if _choice(options, "experts") == "all":
         tracings |= {expert: found for expert, found in folders.experts.items() if len(found) >= len(inks)}
     ids, images, targets, names = [], [], [], []
     for expert, masks in tracings.items():
@@ -227,7 +234,16 @@ def _gap(options: Options) -> float:
     return float(gap)
 
 
-def _choice(options: Options, name: str, choices: tuple[str, ...]) -> str:
+def _check_options(options: Options) -> None:
+    """Refuse what is impossible before much is read."""
+    check_options(options, _OPTIONS, "traces")
+    _gap(options)
+    for name in _CHOICES:
+        _choice(options, name)
+
+
+def _choice(options: Options, name: str) -> str:
+    choices = _CHOICES[name]
     value: Any = options.get(name, choices[0])
     if value not in choices:
         raise ConfigError(f"{name}: {' or '.join(choices)}", f"{value!r}", "Correct data.layout_options.")

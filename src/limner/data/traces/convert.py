@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from limner.errors import OutputError
 from limner.files import write_bytes, write_text
 from limner.images import natural_key, write_image
 from limner.threads import ordered_map
+from limner.types import Progress
 
 _COLUMNS = ["picture", "expert", "state", "ink", "structure", "area", "doubts"]
 
@@ -79,7 +80,7 @@ def convert_traces(
     inks: Sequence[Ink],
     originals: str | Path | None = None,
     gap: float = 6.0,
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
 ) -> Converted:
     """Fill the outlines of all traced copies.
 

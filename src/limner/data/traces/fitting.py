@@ -3,7 +3,8 @@
 Layer: data, above `outlines` and `contours`. Pure functions on arrays.
 
 What a picture shows is drawn again: strokes of some width and colour along the outlines, one over the
-other, their colour at half the resolution where JPEG stored it so. Gauss–Newton steps then move each
+other, with soft or hard edges, their lightness blurred and their colour at half the resolution as JPEG
+stored it. Gauss–Newton steps then move each
 outline across itself until the drawing fits. That is free of the bias that the middle of the visible
 ink has where another stroke hides a part of it, and where the picture is darker on one side. A prior
 for even curvature (least square of its change) carries outlines over gaps and hidden stretches.
@@ -18,26 +19,29 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage, sparse, spatial
 
+from limner.data.traces.lossy import halve, spread
 from limner.data.traces.outlines import normals, resample
 from limner.data.traces.splines import STEP, curvature_change, shift_basis
 
-_ROUNDS = 5
+_ROUNDS = 8
 # Pixels up to this far beyond a stroke take part: colour is blurred by less.
 _BAND = 2.5
-# An unseen stretch is a lifted pen; its ends are round, and JPEG blurs them by this many pixels.
-_ENDS = 1.5
 # Errors beyond this many standard deviations are writing or other strokes.
 _ROBUST = 4.0
 _LEAST_NOISE = 1.0
 _MARGIN = 12.0
 # Rounds before which lifted pens are looked for: when outlines are near, and when they have settled.
-_LOOKS = (1, 3, _ROUNDS)
+_LOOKS = (1, 3, 5, _ROUNDS)
 # The pen was lifted where less than this share of the ink is seen, looked at with this blur in pixels;
 # where less than this share of a stroke is not hidden, nobody knows.
 _DOWN, _ALONG, _HIDDEN = 0.4, 1.0, 0.2
 _LONGEST_STEP, _LARGEST_TINT = 1.5, 30.0
 _HOLD_WIDTH, _HOLD_COLOR = 10.0, 0.1
 _WIDTHS = (0.6, 12.0)
+# Edges of strokes go from ink to none within so many pixels: those of soft and of hard pens.
+_RAMPS = (1.0, 0.4)
+# How much of a pixel's lightness JPEG may have moved to each one beside it, as a share of its own.
+_BLURS = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2)
 _TRIED = (0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 3.6, 4.3, 5.0, 6.0, 7.5, 9.0)
 
 
@@ -50,12 +54,14 @@ class Stroke:
         lifted: Where the pen was lifted, per point.
         color: Lightness and two planes of colour, as `to_ycc` gives them.
         width: In pixels.
+        ramp: Pixels from full ink to none at its edges.
     """
 
     points: Float[np.ndarray, "points 2"]
     lifted: Bool[np.ndarray, " points"]
     color: Float[np.ndarray, " 3"]
     width: float
+    ramp: float = 1.0
 
     def __post_init__(self) -> None:
         self.usual = self.color.copy()
@@ -105,14 +111,24 @@ def _settle(strokes: Sequence[Stroke], scene: _Scene) -> None:
         if number == _ROUNDS:
             break
         order = scene.order(strokes, layers)
-        if number in (0, 2):
-            for place, stroke in enumerate(strokes):
-                tried = _TRIED if number == 0 else [factor * stroke.width for factor in (0.8, 1.0, 1.25)]
-                layers[place] = scene.choose_width(strokes, layers, order, place, tried)
-        if number == 0:
-            scene.recolor(strokes, layers, order)
+        layers = _choose_pen(number, strokes, scene, layers, order)
         for place in range(len(strokes)):
             layers[place] = scene.move(strokes, layers, order, place)
+
+
+def _choose_pen(
+    number: int, strokes: Sequence[Stroke], scene: _Scene, layers: list[_Layer], order: Sequence[int]
+) -> list[_Layer]:
+    """What is tried out before some of the rounds: widths, edges, colours; new layers."""
+    if number in (0, 2):
+        for place, stroke in enumerate(strokes):
+            tried = _TRIED if number == 0 else [factor * stroke.width for factor in (0.8, 1.0, 1.25)]
+            layers[place] = scene.choose_width(strokes, layers, order, place, tried)
+    if number in (2, 4):
+        layers = scene.choose_edges(strokes, order)
+    if number == 0:
+        scene.recolor(strokes, layers, order)
+    return layers
 
 
 @dataclass
@@ -124,6 +140,7 @@ class _Layer:
     nearest: np.ndarray  # the outline's point that is nearest to each
     away: np.ndarray  # signed distance from the outline along its normal
     kept: np.ndarray  # whether the pen was down there
+    ramp: float
 
     @classmethod
     def of(cls, stroke: Stroke, size: tuple[int, ...]) -> _Layer:
@@ -139,12 +156,12 @@ class _Layer:
         away = ((grid - stroke.points[nearest]) * normals(stroke.points)[nearest]).sum(axis=1)
         kept = ~stroke.lifted[nearest]
         pixels = grid[:, 0] * width + grid[:, 1]
-        return cls(np.zeros(size), pixels, nearest, away, kept).drawn(stroke.width)
+        return cls(np.zeros(size), pixels, nearest, away, kept, stroke.ramp).drawn(stroke.width)
 
     def drawn(self, width: float) -> _Layer:
         """The same stroke at another width, not above that it was made for."""
         cover = np.zeros(self.cover.shape)
-        cover.ravel()[self.pixels] = np.clip(width / 2 + 0.5 - np.abs(self.away), 0, 1) * self.kept
+        cover.ravel()[self.pixels] = np.clip((width / 2 - np.abs(self.away)) / self.ramp + 0.5, 0, 1) * self.kept
         return replace(self, cover=cover)
 
 
@@ -156,7 +173,7 @@ class _Scene:
         self.drawn, self.plain = drawn.astype(np.float64), plain.astype(np.float64)
         self.change = self.drawn - self.plain
         self.channels = (0, 1, 2) if lightness else (1, 2)
-        self.halves = (False, False)
+        self.halves, self.blur = (False, False), 0.0
         self._filters()
 
     def choose_filter(self, strokes: Sequence[Stroke], layers: Sequence[_Layer]) -> None:
@@ -216,6 +233,24 @@ class _Scene:
         stroke.width = widths[int(np.argmin(errors))]
         return _Layer.of(stroke, self.size)
 
+    def choose_edges(self, strokes: Sequence[Stroke], order: Sequence[int]) -> list[_Layer]:
+        """Whether the pen was soft or hard, and how much JPEG blurred lightness: what explains it best; new layers."""
+        errors = {}
+        for ramp in _RAMPS:
+            layers = [_Layer.of(replace(stroke, ramp=ramp), self.size) for stroke in strokes]
+            visible = self._visible(layers, order)
+            band = np.unique(np.concatenate([layer.pixels for layer in layers]))
+            for blur in _BLURS:
+                self.blur = blur
+                self._filters()
+                error = self._residual([stroke.color for stroke in strokes], visible).reshape(-1, 3)[band]
+                errors[ramp, blur] = float((error[:, self.channels[0]] ** 2).sum())
+        ramp, self.blur = min(errors, key=lambda choice: errors[choice])
+        self._filters()
+        for stroke in strokes:
+            stroke.ramp = ramp
+        return [_Layer.of(stroke, self.size) for stroke in strokes]
+
     def order(self, strokes: Sequence[Stroke], layers: Sequence[_Layer]) -> list[int]:
         """Numbers of the strokes from the lowest to the topmost, by the colour where they overlap."""
         above = np.zeros(len(strokes))
@@ -259,10 +294,13 @@ class _Scene:
             contrast = ((stroke.color[channel] - below[..., channel]) * shows).ravel()[layer.pixels]
             paint = sparse.csr_matrix((cover, (np.arange(len(cover)), np.full(len(cover), channel))), (len(cover), 3))
             design = sparse.hstack([sparse.diags(contrast) @ shape, paint], format="csr")
-            blur = self.full if channel else self.none
+            blur = self.tinted if channel else self.lit
             design = (blur[near][:, layer.pixels] @ design).toarray()
             wrong = error[near, channel]
             weight = self._weights(wrong, edge[layer.kept])
+            if channel:
+                # Pixels that share a stored colour tell it once.
+                weight = weight / 2 ** sum(self.halves)
             matrix += design.T @ (design * weight[:, None])
             vector += design.T @ (weight * wrong)
         bend, offset = curvature_change(stroke.points, basis)
@@ -332,7 +370,7 @@ class _Scene:
         hidden = self._filtered(total[..., None] * self.plain)
         wanted = (self.drawn - self.plain + hidden).reshape(-1, 3)[band]
         designs = [
-            np.stack([seen(cover).ravel()[band] for cover in visible], axis=1) for seen in (np.asarray, self._blurred)
+            np.stack([self._blurred(cover, channel).ravel()[band] for cover in visible], axis=1) for channel in (0, 1)
         ]
         for channel in self.channels:
             design = designs[channel > 0]
@@ -345,31 +383,18 @@ class _Scene:
         return colors
 
     def _filters(self) -> None:
-        down, across = (
-            _half(length) if half else sparse.identity(length, format="csr")
-            for length, half in zip(self.size, self.halves, strict=True)
-        )
-        self.down, self.across = down, across
-        self.full = sparse.kron(down, across, format="csr")
-        self.none = sparse.identity(self.full.shape[0], format="csr")
+        """Down and across, and both at once: of lightness, and of colour."""
+        light = [spread(length, self.blur) for length in self.size]
+        color = [
+            halve(length) if halved else sparse.identity(length, format="csr")
+            for length, halved in zip(self.size, self.halves, strict=True)
+        ]
+        self.ways = (light, color, color)
+        self.lit, self.tinted = (sparse.kron(down, across, format="csr") for down, across in (light, color))
 
     def _filtered(self, change: np.ndarray) -> np.ndarray:
-        result = change.copy()
-        for channel in (1, 2):
-            result[..., channel] = self._blurred(change[..., channel])
-        return result
+        return np.stack([self._blurred(change[..., channel], channel) for channel in range(3)], axis=2)
 
-    def _blurred(self, plane: Float[np.ndarray, "height width"]) -> np.ndarray:
-        return np.asarray((self.across @ (self.down @ plane).T).T)
-
-
-def _half(length: int) -> sparse.csr_matrix:
-    """Mean of pixels two by two, and linear interpolation back, as the usual JPEG libraries do."""
-    half = (length + 1) // 2
-    pixels = np.arange(length)
-    mean = sparse.csr_matrix((np.full(length, 0.5), (pixels // 2, pixels)), shape=(half, length))
-    mean = sparse.diags(1 / np.asarray(mean.sum(axis=1)).ravel()) @ mean
-    beside = np.clip(pixels // 2 + np.where(pixels % 2, 1, -1), 0, half - 1)
-    back = sparse.csr_matrix((np.full(length, 0.75), (pixels, pixels // 2)), shape=(length, half))
-    back = back + sparse.csr_matrix((np.full(length, 0.25), (pixels, beside)), shape=(length, half))
-    return sparse.csr_matrix(back @ mean)
+    def _blurred(self, plane: Float[np.ndarray, "height width"], channel: int) -> np.ndarray:
+        down, across = self.ways[channel]
+        return np.asarray((across @ (down @ plane).T).T)

@@ -23,8 +23,9 @@ from limner.data.traces.convert import Converted, convert_traces
 from limner.data.traces.inks import Ink
 from limner.errors import shorten
 from limner.files import write_text
+from limner.types import Progress
 
-_METHOD = 1  # raise it whenever other masks come of the same tracings
+_METHOD = 2  # raise it whenever other masks come of the same tracings
 _SUMMARY = "summary.json"
 _log = logging.getLogger(__name__)
 
@@ -44,7 +45,9 @@ class Kept:
     notes: tuple[str, ...]
 
 
-def keep_converted(listing: Listing, *, inks: Sequence[Ink], gap: float, originals: str | None) -> Kept:
+def keep_converted(
+    listing: Listing, *, inks: Sequence[Ink], gap: float, originals: str | None, progress: Progress
+) -> Kept:
     """The masks of a place's traced copies: those made before of the same contents, else made now.
 
     Args:
@@ -52,6 +55,7 @@ def keep_converted(listing: Listing, *, inks: Sequence[Ink], gap: float, origina
         inks: As for `convert_traces`.
         gap: Likewise.
         originals: Likewise.
+        progress: Likewise.
 
     Raises:
         DataError: As `convert_traces`.
@@ -72,7 +76,7 @@ def keep_converted(listing: Listing, *, inks: Sequence[Ink], gap: float, origina
             _log.info("turning %d traced and untraced pictures into masks", len(locations))
             building = building_path(folder, key)
             remove(building)
-            result = convert_traces(place, building, inks=inks, originals=originals, gap=gap, progress=_nobody)
+            result = convert_traces(place, building, inks=inks, originals=originals, gap=gap, progress=progress)
             write_text(building / _SUMMARY, json.dumps(_summary(result)))
             remove(folder / key)
             building.rename(folder / key)
@@ -106,7 +110,3 @@ def _notes(summary: dict[str, Any], folder: Path) -> tuple[str, ...]:
         dice = ", ".join(f"{name} {value:.3f}" for name, (value, _) in summary["agreement"].items())
         notes.append(f"Two experts agree with a Dice of {dice}; a model can hardly do better.")
     return tuple(notes)
-
-
-def _nobody(stage: str, done: int, total: int) -> None:
-    """Layouts report no progress."""
