@@ -41,12 +41,14 @@ class Rough:
         ink: Where there is ink of this colour.
         width: Of the strokes in pixels.
         left: Share of the ink that runs round no region.
+        left_span: Longest side, in pixels, of one piece of that ink: short of letters, long of a stroke.
     """
 
     regions: tuple[Bool[np.ndarray, "height width"], ...]
     ink: Bool[np.ndarray, "height width"]
     width: float
     left: float
+    left_span: int
 
 
 def find_ink(cover: Float[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
@@ -83,7 +85,7 @@ def rough_regions(
         foreign: Take regions in that strokes of other colours enclose together with these.
     """
     if not ink.any():
-        return Rough((), ink, 0.0, 0.0)
+        return Rough((), ink, 0.0, 0.0, 0)
     width = 2 * float(np.quantile(ndimage.distance_transform_edt(ink)[ink], 0.9)) - 0.5
     wall = ink | bridge
     away, places = ndimage.distance_transform_edt(~wall, return_indices=True)
@@ -107,8 +109,13 @@ def rough_regions(
                 best = (share, found, beside)
         regions += best[1]
         explained = explained | best[2]
-    left = 1 - float((explained & ink).sum()) / float(ink.sum())
-    return Rough(tuple(regions), ink, width, left)
+    left = ink & ~explained
+    return Rough(tuple(regions), ink, width, float(left.sum()) / float(ink.sum()), _longest_side(left))
+
+
+def _longest_side(pieces: Bool[np.ndarray, "height width"]) -> int:
+    boxes = ndimage.find_objects(ndimage.label(pieces, _EIGHT)[0])
+    return max((side.stop - side.start for box in boxes for side in box), default=0)
 
 
 def _enclosed(own: np.ndarray, wall: np.ndarray, thick: np.ndarray, smallest: float) -> list[np.ndarray]:

@@ -31,6 +31,8 @@ _SMALLEST = 0.001
 _FEWEST = 30.0
 # Ink that outlines nothing: notes are less than this share of their colour, an open outline is more.
 _NOTE, _MOSTLY = 0.08, 0.5
+# Letters and arrows are small beside what is outlined; a stroke left open is about as long as it.
+_LETTER = 0.5
 # Of an outline that other strokes hide in part, this share must be seen; and it may bend this much more
 # than one that goes straight on from end to end, or it follows the wrong stroke.
 _HIDDEN, _SHARP = 0.7, 1.3
@@ -227,7 +229,13 @@ def _judge(outlines: list[Outline], rough: Rough, gap: float, ink: Ink, eaten: f
     if len(rough.regions) - holes > 1:
         text = f"{ink.name} encloses {len(rough.regions)} regions ({ink.structure})"
         doubts.append(Doubt("several regions", text, at=outlines[-1].open_at))
-    if rough.left > _NOTE:
+    if rough.left > _NOTE and rough.left_span > _LETTER * _shortest_side(rough):
         text = f"{rough.left:.0%} of the {ink.name} ink outlines nothing: writing, or a stroke left open"
         doubts.append(Doubt("ink outside", text))
     return Traced(mask, tuple(doubts))
+
+
+def _shortest_side(rough: Rough) -> int:
+    """Of the boxes around the regions."""
+    boxes = [ndimage.find_objects(region.astype(np.uint8))[0] for region in rough.regions]
+    return min((side.stop - side.start for box in boxes for side in box), default=0)
