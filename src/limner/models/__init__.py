@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from limner.models.encoder_unet import EncoderUNet
 from limner.models.encoder_weights import load_encoder_weights
+from limner.models.heads import set_first_logits
 from limner.models.improved_unet import ImprovedUNet
 from limner.models.summary import Summary, summarize
 from limner.models.table import MODELS, create_model, model_settings
@@ -26,5 +27,6 @@ __all__ = [
     "create_model",
     "load_encoder_weights",
     "model_settings",
+    "set_first_logits",
     "summarize",
 ]

@@ -5,8 +5,9 @@ Layer: models.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -71,3 +72,21 @@ def as_targets(out_channels: int | Mapping[str, int]) -> dict[str, int]:
                 "Give 1 for a binary target, else the classes.",
             )
     return targets
+
+
+@torch.no_grad()
+def set_first_logits(model: nn.Module, logits: Mapping[str, Sequence[float]]) -> None:
+    """Set the biases of fresh heads: what the network answers before it has learned anything.
+
+    Args:
+        model: A network of the table. Where heads are summed from level to level (`sums_heads`), the
+            coarsest alone is set, as its logits reach all others.
+        logits: Per target a number for each channel. Other targets are left as they are.
+    """
+    heads = [module for module in model.modules() if isinstance(module, Heads)]
+    for head in heads[-1:] if getattr(model, "sums_heads", False) else heads:
+        for name, conv in head.convs.items():
+            biases = logits.get(name.removeprefix("to_"))
+            if biases is not None:
+                assert isinstance(conv.bias, Tensor)
+                conv.bias.copy_(torch.tensor(biases))

@@ -75,6 +75,8 @@ class ImprovedUNet(nn.Module):
         it is as in the paper.
     """
 
+    sums_heads = True
+
     def __init__(
         self,
         in_channels: int = 3,

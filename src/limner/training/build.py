@@ -5,6 +5,8 @@ Layer: training.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from limner.data.digests import catalog_digest
 from limner.data.prepare import Prepared
 from limner.errors import ConfigError
 from limner.losses import create_loss
-from limner.models import EncoderUNet, create_model, load_encoder_weights
+from limner.models import EncoderUNet, create_model, load_encoder_weights, set_first_logits
 from limner.models.encoders import spread
 from limner.training.freezing import find_part
 from limner.training.loader import Batches, EpochOrder
@@ -31,6 +33,8 @@ from limner.training.state import TrainingState
 from limner.types import Progress
 
 _TILE_OVERLAP = 0.25
+_LEAST_SHARE = 0.002
+_EVERY_PIXEL = {"bce", "ce", "focal"}
 
 
 def build_model(config: Config, plan: Plan, data: Prepared, *, fresh: bool = True) -> nn.Module:
@@ -41,9 +45,32 @@ def build_model(config: Config, plan: Plan, data: Prepared, *, fresh: bool = Tru
         BundleError: A file of weights that do not fit.
     """
     model = create_model(config.model.name, **_model_arguments(plan, data))
+    if fresh:
+        set_first_logits(model, _first_logits(plan, data))
     if fresh and plan.encoder_weights:
         load_encoder_weights(model, None if plan.encoder_weights == "timm" else plan.encoder_weights)
     return model
+
+
+def _first_logits(plan: Plan, data: Prepared) -> dict[str, list[float]]:
+    """Logits that say how often each class occurs, for targets whose loss looks at every pixel.
+
+    Else the first steps go into moving all background away from one half, which narrow networks, with
+    their few bounded features, do slowly; rare classes are not learned meanwhile. From Lin et al. 2017,
+    "Focal Loss for Dense Object Detection" (arXiv 1708.02002), section 3.3. Overlap losses alone, such
+    as Dice, have hardly a gradient where everything is background, so they start from one half.
+    """
+    logits = {}
+    for name, label_map in data.label_maps.items():
+        if label_map.task == "regression" or not _EVERY_PIXEL.intersection(re.findall("[a-z]+", plan.losses[name])):
+            continue
+        shares = [min(max(share, _LEAST_SHARE), 1 - _LEAST_SHARE) for share in data.fingerprint.class_share[name]]
+        if label_map.task == "multiclass":
+            logits[name] = [math.log(share) for share in shares]
+        else:
+            odds = [math.log(share / (1 - share)) for share in shares]
+            logits[name] = odds[1:] if label_map.task == "binary" else odds
+    return logits
 
 
 def _intensity(plan: Plan, data: Prepared, model: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
