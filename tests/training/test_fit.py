@@ -223,3 +223,19 @@ def test_running_out_of_memory_says_what_to_change(trained: Run) -> None:
     plan = Plan.from_yaml((trained.folder / "plan.yaml").read_text())
     with pytest.raises(ResourceError, match=r"training\.batch=2"), _memory_errors(plan, TrainingState()):
         torch.empty(2**60)
+
+
+class Printing(Silent):
+    """Is interrupted while it prints, when nothing more can be printed."""
+
+    def epoch(self, state: TrainingState) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    def note(self, text: str) -> None:
+        raise RuntimeError("reentrant call")
+
+
+def test_a_signal_in_the_middle_of_printing_stops_as_any_other(cells: Path, small_train: Train, tmp_path: Path) -> None:
+    run = small_train(cells, tmp_path / "run", settings={"training.epochs": 9}, reporter=Printing())
+    assert run.interrupted
+    assert len(metrics(run.folder)) == 1

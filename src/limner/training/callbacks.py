@@ -115,7 +115,9 @@ class Stop(pl.Callback):
             if self._asked and number == signal.SIGINT:
                 raise KeyboardInterrupt
             self._asked = True
-            self._reporter.note("Stopping after this step; press Ctrl-C again to stop at once.")
+            # A signal in the middle of printing must not print: Python's streams refuse that with a RuntimeError.
+            with contextlib.suppress(RuntimeError):
+                self._reporter.note("Stopping after this step; press Ctrl-C again to stop at once.")
 
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, ask)
