@@ -229,13 +229,13 @@ def _judge(outlines: list[Outline], rough: Rough, gap: float, ink: Ink, eaten: f
     if len(rough.regions) - holes > 1:
         text = f"{ink.name} encloses {len(rough.regions)} regions ({ink.structure})"
         doubts.append(Doubt("several regions", text, at=outlines[-1].open_at))
-    if rough.left > _NOTE and rough.left_span > _LETTER * _shortest_side(rough):
+    if rough.left > _NOTE and rough.left_span > _LETTER * _length(rough):
         text = f"{rough.left:.0%} of the {ink.name} ink outlines nothing: writing, or a stroke left open"
         doubts.append(Doubt("ink outside", text))
     return Traced(mask, tuple(doubts))
 
 
-def _shortest_side(rough: Rough) -> int:
-    """Of the boxes around the regions."""
+def _length(rough: Rough) -> int:
+    """Of the smallest region: the longer side of the box around it."""
     boxes = [ndimage.find_objects(region.astype(np.uint8))[0] for region in rough.regions]
-    return min((side.stop - side.start for box in boxes for side in box), default=0)
+    return min((max(side.stop - side.start for side in box) for box in boxes), default=0)
