@@ -226,16 +226,25 @@ def test_running_out_of_memory_says_what_to_change(trained: Run) -> None:
 
 
 class Printing(Silent):
-    """Is interrupted while it prints, when nothing more can be printed."""
+    """Is interrupted while it prints, when nothing else can be printed."""
+
+    def __init__(self) -> None:
+        self.printing = False
+        self.notes: list[str] = []
 
     def epoch(self, state: TrainingState) -> None:
+        self.printing = True
         signal.raise_signal(signal.SIGINT)
+        self.printing = False
 
     def note(self, text: str) -> None:
-        raise RuntimeError("reentrant call")
+        if self.printing:
+            raise RuntimeError("reentrant call")
+        self.notes.append(text)
 
 
 def test_a_signal_in_the_middle_of_printing_stops_as_any_other(cells: Path, small_train: Train, tmp_path: Path) -> None:
-    run = small_train(cells, tmp_path / "run", settings={"training.epochs": 9}, reporter=Printing())
+    run = small_train(cells, tmp_path / "run", settings={"training.epochs": 9}, reporter=(reporter := Printing()))
     assert run.interrupted
+    assert [note for note in reporter.notes if note.startswith("Stopping")]
     assert len(metrics(run.folder)) == 1

@@ -104,6 +104,7 @@ class Stop(pl.Callback):
         self._reporter = reporter
         self._previous: dict[int, Any] = {}
         self._asked = False
+        self._told = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         state = state_of(pl_module)
@@ -117,7 +118,7 @@ class Stop(pl.Callback):
             self._asked = True
             # A signal in the middle of printing must not print: Python's streams refuse that with a RuntimeError.
             with contextlib.suppress(RuntimeError):
-                self._reporter.note("Stopping after this step; press Ctrl-C again to stop at once.")
+                self._tell()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, ask)
@@ -139,6 +140,7 @@ class Stop(pl.Callback):
     ) -> None:
         state = state_of(pl_module)
         if self._asked:
+            self._tell()
             # Set here, not in the handler: a signal while an epoch is validated and saved must not cut that short.
             state.interrupted = True
             self._checkpoints.save_last(trainer)
@@ -166,6 +168,11 @@ class Stop(pl.Callback):
         elif self._plan.patience and state.epoch - state.best_epoch >= self._plan.patience:
             state.stopped = "patience"
         trainer.should_stop = bool(state.stopped)
+
+    def _tell(self) -> None:
+        if not self._told:
+            self._reporter.note("Stopping after this step; press Ctrl-C again to stop at once.")
+            self._told = True
 
     def _out_of_time(self, state: TrainingState) -> bool:
         return self._plan.seconds is not None and state.seconds + self._validation.seconds >= self._plan.seconds
