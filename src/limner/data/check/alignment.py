@@ -6,6 +6,7 @@ scale and shift are found by the method of Lucas and Kanade (1981), from coarse 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,10 @@ _MOST_SCALE = 0.13
 _MOST_SHIFT = 0.09  # of the side
 _LEAST_GAIN = 0.2
 _STEPS = ((2.0, 4), (1.0, 4), (0.5, 3))
-_COARSE_STEPS = ((2.0, 4),)
+_COARSE_STEPS = ((2.0, 4), (1.0, 2))
+_COARSE_TEXTURE = 0.55
+_COARSE_BEYOND = 0.8  # cells
+_LIMITS = np.array([0.05, 0.05, 1.5, 1.5], np.float32)  # of a single step
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,6 @@ class Agreement:
     """How well the pairs agree, one number each.
 
     Attributes:
-        symmetry: Number of the symmetry (see `symmetries`) that brings the second nearest to the first.
-        error: Root mean square, in grey levels, of what differs as they lie, brightness and contrast equalled.
-        worst: The same where it is greatest.
-        relative: `error` as a share of the first's standard deviation.
         scale: Scale, down and across, from the first to the second.
         inside: How far, in cells, the first reaches beyond the second; 0 or less where it lies within.
         outside: How far the second reaches beyond the first.
@@ -40,10 +40,6 @@ class Agreement:
         residual: What differs once aligned, as a share of the local range of greys.
     """
 
-    symmetry: np.ndarray
-    error: np.ndarray
-    worst: np.ndarray
-    relative: np.ndarray
     scale: np.ndarray
     inside: np.ndarray
     outside: np.ndarray
@@ -61,13 +57,38 @@ def nearest_symmetry(
     return np.asarray(_correlations(_blurred(first, _BLUR), versions).argmax(axis=0))
 
 
-def coarse_agreement(
+def may_agree(
     first: Float32[np.ndarray, "pairs side side"], second: Float32[np.ndarray, "pairs side side"]
-) -> np.ndarray:
-    """Correlation of the fine parts of pictures of half the size, roughly aligned; cheap, to sort out what is foreign."""
+) -> Bool[np.ndarray, " pairs"]:
+    """Whether a closer look is worth it: sorts out, at half the size, what is foreign or not a crop.
+
+    Args:
+        first: Grey pictures, 0–255.
+        second: What each is compared with, already laid like the first.
+    """
     small, other = _halved(first), _halved(second)
-    moved, valid = _warp(other, _align(small, other, _COARSE_STEPS))
-    return _correlation(_fine(small), _fine(moved), valid)
+    places = _align(small, other, _COARSE_STEPS)
+    moved, valid = _warp(other, places)
+    alike = _correlation(_fine(small), _fine(moved), valid) >= _COARSE_TEXTURE
+    scale, reach = places[:, :2], _reach(places, small.shape[1])
+    within = (scale.max(axis=1) < 1.01) & (reach.max(axis=1) < _COARSE_BEYOND)
+    around = (scale.min(axis=1) > 0.99) & (reach.min(axis=1) > -_COARSE_BEYOND)
+    return np.asarray(alike & (within | around))
+
+
+def same_framing_error(
+    first: Float32[np.ndarray, "pairs side side"], second: Float32[np.ndarray, "pairs side side"]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What differs as pictures lie, brightness and contrast equalled.
+
+    Returns:
+        Root mean square in grey levels; the same where it is greatest; and as a share of the standard
+        deviation of the first.
+    """
+    everywhere = np.ones(first.shape, bool)
+    error = _difference(first, second, everywhere)
+    rms = _rms(error, everywhere)
+    return rms, np.abs(error).max(axis=(1, 2)), rms / (first.std(axis=(1, 2)) + 1e-6)
 
 
 def agreement(
@@ -75,21 +96,16 @@ def agreement(
     second: Float32[np.ndarray, "pairs side side"],
     first_edges: Float32[np.ndarray, "pairs side side"],
     second_edges: Float32[np.ndarray, "pairs side side"],
-    symmetry: np.ndarray,
 ) -> Agreement:
-    """Compare pairs of pictures as they lie, and aligned.
+    """Align pairs of pictures and compare them.
 
     Args:
         first: Grey pictures, 0–255.
-        second: What each is compared with.
+        second: What each is compared with, already laid like the first.
         first_edges: Strength of edges of the first.
         second_edges: Strength of edges of the second.
-        symmetry: Which version of the second to take (see `nearest_symmetry`).
     """
-    pairs = np.arange(len(first))
-    second, second_edges = symmetries(second)[symmetry, pairs], symmetries(second_edges)[symmetry, pairs]
     everywhere = np.ones(first.shape, bool)
-    error = _difference(first, second, everywhere)
     places = _align(first, second, _STEPS)
     moved, valid = _warp(second, places)
     moved_edges, _ = _warp(second_edges, places)
@@ -98,10 +114,6 @@ def agreement(
     reach = _reach(places, first.shape[1])
     rest = _difference(first, moved, valid)
     return Agreement(
-        symmetry=symmetry,
-        error=_rms(error, everywhere),
-        worst=np.abs(error).max(axis=(1, 2)),
-        relative=_rms(error, everywhere) / (first.std(axis=(1, 2)) + 1e-6),
         scale=places[:, :2],
         inside=reach.max(axis=1),
         outside=-reach.min(axis=1),
@@ -123,59 +135,80 @@ def _align(
     first: Float32[np.ndarray, "pairs side side"],
     second: Float32[np.ndarray, "pairs side side"],
     steps: tuple[tuple[float, int], ...],
-) -> Float[np.ndarray, "pairs 4"]:
+) -> Float32[np.ndarray, "pairs 4"]:
     """Scale (down, across) and shift (down, across; about the centre, in cells) from the first to the second."""
     count, side = first.shape[:2]
     places = np.tile(np.array([1, 1, 0, 0], np.float32), (count, 1))
-    from_centre = np.arange(side, dtype=np.float32) - (side - 1) / 2
-    least = np.array([1 - _MOST_SCALE] * 2 + [-_MOST_SHIFT * side] * 2)
-    most = np.array([1 + _MOST_SCALE] * 2 + [_MOST_SHIFT * side] * 2)
-    # Keeps the equations solvable where a picture is flat.
-    ridge = np.diag(np.array([side**2 / 12, side**2 / 12, 1, 1, 1e-3, 1e-3], np.float32)) * 1e-3
+    least = np.array([1 - _MOST_SCALE] * 2 + [-_MOST_SHIFT * side] * 2, np.float32)
+    most = np.array([1 + _MOST_SCALE] * 2 + [_MOST_SHIFT * side] * 2, np.float32)
     for blur, repeats in steps:
         one, other = _blurred(first, blur * side / 32), _blurred(second, blur * side / 32)
-        down, across = np.gradient(other, axis=(1, 2))
+        parts, solver = _linearised(one)
+        gain, offset = np.ones((count, 1), np.float32), np.zeros((count, 1), np.float32)
         for _ in range(repeats):
             moved, valid = _warp(other, places)
-            slope_down, slope_across = _warp(down, places)[0], _warp(across, places)[0]
-            ramps = [slope_down * from_centre[:, None], slope_across * from_centre]
-            parts = np.stack([*ramps, slope_down, slope_across, moved, np.ones_like(moved)], axis=-1)
-            parts = (parts * valid[..., None]).reshape(count, -1, 6)
-            wanted = (one * valid).reshape(count, -1, 1)
-            turned = parts.transpose(0, 2, 1)
-            solved = np.linalg.solve(turned @ parts + ridge, turned @ wanted)[..., 0]
-            gain = np.where(np.abs(solved[:, 4]) < _LEAST_GAIN, _LEAST_GAIN, solved[:, 4])
-            change = (solved[:, :4] / gain[:, None]).clip([-0.05, -0.05, -1.5, -1.5], [0.05, 0.05, 1.5, 1.5])
-            places = (places + change).clip(least, most).astype(np.float32)
+            rest = (moved.reshape(count, -1) - gain * parts[:, 4] - offset) * valid.reshape(count, -1)
+            solved = np.matmul(solver, rest[..., None])[..., 0]
+            gain, offset = gain + solved[:, 4:5], offset + solved[:, 5:6]
+            strength = np.where(np.abs(gain) < _LEAST_GAIN, _LEAST_GAIN, gain)
+            change = (solved[:, :4] / strength).clip(-_LIMITS, _LIMITS)
+            places = _without(places, change).clip(least, most)
     return places
 
 
+def _linearised(
+    picture: Float32[np.ndarray, "pairs side side"],
+) -> tuple[Float32[np.ndarray, "pairs 6 cells"], Float32[np.ndarray, "pairs 6 cells"]]:
+    """How a picture changes with scale, shift, contrast and brightness, and the solver of the least squares."""
+    count, side = picture.shape[:2]
+    from_centre = np.arange(side, dtype=np.float32) - (side - 1) / 2
+    down, across = np.gradient(picture, axis=(1, 2))
+    ramps = [down * from_centre[:, None], across * from_centre]
+    parts = np.stack([*ramps, down, across, picture, np.ones_like(picture)], axis=1).reshape(count, 6, -1)
+    # Keeps the equations solvable where a picture is flat.
+    ridge = np.diag(np.array([side**2 / 12, side**2 / 12, 1, 1, 1e-3, 1e-3], np.float32)) * 1e-3
+    return parts, np.linalg.inv(parts @ parts.transpose(0, 2, 1) + ridge) @ parts
+
+
+def _without(
+    places: Float32[np.ndarray, "pairs 4"], change: Float32[np.ndarray, "pairs 4"]
+) -> Float32[np.ndarray, "pairs 4"]:
+    """Undo a small change of the first before scale and shift: x → s · (x − shift) / (1 + stretch) + t."""
+    scale = places[:, :2] / (1 + change[:, :2])
+    return np.concatenate([scale, places[:, 2:] - scale * change[:, 2:]], axis=1)
+
+
 def _warp(
-    pictures: Float32[np.ndarray, "pairs side side"], places: Float[np.ndarray, "pairs 4"]
+    pictures: Float32[np.ndarray, "pairs side side"], places: Float32[np.ndarray, "pairs 4"]
 ) -> tuple[Float32[np.ndarray, "pairs side side"], Bool[np.ndarray, "pairs side side"]]:
     """Sample bilinearly at scale · position + shift, and say which samples lie within the picture."""
-    side = pictures.shape[1]
-    from_centre = np.arange(side) - (side - 1) / 2
-    down, part_down, valid_down = _knots(places[:, 0:1] * from_centre + places[:, 2:3] + (side - 1) / 2, side)
-    across, part_across, valid_across = _knots(places[:, 1:2] * from_centre + places[:, 3:4] + (side - 1) / 2, side)
-    pair = np.arange(len(pictures))[:, None, None]
-    down, across = down[:, :, None], across[:, None, :]
-    part_down, part_across = part_down[:, :, None], part_across[:, None, :]
-    upper = pictures[pair, down, across] * (1 - part_across) + pictures[pair, down, across + 1] * part_across
-    lower = pictures[pair, down + 1, across] * (1 - part_across) + pictures[pair, down + 1, across + 1] * part_across
-    moved = upper * (1 - part_down) + lower * part_down
-    return moved.astype(np.float32), valid_down[:, :, None] & valid_across[:, None, :]
+    down, valid_down = _sampling(places[:, 0:1], places[:, 2:3], pictures.shape[1])
+    across, valid_across = _sampling(places[:, 1:2], places[:, 3:4], pictures.shape[1])
+    return down @ pictures @ across.transpose(0, 2, 1), valid_down[:, :, None] & valid_across[:, None, :]
 
 
-def _knots(positions: Float[np.ndarray, "pairs side"], side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    left = np.clip(np.floor(positions), 0, side - 2).astype(np.int64)
-    part = np.clip(positions - left, 0, 1).astype(np.float32)
-    return left, part, (positions >= -0.5) & (positions <= side - 0.5)
+def _sampling(
+    scale: Float32[np.ndarray, "pairs 1"], shift: Float32[np.ndarray, "pairs 1"], side: int
+) -> tuple[Float32[np.ndarray, "pairs side side"], Bool[np.ndarray, "pairs side"]]:
+    """Matrices that interpolate along one axis; outside, the outermost cell goes on."""
+    cells = np.arange(side, dtype=np.float32)
+    middle = np.float32((side - 1) / 2)
+    positions = scale * (cells - middle) + shift + middle
+    inner = positions.clip(0, side - 1)
+    weights = np.maximum(1 - np.abs(inner[:, :, None] - cells), 0)
+    return weights, (positions >= -0.5) & (positions <= side - 0.5)
+
+
+@functools.lru_cache
+def _blurring(side: int, sigma: float) -> Float32[np.ndarray, "side side"]:
+    """The matrix that blurs along one axis."""
+    matrix: np.ndarray = scipy.ndimage.gaussian_filter1d(np.eye(side, dtype=np.float32), sigma, axis=0, mode="nearest")
+    return matrix
 
 
 def _blurred(pictures: Float32[np.ndarray, "pairs side side"], sigma: float) -> Float32[np.ndarray, "pairs side side"]:
-    blurred: np.ndarray = scipy.ndimage.gaussian_filter(pictures, (0, sigma, sigma), mode="nearest")
-    return blurred
+    matrix = _blurring(pictures.shape[1], sigma)
+    return np.asarray(matrix @ pictures @ matrix.T)
 
 
 def _fine(pictures: Float32[np.ndarray, "pairs side side"]) -> Float32[np.ndarray, "pairs side side"]:
@@ -192,7 +225,7 @@ def _centred(
 ) -> Float32[np.ndarray, "pairs side side"]:
     """Without their mean where they are valid, and 0 elsewhere."""
     means = (pictures * valid).sum(axis=(1, 2)) / np.maximum(valid.sum(axis=(1, 2)), 1)
-    return ((pictures - means[:, None, None]) * valid).astype(np.float32)
+    return np.asarray((pictures - means[:, None, None]) * valid, np.float32)
 
 
 def _correlation(first: np.ndarray, second: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -204,7 +237,7 @@ def _correlation(first: np.ndarray, second: np.ndarray, valid: np.ndarray) -> np
 def _correlations(first: np.ndarray, versions: np.ndarray) -> np.ndarray:
     """Of each picture with each version of its partner, up to a factor per pair."""
     one = first - first.mean(axis=(1, 2), keepdims=True)
-    return np.einsum("nhw,knhw->kn", one, versions)
+    return np.asarray(np.einsum("nhw,knhw->kn", one, versions))
 
 
 def _difference(first: np.ndarray, second: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -215,11 +248,10 @@ def _difference(first: np.ndarray, second: np.ndarray, valid: np.ndarray) -> np.
 
 
 def _rms(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    total: np.ndarray = ((values * valid) ** 2).sum(axis=(1, 2)) / np.maximum(valid.sum(axis=(1, 2)), 1)
-    return np.sqrt(total)
+    return np.asarray(np.sqrt(((values * valid) ** 2).sum(axis=(1, 2)) / np.maximum(valid.sum(axis=(1, 2)), 1)))
 
 
 def _local_range(pictures: np.ndarray) -> np.ndarray:
     size = (1, 3, 3)
     most: np.ndarray = scipy.ndimage.maximum_filter(pictures, size)
-    return most - scipy.ndimage.minimum_filter(pictures, size)
+    return np.asarray(most - scipy.ndimage.minimum_filter(pictures, size))

@@ -9,28 +9,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
+from jaxtyping import Bool, Float, Float32, Int64, Shaped, UInt8
 
-from limner.data.check.alignment import Agreement, agreement, coarse_agreement, nearest_symmetry
+from limner.data.check.alignment import Agreement, agreement, may_agree, nearest_symmetry, same_framing_error
 from limner.data.check.features import FREQUENCIES, Features
 from limner.data.check.symmetries import symmetries
+from limner.threads import ordered_map
 
-NEIGHBOURS = 10
+NEIGHBOURS = 12
 """Candidates per picture."""
 
 _BLOCK = 2048  # pictures whose distances to all others are found at a time
 _BATCH = 512  # pairs that are aligned at a time
 _MOST_DISTANCE = 0.65
-_COARSE = 0.55
 
 # The same framing: what remains is rounding and compression.
 _MOST_ERROR, _MOST_WORST, _MOST_RELATIVE = 1.3, 9.0, 0.35
 # A crop: a tighter framing that explains what differed, alike in height and width.
 _SCALE, _UNEVEN, _BEYOND = 0.985, 0.03, 0.4
 _TEXTURE, _EDGES, _LEFT, _RESIDUAL = 0.82, 0.7, 0.45, 0.18
+_RIVAL = 1.1  # times the residual of the best crop
+_SURE = 0.05  # stands for the residual of equal framing, beside which no crop counts
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Copies:
         exact: Whether the files' contents are equal.
         cropped: Whether one shows a part of the other.
         symmetry: How the second must be laid to match (see `symmetries`).
+        residual: Of crops, what aligning leaves, as a share of the local range of greys.
     """
 
     first: Int64[np.ndarray, " pairs"]
@@ -50,15 +53,14 @@ class Copies:
     exact: Bool[np.ndarray, " pairs"]
     cropped: Bool[np.ndarray, " pairs"]
     symmetry: Int64[np.ndarray, " pairs"]
+    residual: Float[np.ndarray, " pairs"]
 
     def __len__(self) -> int:
         return len(self.first)
 
     def only(self, chosen: Shaped[np.ndarray, " _"]) -> Copies:
         """The pairs that are chosen, by a mask or by their positions."""
-        return Copies(
-            self.first[chosen], self.second[chosen], self.exact[chosen], self.cropped[chosen], self.symmetry[chosen]
-        )
+        return Copies(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
     def clusters(self) -> list[list[int]]:
         """Positions that belong together, directly or through others; each ascending."""
@@ -104,7 +106,8 @@ def find_copies(features: Features, hashes: Sequence[str] | None = None) -> Copi
     single = np.array([index for index in range(len(features)) if index not in twins], np.int64)
     useful = single[_has_texture(features.grey[single])]
     near = _near(features.subset(useful)) if len(useful) > 1 else _none()
-    return _together(exact, Copies(useful[near.first], useful[near.second], near.exact, near.cropped, near.symmetry))
+    near = replace(near, first=useful[near.first], second=useful[near.second])
+    return _joined_up([_equal_files(exact), near])
 
 
 def _same_files(hashes: Sequence[str]) -> list[tuple[int, int]]:
@@ -115,21 +118,20 @@ def _same_files(hashes: Sequence[str]) -> list[tuple[int, int]]:
     return [(group[0], other) for group in places.values() for other in group[1:]]
 
 
-def _together(exact: Sequence[tuple[int, int]], near: Copies) -> Copies:
-    pairs = np.array(exact, np.int64).reshape(-1, 2)
-    count = len(pairs)
+def _equal_files(pairs: Sequence[tuple[int, int]]) -> Copies:
+    first, second = np.array(pairs, np.int64).reshape(-1, 2).T
+    zeros = np.zeros(len(pairs))
+    return Copies(first, second, ~zeros.astype(bool), zeros.astype(bool), zeros.astype(np.int64), zeros)
+
+
+def _joined_up(parts: Sequence[Copies]) -> Copies:
     return Copies(
-        first=np.concatenate([pairs[:, 0], near.first]),
-        second=np.concatenate([pairs[:, 1], near.second]),
-        exact=np.concatenate([np.ones(count, bool), near.exact]),
-        cropped=np.concatenate([np.zeros(count, bool), near.cropped]),
-        symmetry=np.concatenate([np.zeros(count, np.int64), near.symmetry]),
+        **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Copies)}
     )
 
 
 def _none() -> Copies:
-    nothing = np.zeros(0, np.int64)
-    return Copies(nothing, nothing, nothing.astype(bool), nothing.astype(bool), nothing)
+    return _equal_files([])
 
 
 def _has_texture(grey: UInt8[np.ndarray, "samples side side"]) -> Bool[np.ndarray, " samples"]:
@@ -156,11 +158,19 @@ def descriptors(spectrum: Float32[np.ndarray, "samples 8 8"]) -> Float32[np.ndar
 
 def _near(features: Features) -> Copies:
     first, second = _candidates(descriptors(features.spectrum))
-    found = [_verify(features, first[at : at + _BATCH], second[at : at + _BATCH]) for at in range(0, len(first), _BATCH)]
-    if not found:
-        return _none()
-    columns = (np.concatenate([getattr(part, name) for part in found]) for name in _none().__dict__)
-    return Copies(*columns)
+    batches = [slice(start, start + _BATCH) for start in range(0, len(first), _BATCH)]
+    parts = ordered_map(lambda batch: _verify(features, first[batch], second[batch]), batches)
+    found = _joined_up([_none(), *parts])
+    return found.only(_best(found, len(features)))
+
+
+def _best(found: Copies, count: int) -> np.ndarray:
+    """Crops that agree nearly as well as any other of both pictures: a crop also resembles its source's neighbours."""
+    least = np.full(count, np.inf)
+    for side in (found.first, found.second):
+        np.minimum.at(least, side, np.where(found.cropped, found.residual, _SURE))
+    allowed = _RIVAL * np.minimum(least[found.first], least[found.second])
+    return np.asarray(~found.cropped | (found.residual <= allowed))
 
 
 def _candidates(vectors: Float32[np.ndarray, "samples numbers"]) -> tuple[np.ndarray, np.ndarray]:
@@ -183,23 +193,20 @@ def _candidates(vectors: Float32[np.ndarray, "samples numbers"]) -> tuple[np.nda
 def _verify(features: Features, first: np.ndarray, second: np.ndarray) -> Copies:
     one, other = (features.grey[side].astype(np.float32) for side in (first, second))
     symmetry = nearest_symmetry(one, other)
-    turned = symmetries(other)[symmetry, np.arange(len(other))]
-    hopeful = np.flatnonzero(coarse_agreement(one, turned) >= _COARSE)
-    if not hopeful.size:
-        return _none()
-    first, second, symmetry = first[hopeful], second[hopeful], symmetry[hopeful]
-    edges = [features.edges[side].astype(np.float32) for side in (first, second)]
-    found = agreement(one[hopeful], other[hopeful], *edges, symmetry)
-    framed, cropped = _same_framing(found), _is_crop(found)
-    chosen = np.flatnonzero(framed | cropped)
-    exact = np.zeros(len(chosen), bool)
-    return Copies(first[chosen], second[chosen], exact, ~framed[chosen], symmetry[chosen])
-
-
-def _same_framing(found: Agreement) -> np.ndarray:
-    return np.asarray(
-        (found.error <= _MOST_ERROR) & (found.worst <= _MOST_WORST) & (found.relative <= _MOST_RELATIVE)
-    )
+    other = symmetries(other)[symmetry, np.arange(len(other))]
+    error, worst, relative = same_framing_error(one, other)
+    framed = (error <= _MOST_ERROR) & (worst <= _MOST_WORST) & (relative <= _MOST_RELATIVE)
+    rest = np.full(len(first), np.inf)
+    open_ = np.flatnonzero(~framed)
+    open_ = open_[may_agree(one[open_], other[open_])]
+    edges = features.edges[first[open_]].astype(np.float32)
+    turned = symmetries(features.edges[second[open_]].astype(np.float32))[symmetry[open_], np.arange(len(open_))]
+    if open_.size:
+        found = agreement(one[open_], other[open_], edges, turned)
+        rest[open_] = np.where(_is_crop(found), found.residual, np.inf)
+    chosen = framed | np.isfinite(rest)
+    nothing = np.zeros(int(chosen.sum()), bool)
+    return Copies(first[chosen], second[chosen], nothing, ~framed[chosen], symmetry[chosen], rest[chosen])
 
 
 def _is_crop(found: Agreement) -> np.ndarray:
