@@ -161,6 +161,7 @@ def prepare_to_score(
 
 
 def keep_readable(catalog: Catalog, scans: Sequence[Scanned]) -> tuple[Catalog, list[Scanned]]:
+    """The samples whose files could be read, and their scans."""
     kept = [index for index, scanned in enumerate(scans) if not scanned.problems]
     return catalog.subset(kept), [scans[index] for index in kept]
 
@@ -229,6 +230,7 @@ def _check_folders(label_map: LabelMap, tables: Sequence[ValueTable]) -> None:
 
 
 def add_facts(catalog: Catalog, scans: Sequence[Scanned]) -> None:
+    """Add the facts that `Prepared` lists to a catalog, in place."""
     sizes = [next(iter(scanned.infos.values())).size for scanned in scans]
     catalog.facts["hash"] = [scanned.input_digest for scanned in scans]
     catalog.facts["target_hash"] = [scanned.target_digest for scanned in scans]

@@ -27,7 +27,7 @@ _SIDE = 2.5  # pixels across, below which an object is as good as gone
 _GONE = 0.1  # share of the pictures with a class in which its objects vanish, from which on it is a doubt
 _KEEP = 0.05  # share of pictures whose smaller objects the proposed size may lose
 _STEP = 32
-_NEARLY_BLANK = 4  # intensities of 8 bits between the darkest and the brightest
+_NEARLY_BLANK = 4  # intensities between the darkest and the brightest, where other pictures have many more
 _OUTLIER = 8.0  # times the median range of intensities, or below its inverse
 _SPLIT_WORDS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -96,7 +96,9 @@ class _Target:
                 title=f"{empty.size:,} of {count:,} masks{self._of} mark nothing.",
                 samples=ids(self.gathered.catalog, empty),
                 remedy="Make sure that there is nothing to mark in these pictures"
-                + (", and that values are read rightly (see `mask-values`)." if mostly else "; if so, they are useful."),
+                + (
+                    ", and that values are read rightly (see `mask-values`)." if mostly else "; if so, they are useful."
+                ),
                 pictures=examples(self.gathered.catalog, empty.tolist()),
             )
 
@@ -130,7 +132,9 @@ class _Target:
         area = self.masks.area[:, self._first :].sum(axis=0)
         share = area / max(int(total), 1)
         names = self.label_map.names[self._first :]
-        rare = [f"{name} {format_share(part)}" for name, part in zip(names, share.tolist(), strict=True) if 0 < part < _RARE]
+        rare = [
+            f"{name} {format_share(part)}" for name, part in zip(names, share.tolist(), strict=True) if 0 < part < _RARE
+        ]
         if rare:
             little = bool(0 < share.sum() < _RARE)
             yield Finding(
@@ -162,8 +166,8 @@ class _Target:
                 level="doubt",
                 title=f"Objects of '{name}' vanish when pictures are made {size[0]}×{size[1]} pixels.",
                 evidence=(
-                    f"in {int(gone.sum()):,} of {there.size:,} pictures with '{name}' its objects are, on average, less "
-                    f"than {_SIDE:g} pixels across then",
+                    f"then they are less than {_SIDE:g} pixels across, on average, in {int(gone.sum()):,} of the "
+                    f"{there.size:,} pictures that have some",
                     f"as stored they are {np.median(across):.1f} pixels across (median)",
                 ),
                 samples=ids(self.gathered.catalog, worst),
@@ -188,9 +192,8 @@ def _keeping(
 
 def _blank(gathered: Gathered) -> Iterator[Finding]:
     features = gathered.features
-    byte = (features.high <= 255) & (features.levels <= 256) & (features.low == np.round(features.low))
     span = features.high - features.low
-    blank = np.flatnonzero(features.blank | (byte & (span <= _NEARLY_BLANK) & (_highest(gathered) > 16)))
+    blank = np.flatnonzero(features.blank | ((span <= _NEARLY_BLANK) & (np.median(span) > 8 * _NEARLY_BLANK)))
     if blank.size:
         yield Finding(
             kind="blank-pictures",
@@ -201,10 +204,6 @@ def _blank(gathered: Gathered) -> Iterator[Finding]:
             remedy="Export them again, or remove them with their masks.",
             pictures=examples(gathered.catalog, blank.tolist()),
         )
-
-
-def _highest(gathered: Gathered) -> float:
-    return float(gathered.features.high.max())
 
 
 def _ranges(gathered: Gathered) -> Iterator[Finding]:
@@ -219,10 +218,9 @@ def _ranges(gathered: Gathered) -> Iterator[Finding]:
             samples=ids(catalog, broken),
             remedy="Replace them, or leave these images out.",
         )
-    if features.high.max() <= 255 and features.low.min() >= 0 and features.high.max() > 2:
-        deep = features.high[features.high > 0]
-        if not deep.size or deep.min() > 1:
-            return  # 8 bits: dark pictures are no other scale
+    bright = features.high[features.high > 0]
+    if features.low.min() >= 0 and features.high.max() <= 255 and bright.size and bright.min() > 1:
+        return  # 8 bits: a dark picture is on no other scale
     span = features.high - features.low
     usual = float(np.median(span[span > 0])) if (span > 0).any() else 0.0
     odd = _outliers(span, usual)

@@ -50,7 +50,9 @@ def scale_evidence(scans: Sequence[Scanned]) -> list[str]:
     ((down, across),) = ratios
     if abs(down - across) > 0.02:
         return []
-    return [f"each of these masks is {down:g} times as high and as wide as its image: the same outline at another scale"]
+    return [
+        f"each of these masks is {down:g} times as high and as wide as its image: the same outline at another scale"
+    ]
 
 
 def examples(catalog: Catalog, indices: Sequence[int], captions: Sequence[str] = ()) -> tuple[Example, ...]:

@@ -14,7 +14,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -28,6 +28,7 @@ FORMAT = 1
 _NAME = "check.sqlite"
 _MOST_ENTRIES = 200_000  # of a few kilobytes each
 _BATCH = 256  # entries that are written together
+_FORGET = "DELETE FROM entries WHERE key IN (SELECT key FROM entries ORDER BY used DESC LIMIT -1 OFFSET ?)"
 _WAIT = 10.0  # seconds for another process that writes
 
 
@@ -51,7 +52,9 @@ class Store:
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def get(self, key: str) -> dict[str, np.ndarray] | None:
@@ -91,15 +94,12 @@ class Store:
                     self._connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", rows)
                     used = [(now, key) for key in self._used]
                     self._connection.executemany("UPDATE entries SET used = ? WHERE key = ?", used)
-                    self._connection.execute(
-                        "DELETE FROM entries WHERE key IN (SELECT key FROM entries ORDER BY used DESC LIMIT -1 OFFSET ?)",
-                        (_MOST_ENTRIES,),
-                    )
+                    self._connection.execute(_FORGET, (_MOST_ENTRIES,))
         self._waiting.clear()
         self._used.clear()
 
     @contextlib.contextmanager
-    def _giving_up(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _giving_up(self) -> Iterator[None]:
         """Go on without the store when it fails: a full disk, a damaged file, somebody who never unlocks it."""
         try:
             yield

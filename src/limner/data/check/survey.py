@@ -30,7 +30,7 @@ from limner.data.prepare import add_facts, find_label_maps, group_copies, keep_r
 from limner.data.samples import image_location
 from limner.data.scan import Progress, Scanned, scan
 from limner.data.splits import assign_splits
-from limner.errors import DataError, shorten
+from limner.errors import DataError
 
 _SHOWN = 6
 
@@ -85,9 +85,7 @@ def survey(
     """
     result = Survey()
     with _stops(result, "no-samples"):
-        result.found = find_samples(
-            place, layout=layout, images=images, masks=masks, page=page, options=layout_options
-        )
+        result.found = find_samples(place, layout=layout, images=images, masks=masks, page=page, options=layout_options)
     if result.found is None:
         return result
     _pairs(result, result.found, unmatched)
@@ -114,9 +112,7 @@ def _pairs(result: Survey, found: Found, unmatched: Policy) -> None:
     notes: list[str] = []
     with _stops(result, "ambiguous-pairs" if pairing.ambiguous else "unmatched-files"):
         notes = check_pairing(pairing, unmatched)
-    most = min(
-        len(pairing.pairs) + len(pairing.unmatched_images), len(pairing.pairs) + len(pairing.unmatched_masks)
-    )
+    most = min(len(pairing.pairs) + len(pairing.unmatched_images), len(pairing.pairs) + len(pairing.unmatched_masks))
     tried = [f"tried: {rule}, which pairs {count:,} of {most:,}" for rule, count in pairing.tried]
     result.findings.append(
         Finding(
@@ -134,9 +130,7 @@ def _read(result: Survey, catalog: Catalog, unreadable: Policy, progress: Progre
     notes: list[str] = []
     with _stops(result, "unreadable-files", samples=damaged):
         notes = check_readable(catalog, scans, unreadable)
-    result.findings += [
-        Finding("unreadable-files", "note", note, samples=tuple(damaged)) for note in notes
-    ]
+    result.findings += [Finding("unreadable-files", "note", note, samples=tuple(damaged)) for note in notes]
     result.catalog, result.scans = keep_readable(catalog, scans)
 
 
@@ -179,9 +173,7 @@ def _same_kind(result: Survey) -> None:
     result.kind = (channels, dtype) if channels and dtype else None
 
 
-def _split(
-    result: Survey, *, val: float, test: float, seed: int, previous: Catalog | None
-) -> None:
+def _split(result: Survey, *, val: float, test: float, seed: int, previous: Catalog | None) -> None:
     catalog = result.catalog
     add_facts(catalog, result.scans)
     if not any(catalog.splits):
