@@ -5,6 +5,7 @@ Layer: workflow.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,16 @@ from limner.config import Config
 from limner.data.cache import default_cache_dir
 from limner.data.check.content import Working
 from limner.data.check.examine import examine
-from limner.data.check.findings import LEVELS, Finding, worst_first
+from limner.data.check.findings import LEVELS, Finding, to_error, worst_first
 from limner.data.check.survey import Survey, survey
-from limner.data.check.verdicts import verdicts
+from limner.data.check.verdicts import judge, verdicts
 from limner.data.fingerprint import measure
 from limner.data.labels import LabelMap
+from limner.data.prepare import Prepared
 from limner.errors import DataError
 from limner.evaluation.check_page import write_check_page
+from limner.evaluation.run_folder import CHECK_NAME
+from limner.files import write_text
 from limner.training.plan import make_plan
 from limner.workflow.settings import Progress, data_arguments, no_progress, read_settings
 
@@ -114,6 +118,35 @@ def check(
         return checked
     page = write_check_page(out, checked.name, checked.samples, checked.findings, checked.label_maps)
     return Checked(checked.name, checked.samples, checked.findings, checked.label_maps, page)
+
+
+def check_prepared(config: Config, data: Prepared, progress: Progress) -> list[Finding]:
+    """The same look at data that a training has prepared.
+
+    Raises:
+        DataError: Something was found that a training must not go on with.
+    """
+    findings = [judge(name, (), label_map).to_finding(label_map) for name, label_map in data.label_maps.items()]
+    if config.data.check != "off":
+        plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
+        findings += examine(
+            data.catalog,
+            data.label_maps,
+            working=Working(plan.fit, plan.size),
+            quick=config.data.check == "quick",
+            cache_dir=cache_dir(config),
+            progress=progress,
+        )
+    findings = worst_first(findings)
+    if findings and findings[0].level == "stop":
+        raise to_error(findings[0])
+    return findings
+
+
+def write_findings(folder: Path, findings: Sequence[Finding]) -> None:
+    """Keep what the check found in a run folder, for its report."""
+    content = {"findings": [finding.to_dict() for finding in findings]}
+    write_text(folder / CHECK_NAME, json.dumps(content, indent=2, ensure_ascii=False))
 
 
 def cache_dir(config: Config) -> Path | None:

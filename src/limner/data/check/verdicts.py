@@ -28,7 +28,7 @@ class Verdict:
 
     Attributes:
         target: Its name.
-        storage: How the files hold their values, in words.
+        storage: How the files hold their values, in words; empty where the files are not at hand.
         mapping: Stored value → class, in words.
         sureness: `certain`, `likely`, or `as told` where the settings or the layout say so.
         line: The setting that fixes the mapping, ready to type; empty where none can.
@@ -42,6 +42,7 @@ class Verdict:
 
     def to_finding(self, label_map: LabelMap) -> Finding:
         """The verdict as a finding."""
+        kind = ", ".join(filter(None, (label_map.task, self.storage)))
         sure = {
             "certain": "sure: certain",
             "likely": "sure: likely; the line below fixes it for good",
@@ -50,7 +51,7 @@ class Verdict:
         return Finding(
             kind="mask-values",
             level="note",
-            title=f"Masks of '{self.target}' ({label_map.task}, {self.storage}): {self.mapping}.",
+            title=f"Masks of '{self.target}' ({kind}): {self.mapping}.",
             evidence=(f"because {label_map.because or 'the layout says so'}", sure),
             remedy=f"To fix this: `{self.line}`" if self.line and self.sureness == "likely" else "",
         )
@@ -91,7 +92,7 @@ def judge(target: str, tables: Sequence[ValueTable], label_map: LabelMap, *, tol
 def _storage(tables: Sequence[ValueTable], label_map: LabelMap) -> str:
     """`8-bit palette`, `one-hot floating-point`, … of most files, and of others if there are any."""
     kinds = Counter(_kind(table, label_map) for table in tables)
-    return " and ".join(kind for kind, _ in kinds.most_common(3)) or "no files"
+    return " and ".join(kind for kind, _ in kinds.most_common(3))
 
 
 def _kind(table: ValueTable, label_map: LabelMap) -> str:
