@@ -48,13 +48,24 @@ class Verdict:
             "likely": "sure: likely; the line below fixes it for good",
             "as told": "sure: as told",
         }[self.sureness]
+        shifted = self.sureness == "likely" and _lowest(label_map) not in (0, None)
         return Finding(
             kind="mask-values",
-            level="note",
+            level="doubt" if shifted else "note",
             title=f"Masks of '{self.target}' ({kind}): {self.mapping}.",
-            evidence=(f"because {label_map.because or 'the layout says so'}", sure),
+            evidence=(
+                f"because {label_map.because or 'the layout says so'}",
+                *(["no mask holds 0, so the lowest number was taken for the background"] if shifted else []),
+                sure,
+            ),
             remedy=f"To fix this: `{self.line}`" if self.line and self.sureness == "likely" else "",
         )
+
+
+def _lowest(label_map: LabelMap) -> int | float | None:
+    """The number that was taken for the background; None where classes are told apart otherwise."""
+    first = label_map.values[0][0] if label_map.encoding == "values" else None
+    return first if isinstance(first, int | float) else None
 
 
 def verdicts(scans: Sequence[Scanned], label_maps: Mapping[str, LabelMap], *, told: bool) -> list[Finding]:
