@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from limner import _version
-from limner.cli import evaluate, predict, recipes, report, sample, show, train
+from limner.cli import check, evaluate, predict, recipes, report, sample, show, train
 
 app = typer.Typer(
     name="limner",
@@ -44,7 +44,7 @@ def _guarded(run: Callable[..., None]) -> Callable[..., None]:
     return verb
 
 
-for module in (train, evaluate, predict, report, show, sample, recipes):
+for module in (check, train, evaluate, predict, report, show, sample, recipes):
     app.command(module.NAME)(_guarded(module.run))
 
 

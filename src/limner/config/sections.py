@@ -52,6 +52,11 @@ class DataConfig(_Section):
         None, description="`resize`: every picture to `size`. `native`: own scale, trained on crops of `size`."
     )
     size: tuple[Count, Count] | None = Field(None, description="Working size or crop, `[height, width]` in pixels.")
+    check: Literal["full", "quick", "off"] = Field(
+        "quick",
+        description="Look at the pictures before training: all, 2,000 evenly spread ones, or none. "
+        "`limner check` looks at all.",
+    )
     cache: bool = Field(True, description="Keep decoded pictures in a memory-mapped cache.")
     cache_dir: str | None = Field(None, description="Folder of the cache. Default: the user's cache folder.")
     cache_limit_gb: Positive = Field(20.0, description="Most disk space the cache may take, in 10⁹ bytes.")

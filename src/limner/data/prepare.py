@@ -107,15 +107,15 @@ def prepare(
     check_enough(found.catalog)
     scans = scan(found.catalog, decode=unreadable == "skip", progress=progress)
     notes += check_readable(found.catalog, scans, unreadable)
-    catalog, scans = _readable(found.catalog, scans)
+    catalog, scans = keep_readable(found.catalog, scans)
     check_enough(catalog)
     check_sizes(catalog, scans)
     channels, channel_notes = check_channels(catalog, scans)
     dtype = check_dtypes(catalog, scans)
-    label_maps = _label_maps(catalog, scans, {**found.labels, **(labels or {})}, class_names, values, ignore_values)
-    _add_facts(catalog, scans)
+    label_maps = find_label_maps(catalog, scans, {**found.labels, **(labels or {})}, class_names, values, ignore_values)
+    add_facts(catalog, scans)
     if not any(catalog.splits):
-        _group_copies(catalog)
+        group_copies(catalog)
     notes += assign_splits(catalog, val=float(val), test=float(test), seed=seed, previous=previous)
     notes += [*channel_notes, *check_classes(catalog, scans, label_maps), *check_duplicates(catalog)]
     fingerprint = measure(catalog, scans, label_maps, channels=channels, dtype=dtype, seed=seed, progress=progress)
@@ -153,19 +153,20 @@ def prepare_to_score(
     check_pairing(found.pairing, unmatched)
     scans = scan(found.catalog, decode=unreadable == "skip", progress=progress)
     check_readable(found.catalog, scans, unreadable)
-    catalog, scans = _readable(found.catalog, scans)
+    catalog, scans = keep_readable(found.catalog, scans)
     check_sizes(catalog, scans)
-    _label_maps(catalog, scans, labels, None, None, ())
-    _add_facts(catalog, scans)
+    find_label_maps(catalog, scans, labels, None, None, ())
+    add_facts(catalog, scans)
     return catalog
 
 
-def _readable(catalog: Catalog, scans: Sequence[Scanned]) -> tuple[Catalog, list[Scanned]]:
+def keep_readable(catalog: Catalog, scans: Sequence[Scanned]) -> tuple[Catalog, list[Scanned]]:
+    """The samples whose files could be read, and their scans."""
     kept = [index for index, scanned in enumerate(scans) if not scanned.problems]
     return catalog.subset(kept), [scans[index] for index in kept]
 
 
-def _label_maps(
+def find_label_maps(
     catalog: Catalog,
     scans: Sequence[Scanned],
     labels: Mapping[str, LabelMap],
@@ -228,7 +229,8 @@ def _check_folders(label_map: LabelMap, tables: Sequence[ValueTable]) -> None:
         )
 
 
-def _add_facts(catalog: Catalog, scans: Sequence[Scanned]) -> None:
+def add_facts(catalog: Catalog, scans: Sequence[Scanned]) -> None:
+    """Add the facts that `Prepared` lists to a catalog, in place."""
     sizes = [next(iter(scanned.infos.values())).size for scanned in scans]
     catalog.facts["hash"] = [scanned.input_digest for scanned in scans]
     catalog.facts["target_hash"] = [scanned.target_digest for scanned in scans]
@@ -236,7 +238,7 @@ def _add_facts(catalog: Catalog, scans: Sequence[Scanned]) -> None:
     catalog.facts["width"] = [str(width) for _, width in sizes]
 
 
-def _group_copies(catalog: Catalog) -> None:
+def group_copies(catalog: Catalog) -> None:
     """Keep samples of one and the same image together, so that no split holds a copy of another's."""
     copies = defaultdict(list)
     for index, content in enumerate(catalog.facts["hash"]):

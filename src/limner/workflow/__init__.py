@@ -3,16 +3,18 @@
 Layer: above `training` and `evaluation`, below `cli`.
 
     settings   what the user asked for, and the data it names
+    check      what is wrong with data, before anything is trained
     train      data → model, evaluation, report
     evaluate   scores of a model
     predict    a model, loaded and used
     show       sheets of samples
 """
 
+from limner.workflow.check import Checked, check
 from limner.workflow.evaluate import evaluate
 from limner.workflow.predict import load, predict
 from limner.workflow.settings import separate_settings
 from limner.workflow.show import show
 from limner.workflow.train import Run, train
 
-__all__ = ["Run", "evaluate", "load", "predict", "separate_settings", "show", "train"]
+__all__ = ["Checked", "Run", "check", "evaluate", "load", "predict", "separate_settings", "show", "train"]

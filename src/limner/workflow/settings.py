@@ -64,28 +64,36 @@ def prepare_data(config: Config, progress: Progress) -> Prepared:
         ConfigError: They name none.
         DataError: See `limner.data.prepare`.
     """
+    return prepare(**data_arguments(config), progress=progress)
+
+
+def data_arguments(config: Config) -> dict[str, Any]:
+    """What the settings say about the data, as arguments of `prepare`.
+
+    Raises:
+        ConfigError: They name no data, or contradict one another.
+    """
     data = config.data
     if data.path is None and data.images is None:
         raise ConfigError("a data set", "none was given", "Name a folder, .csv or .zip, or --images and --masks.")
     val, test = _shares(data)
-    return prepare(
-        data.path,
-        layout=data.layout,
-        layout_options=data.layout_options,
-        images=data.images,
-        masks=data.masks,
-        page=data.page,
-        val=val,
-        test=test,
-        seed=data.seed,
-        values=data.values,
-        class_names=data.class_names,
-        ignore_values=data.ignore_values,
-        previous=_previous(data.keep_splits),
-        unmatched=data.unmatched,
-        unreadable=data.unreadable,
-        progress=progress,
-    )
+    return {
+        "place": data.path,
+        "layout": data.layout,
+        "layout_options": data.layout_options,
+        "images": data.images,
+        "masks": data.masks,
+        "page": data.page,
+        "val": val,
+        "test": test,
+        "seed": data.seed,
+        "values": data.values,
+        "class_names": data.class_names,
+        "ignore_values": data.ignore_values,
+        "previous": _previous(data.keep_splits),
+        "unmatched": data.unmatched,
+        "unreadable": data.unreadable,
+    }
 
 
 def _previous(place: str | None) -> Catalog | None:

@@ -5,11 +5,11 @@ Layer: data. Imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from limner.errors import DataError
+from limner.errors import DataError, shorten
 
 Level: TypeAlias = Literal["stop", "doubt", "note"]
 """`stop`: cannot train. `doubt`: look at it before trusting a training. `note`: good to know."""
@@ -73,13 +73,36 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
 
 
-def from_error(kind: str, error: DataError, *, level: Level = "stop") -> Finding:
-    """An error that training would raise, as a finding."""
-    found = error.found[:1].upper() + error.found[1:]
+def from_error(
+    kind: str,
+    error: DataError,
+    *,
+    level: Level = "stop",
+    evidence: Sequence[str] = (),
+    samples: Sequence[str] = (),
+    pictures: Sequence[Example] = (),
+) -> Finding:
+    """An error that training would raise, as a finding.
+
+    Args:
+        kind: Id of the finding.
+        error: What was raised.
+        level: How grave it is.
+        evidence: What is known beyond the error.
+        samples: Samples concerned.
+        pictures: What to look at.
+    """
     return Finding(
         kind=kind,
         level=level,
-        title=f"{found}.",
-        evidence=(f"expected: {error.expected}", *error.details),
+        title=f"Expected {error.expected}; found {error.found}.",
+        evidence=(*error.details, *evidence),
+        samples=tuple(samples),
         remedy=error.remedy,
+        pictures=tuple(pictures),
     )
+
+
+def to_error(finding: Finding) -> DataError:
+    """A finding that stops, as the error that training raises."""
+    return DataError("data that can be trained on", finding.title, finding.remedy, details=shorten(finding.evidence))
