@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from limner._version import __version__
 from limner.data.check.findings import LEVELS, Example, Finding, Level
@@ -97,18 +96,8 @@ def render_check_page(name: str, samples: int, findings: Sequence[Finding], labe
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"plural": wording.plural, "coded": _coded}
+    environment.filters |= {"plural": wording.plural}
     return environment.get_template("check.html.j2").render(_context(name, samples, findings, label_maps))
-
-
-def _coded(text: str) -> Markup:
-    """Text with what stands between backticks set as code; everything is escaped."""
-    parts = [escape(part) for part in text.split("`")]
-    if len(parts) % 2 == 0:
-        return escape(text)
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
-    )
 
 
 def _context(
