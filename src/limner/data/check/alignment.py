@@ -68,7 +68,7 @@ def may_agree(
     """
     small, other = _halved(first), _halved(second)
     places = _align(small, other, _COARSE_STEPS)
-    moved, valid = _warp(other, places)
+    moved, valid = warp(other, places)
     alike = _correlation(_fine(small), _fine(moved), valid) >= _COARSE_TEXTURE
     scale, reach = places[:, :2], _reach(places, small.shape[1])
     within = (scale.max(axis=1) < 1.01) & (reach.max(axis=1) < _COARSE_BEYOND)
@@ -107,8 +107,8 @@ def agreement(
     """
     everywhere = np.ones(first.shape, bool)
     places = _align(first, second, _STEPS)
-    moved, valid = _warp(second, places)
-    moved_edges, _ = _warp(second_edges, places)
+    moved, valid = warp(second, places)
+    moved_edges, _ = warp(second_edges, places)
     texture = _correlation(_fine(first), _fine(moved), valid)
     before = _correlation(_fine(first), _fine(second), everywhere)
     reach = _reach(places, first.shape[1])
@@ -146,7 +146,7 @@ def _align(
         parts, solver = _linearised(one)
         gain, offset = np.ones((count, 1), np.float32), np.zeros((count, 1), np.float32)
         for _ in range(repeats):
-            moved, valid = _warp(other, places)
+            moved, valid = warp(other, places)
             rest = (moved.reshape(count, -1) - gain * parts[:, 4] - offset) * valid.reshape(count, -1)
             solved = np.matmul(solver, rest[..., None])[..., 0]
             gain, offset = gain + solved[:, 4:5], offset + solved[:, 5:6]
@@ -178,10 +178,15 @@ def _without(
     return np.concatenate([scale, places[:, 2:] - scale * change[:, 2:]], axis=1)
 
 
-def _warp(
+def warp(
     pictures: Float32[np.ndarray, "pairs side side"], places: Float32[np.ndarray, "pairs 4"]
 ) -> tuple[Float32[np.ndarray, "pairs side side"], Bool[np.ndarray, "pairs side side"]]:
-    """Sample bilinearly at scale · position + shift, and say which samples lie within the picture."""
+    """Sample bilinearly at scale · position + shift, and say which samples lie within the picture.
+
+    Args:
+        pictures: Square pictures.
+        places: Scale down and across, and shift down and across in cells; positions count from the centre.
+    """
     down, valid_down = _sampling(places[:, 0:1], places[:, 2:3], pictures.shape[1])
     across, valid_across = _sampling(places[:, 1:2], places[:, 3:4], pictures.shape[1])
     return down @ pictures @ across.transpose(0, 2, 1), valid_down[:, :, None] & valid_across[:, None, :]
