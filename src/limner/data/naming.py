@@ -196,7 +196,7 @@ def best_fit(images: Side, masks: Side, rules: Sequence[Rule], most: int) -> Fit
             break
         scored = [(_one_to_one(images, masks, rule, looseness), rule) for rule in hopeful]
         for found, rule in scored:
-            tried.setdefault(str(rule), found)
+            tried.setdefault(f"{rule}{looseness.words}", found)
         score = max((score for score, rule in scored if score >= rule.support), default=0)
         if score > best.score:
             equal = [rule for found, rule in scored if found == score >= rule.support]

@@ -243,7 +243,7 @@ def _stack_masks(samples: Sequence[Features], target: str) -> MaskFeatures:
 
 def _to_bytes(
     work: Shaped[np.ndarray, "work work channels"], image: Shaped[np.ndarray, "height width channels"]
-) -> Shaped[np.ndarray, "work work channels"]:
+) -> Shaped[np.ndarray, "work work _"]:
     """The working picture on the scale 0–255, without opacity."""
     channels = work.shape[2] - (work.shape[2] in (2, 4) and image.dtype == np.uint8)
     work = work[..., :channels]

@@ -92,10 +92,11 @@ def from_error(
         samples: Samples concerned.
         pictures: What to look at.
     """
+    found = error.found[:1].upper() + error.found[1:]
     return Finding(
         kind=kind,
         level=level,
-        title=f"Expected {error.expected}; found {error.found}.",
+        title=f"{found} – expected: {error.expected}.",
         evidence=(*error.details, *evidence),
         samples=tuple(samples),
         remedy=error.remedy,

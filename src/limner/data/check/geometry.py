@@ -19,6 +19,7 @@ from limner.data.scan import Scanned
 from limner.images.orientation import upright
 
 _SHOWN = 4
+_FEW_SIZES = 6
 _CLEAR = 0.03  # difference of correlations from which one of two orientations fits better
 _FEW_LEVELS = 32
 _LEAST_PIXELS = 32 * 32  # of a picture whose grey levels are worth counting
@@ -189,6 +190,11 @@ def _sizes(gathered: Gathered) -> Finding | None:
     sizes = Counter(map(tuple, gathered.features.size.tolist()))
     if len(sizes) == 1:
         return None
-    common = ", ".join(f"{height}×{width} ({number:,})" for (height, width), number in sizes.most_common(4))
-    more = f" and {len(sizes) - 4:,} more" if len(sizes) > 4 else ""
-    return Finding("sizes", "note", f"Images have {len(sizes):,} different sizes (height×width): {common}{more}.")
+    title = f"Images have {len(sizes):,} different sizes (height×width): "
+    if len(sizes) <= _FEW_SIZES:
+        listed = [f"{height}×{width} ({number:,})" for (height, width), number in sizes.most_common()]
+        return Finding("sizes", "note", f"{title}{', '.join(listed)}.")
+    columns = gathered.features.size
+    (low, wide), (high, broad) = columns.min(axis=0).tolist(), columns.max(axis=0).tolist()
+    median = np.median(columns, axis=0).astype(int).tolist()
+    return Finding("sizes", "note", f"{title}{low}×{wide} to {high}×{broad}, the median is {median[0]}×{median[1]}.")

@@ -97,9 +97,9 @@ def survey(
     if not len(result.catalog):
         return result
     _same_size(result)
-    _same_kind(result)
     if not len(result.catalog):
         return result
+    _same_kind(result)
     with _stops(result, "mask-values"):
         known = {**result.found.labels, **(labels or {})}
         result.label_maps = find_label_maps(result.catalog, result.scans, known, class_names, values, ignore_values)
