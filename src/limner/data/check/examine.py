@@ -20,6 +20,7 @@ from limner.data.check.content import Working, check_content
 from limner.data.check.findings import Finding, worst_first
 from limner.data.check.gather import Gathered, gather
 from limner.data.check.geometry import check_geometry
+from limner.data.check.matching import check_matching
 from limner.data.check.store import Store
 from limner.data.labels import LabelMap
 from limner.data.scan import Progress
@@ -63,7 +64,11 @@ def examine(
 
 def detect(gathered: Gathered, label_maps: Mapping[str, LabelMap], working: Working | None) -> list[Finding]:
     """Everything that can be said about decoded samples."""
-    return [*check_geometry(gathered), *check_content(gathered, label_maps, working)]
+    return [
+        *check_matching(gathered.catalog, gathered.features),
+        *check_geometry(gathered),
+        *check_content(gathered, label_maps, working),
+    ]
 
 
 def _undecodable(problems: list[tuple[str, DataError]] | tuple[tuple[str, DataError], ...], count: int) -> Finding:
