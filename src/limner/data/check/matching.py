@@ -6,13 +6,14 @@ Layer: data.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Int64
 
 from limner.data.catalog import Catalog
 from limner.data.check.association import telling
 from limner.data.check.features import Features
 from limner.data.check.findings import Finding
-from limner.data.check.shuffled import check_order, deal, in_order, some_of
-from limner.data.check.transforms import check_lie, check_single_lie
+from limner.data.check.shuffled import check_shuffled, check_single, check_step, deal, in_order, some_of
+from limner.data.check.transforms import check_placement, check_single_symmetry, check_symmetry
 
 FEWEST = 12
 """Samples whose masks mark something, below which chance cannot be told from order."""
@@ -35,9 +36,20 @@ def check_matching(catalog: Catalog, features: Features, *, seed: int = 0) -> li
         dealt = deal(some_of(features, order), target, seed) if len(order) >= FEWEST else None
         if dealt is None:
             continue
-        whole = check_lie(catalog, features, target, order, dealt.luckiest)
-        found = [whole] if whole else check_order(catalog, features, target, order, dealt, seed)
-        if not any(finding.level == "doubt" for finding in found):
-            found = [*check_single_lie(catalog, features, target, order), *found]
-        findings += found
+        whole = (
+            check_symmetry(catalog, features, target, order, dealt.luckiest)
+            or check_step(catalog, features, target, order, dealt)
+            or check_placement(catalog, features, target, order, dealt.luckiest)
+            or check_shuffled(catalog, target, order, dealt)
+        )
+        findings += [whole] if whole else _single(catalog, features, target, order, seed)
     return findings
+
+
+def _single(
+    catalog: Catalog, features: Features, target: str, order: Int64[np.ndarray, " chosen"], seed: int
+) -> list[Finding]:
+    found = check_single(catalog, features, target, order, seed)
+    if any(finding.level == "doubt" for finding in found):
+        return found
+    return [*check_single_symmetry(catalog, features, target, order), *found]

@@ -76,15 +76,10 @@ def in_order(catalog: Catalog, chosen: Int64[np.ndarray, " chosen"]) -> Int64[np
     return np.array(sorted(chosen.tolist(), key=lambda index: natural_key(catalog.ids[index])), np.int64)
 
 
-def check_order(
-    catalog: Catalog,
-    features: Features,
-    target: str,
-    order: Int64[np.ndarray, " chosen"],
-    dealt: Deal,
-    seed: int = 0,
-) -> list[Finding]:
-    """Whether the masks of a target belong to their pictures.
+def check_step(
+    catalog: Catalog, features: Features, target: str, order: Int64[np.ndarray, " chosen"], dealt: Deal
+) -> Finding | None:
+    """Whether every picture has the mask of one some steps before or after it.
 
     Args:
         catalog: The samples.
@@ -92,13 +87,30 @@ def check_order(
         target: Name of the target.
         order: Positions of the samples that can be judged, in the order in which files are listed.
         dealt: The given pairing against random ones, of some of them.
-        seed: Seed of the others that single pairs are compared with.
     """
     step, ratio = whole_step(features, target, order)
-    if ratio > _WHOLE and dealt.luckiest < ratio * dealt.strength:
-        return [_out_of_step(catalog, target, order, step, f"{ratio:.1f} times as strongly", len(order))]
-    if dealt.p_value > _MOST_CHANCE:
-        return [_shuffled(catalog, target, order, dealt)]
+    if ratio < _WHOLE or dealt.luckiest > ratio * dealt.strength:
+        return None
+    return _out_of_step(catalog, target, order, step, f"{ratio:.1f} times as strongly", len(order))
+
+
+def check_shuffled(catalog: Catalog, target: str, order: Int64[np.ndarray, " chosen"], dealt: Deal) -> Finding | None:
+    """Whether the masks of a target are dealt out at random, for all that can be seen."""
+    return _shuffled(catalog, target, order, dealt) if dealt.p_value > _MOST_CHANCE else None
+
+
+def check_single(
+    catalog: Catalog, features: Features, target: str, order: Int64[np.ndarray, " chosen"], seed: int = 0
+) -> list[Finding]:
+    """Runs of pairs that are out of step; without one, single pairs that fit badly.
+
+    Args:
+        catalog: The samples.
+        features: Their features, in the same order.
+        target: Name of the target.
+        order: Positions of the samples that can be judged, in the order in which files are listed.
+        seed: Seed of the others that single pairs are compared with.
+    """
     model = fit_model(features, target, order)
     run = find_run(features, target, order, model)
     if run is not None:

@@ -108,10 +108,10 @@ def _moved(masks: Maps, place: Place) -> Maps:
     return np.asarray((moved * valid).reshape(masks.shape), np.float32)
 
 
-def check_lie(
+def check_symmetry(
     catalog: Catalog, features: Features, target: str, chosen: Int64[np.ndarray, " chosen"], luckiest: float
 ) -> Finding | None:
-    """Whether the masks of a target, all of them, lie otherwise than their pictures.
+    """Whether all masks of a target lie mirrored, turned or transposed.
 
     Args:
         catalog: The samples.
@@ -120,14 +120,6 @@ def check_lie(
         chosen: Positions of the samples that can be judged.
         luckiest: Strength that masks dealt out at random reached.
     """
-    return _whole_symmetry(catalog, features, target, chosen, luckiest) or _whole_placement(
-        catalog, features, target, chosen, luckiest
-    )
-
-
-def _whole_symmetry(
-    catalog: Catalog, features: Features, target: str, chosen: Int64[np.ndarray, " chosen"], luckiest: float
-) -> Finding | None:
     some = features.subset(spread(chosen, _FIT))
     compared = compare(picture_maps(some), laid(mask_maps(some.masks[target])))
     best = max(range(8), key=lambda number: compared[number].strength)
@@ -148,9 +140,18 @@ def _whole_symmetry(
     )
 
 
-def _whole_placement(
+def check_placement(
     catalog: Catalog, features: Features, target: str, chosen: Int64[np.ndarray, " chosen"], luckiest: float
 ) -> Finding | None:
+    """Whether all masks of a target lie beside their objects, or are of another scale.
+
+    Args:
+        catalog: The samples.
+        features: Their features, in the same order.
+        target: Name of the target.
+        chosen: Positions of the samples that can be judged.
+        luckiest: Strength that masks dealt out at random reached.
+    """
     some = features.subset(spread(chosen, _PLACED))
     pictures, masks = picture_maps(some), mask_maps(some.masks[target])
     best, ratio, agreement, strength = _best_placement(pictures, masks, placements(1))
@@ -180,7 +181,7 @@ def _best_placement(pictures: Maps, masks: Maps, places: list[tuple[str, Place]]
     return places[best][0], strength / max(compared[0].strength, 1e-9), compared[best].agreement, strength
 
 
-def check_single_lie(
+def check_single_symmetry(
     catalog: Catalog, features: Features, target: str, chosen: Int64[np.ndarray, " chosen"]
 ) -> list[Finding]:
     """Masks that stand out as they are, and fit as well as others do when mirrored or turned."""
