@@ -95,10 +95,10 @@ def detect(gathered: Gathered, label_maps: Mapping[str, LabelMap], working: Work
     """Everything that can be said about decoded samples."""
     catalog, features = gathered.catalog, gathered.features
     return [
-        *check_geometry(gathered),
         *check_matching(catalog, features),
         *check_duplicates(catalog, features),
         *check_groups(catalog, features),
+        *check_geometry(gathered),
         *check_content(gathered, label_maps, working),
     ]
 
