@@ -263,16 +263,16 @@ def singles_table(sets: list[DataSet]) -> None:
         mean = np.mean(rows, axis=0)
         share = len(clean.doubtful) / count
         print(
-            f"| {data.name} | {mean[0]:.2f} | {mean[1]:.4f} | {mean[2]:.2f} | {share:.4f} | {mean[3]:.2f} | {mean[4]:.4f} |",
+            f"| {data.name} | {mean[0]:.2f} | {mean[1]:.4f} | {mean[2]:.2f} | {share:.4f} "
+            f"| {mean[3]:.2f} | {mean[4]:.4f} |",
             flush=True,
         )
     print()
 
 
 def groups_table(sets: list[DataSet]) -> None:
-    print(
-        "## Groups in names\n\n| data | pattern | groups | nearer, in standard deviations | names dealt out anew: groups found in 20 draws |\n|---|---|--:|--:|--:|"
-    )
+    columns = ("pattern", "groups", "nearer, in standard deviations", "names dealt out anew: groups found in 20 draws")
+    print(f"## Groups in names\n\n| data | {' | '.join(columns)} |\n|---|---|--:|--:|--:|")
     for data in sets:
         generator = np.random.default_rng(3)
         found = guess_groups(data.catalog.ids, data.features)
@@ -290,17 +290,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_sets", type=Path)
     parser.add_argument("names", nargs="+")
+    parser.add_argument(
+        "--only", action="append", help="groups, singles, sets, copies or small; all of them by default"
+    )
     given = parser.parse_args()
     sets = []
     for text in given.names:
         name, _, ignore = text.partition(":")
         sets.append(load(given.data_sets, name, (int(ignore),) if ignore else ()))
     assert SYMMETRIES[1:3] == ("mirrored left to right", "mirrored top to bottom")
-    groups_table(sets)
-    singles_table(sets)
-    pairs_table(sets, None)
-    copies_table(sets)
-    pairs_table(sets, SMALL)
+    tables: dict[str, Callable[[], None]] = {
+        "groups": lambda: groups_table(sets),
+        "singles": lambda: singles_table(sets),
+        "sets": lambda: pairs_table(sets, None),
+        "copies": lambda: copies_table(sets),
+        "small": lambda: pairs_table(sets, SMALL),
+    }
+    for name in given.only or tables:
+        tables[name]()
 
 
 if __name__ == "__main__":

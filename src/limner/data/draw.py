@@ -73,7 +73,7 @@ def shuffled(units: list[Unit], seed: int, strata: Sequence[int] | None = None) 
     order = [units[place] for place in generator.permutation(len(units))]
     if strata is None:
         return order
-    kinds = [Counter(strata[index] for index in unit.indices).most_common(1)[0][0] for unit in order]
+    kinds = [kind_of(unit, strata) for unit in order]
     sizes, seen = Counter(kinds), Counter[int]()
     starts = {kind: generator.random() for kind in sorted(sizes)}
     places = []
@@ -81,6 +81,11 @@ def shuffled(units: list[Unit], seed: int, strata: Sequence[int] | None = None) 
         places.append((seen[kind] + starts[kind]) / sizes[kind])
         seen[kind] += 1
     return [order[place] for place in np.argsort(places, kind="stable")]
+
+
+def kind_of(unit: Unit, strata: Sequence[int]) -> int:
+    """The kind that most of a unit's samples are of."""
+    return Counter(strata[index] for index in unit.indices).most_common(1)[0][0]
 
 
 def units_of(catalog: Catalog, pool: Sequence[int]) -> list[Unit]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from limner.data.catalog import Catalog
-from limner.data.draw import Unit, shuffled, units_of
+from limner.data.draw import Unit, kind_of, shuffled, units_of
 from limner.errors import ConfigError, DataError
 
 
@@ -54,13 +54,17 @@ def assign_folds(
         )
     assigned = [0] * len(catalog)
     sizes = [0] * folds
+    of_kind: Counter[tuple[int, int]] = Counter()
     kept = [_kept(unit, catalog, previous or {}, folds) for unit in units]
     of_unit = {id(unit): fold for unit, fold in zip(units, kept, strict=True)}
     # What was settled before counts first, so that new samples even out the folds.
     for unit in sorted(shuffled(units, seed, strata), key=lambda unit: of_unit[id(unit)] is None):
         settled = of_unit[id(unit)]
-        fold = sizes.index(min(sizes)) if settled is None else settled
+        kind = 0 if strata is None else kind_of(unit, strata)
+        emptiest = min(range(folds), key=lambda fold: (of_kind[fold, kind], sizes[fold]))
+        fold = emptiest if settled is None else settled
         sizes[fold] += len(unit.indices)
+        of_kind[fold, kind] += len(unit.indices)
         for index in unit.indices:
             assigned[index] = fold
     return assigned

@@ -22,14 +22,15 @@ from limner.images import natural_key
 
 _DEALT = 400  # samples among which masks are dealt out anew
 _DEALS = 999
-_MOST_CHANCE = 0.01
+_MOST_CHANCE = 0.002
 _STEPS = (-3, -2, -1, 1, 2, 3)  # by which a pairing may be out of step
 _WHOLE = 1.2  # times the given strength, from which a step explains the whole set
 _RUN, _RUN_STRENGTH = 5, 2.4  # pairs, and standard errors, of a run that is out of step
 _PEERS = 100  # other samples that each is compared with
 _BLOCK = 1000
 _FIT = 1000  # samples that the model is fitted to
-_DOUBTFUL, _OUTLYING = 0.5, 3.0  # standard deviations above chance; below the median
+_DOUBTFUL, _OUTLYING = 1.5, 3.0  # standard deviations above chance; below the median
+_TYPICAL = 0.25  # of the pairs fit worse than another's mask must to be taken for the right one
 _SHOWN = 4
 
 
@@ -91,7 +92,13 @@ def check_step(
     step, ratio = whole_step(features, target, order)
     if ratio < _WHOLE or dealt.luckiest > ratio * dealt.strength:
         return None
-    return _out_of_step(catalog, target, order, step, f"{ratio:.1f} times as strongly", len(order))
+    # Most of the pairs are out of step; a model of the pairs as they should be says which.
+    places = np.array(spread(np.arange(len(order)), _FIT))
+    partners = features.masks[target].subset(order[(places + step) % len(order)])
+    model = associate(picture_maps(features.subset(order[places])), mask_maps(partners))
+    given, right = _likeness(features, target, order, model, (0, step))
+    start, stop = _best_run(right - given)
+    return _out_of_step(catalog, target, order[start:stop], step, f"{ratio:.1f} times as strongly", len(order))
 
 
 def check_shuffled(catalog: Catalog, target: str, order: Int64[np.ndarray, " chosen"], dealt: Deal) -> Finding | None:
@@ -242,7 +249,7 @@ def swapped(
     likeness = model.foretold(picture_maps(chosen)) @ model.actual(mask_maps(chosen.masks[target])).T
     np.fill_diagonal(likeness, -1)
     best = likeness.argmax(axis=1)
-    fits = likeness[np.arange(len(best)), best] >= np.median(fit.own)
+    fits = likeness[np.arange(len(best)), best] >= np.quantile(fit.own, _TYPICAL)
     return [(int(doubtful[row]), int(doubtful[best[row]])) for row in np.flatnonzero(fits)]
 
 
