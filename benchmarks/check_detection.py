@@ -228,9 +228,8 @@ def pairs_table(sets: list[DataSet], size: int | None) -> None:
 
 def singles_table(sets: list[DataSet]) -> None:
     print(f"## Single wrong masks\n\n{WRONG:.0%} of the masks (at least 2) dealt out among themselves, five draws.\n")
-    print(
-        "| data | stand out | stand out wrongly | in the worst 10 % | correct data: stand out | single masks upside down: found | wrongly |"
-    )
+    columns = ("stand out", "stand out wrongly", "in the worst 10 %", "correct data: stand out")
+    print(f"| data | {' | '.join(columns)} | single masks upside down: found | wrongly |")
     print("|---|--:|--:|--:|--:|--:|--:|")
     for data in sets:
         generator = np.random.default_rng(2)

@@ -29,8 +29,8 @@ _RUN, _RUN_STRENGTH = 5, 2.4  # pairs, and standard errors, of a run that is out
 _PEERS = 100  # other samples that each is compared with
 _BLOCK = 1000
 _FIT = 1000  # samples that the model is fitted to
-_DOUBTFUL, _OUTLYING = 1.5, 3.0  # standard deviations above chance; below the median
-_TYPICAL = 0.25  # of the pairs fit worse than another's mask must to be taken for the right one
+_DOUBTFUL, _OUTLYING = 0.5, 3.0  # of the median score; standard deviations below it
+_FITTING = 0.75  # of the median likeness, from which another's mask may be the right one
 _SHOWN = 4
 
 
@@ -202,7 +202,7 @@ def rate_pairs(
     scored = np.concatenate(score)
     median = float(np.median(scored))
     deviation = 1.4826 * float(np.median(np.abs(scored - median)))
-    return Fit(np.concatenate(own), scored, min(_DOUBTFUL, median - _OUTLYING * deviation))
+    return Fit(np.concatenate(own), scored, min(_DOUBTFUL * median, median - _OUTLYING * deviation))
 
 
 def _standing(own: Float32[np.ndarray, " block"], others: Float32[np.ndarray, "block peers"]) -> np.ndarray:
@@ -249,7 +249,7 @@ def swapped(
     likeness = model.foretold(picture_maps(chosen)) @ model.actual(mask_maps(chosen.masks[target])).T
     np.fill_diagonal(likeness, -1)
     best = likeness.argmax(axis=1)
-    fits = likeness[np.arange(len(best)), best] >= np.quantile(fit.own, _TYPICAL)
+    fits = likeness[np.arange(len(best)), best] >= _FITTING * np.median(fit.own)
     return [(int(doubtful[row]), int(doubtful[best[row]])) for row in np.flatnonzero(fits)]
 
 

@@ -28,7 +28,7 @@ _FIT = 400  # samples that the whole set is judged by
 _CLEARLY, _SLIGHTLY = 1.25, 1.1  # times the strength as it is: of another symmetry, of another place or scale
 _ERRORS = 4.0  # standard errors by which single samples must agree with the whole
 _MARGIN = 0.25  # of likeness, by which a single mask must fit better otherwise
-_TYPICAL = 0.25  # of the pairs fit worse than a mask must once it is laid otherwise
+_FITTING = 0.75  # of the median likeness, which a mask must reach once it is laid otherwise
 _SCALES = (0.5, 2 / 3, 0.8, 0.9, 1.1, 1.25, 1.5, 2.0)
 _MOST_CELLS = 3  # that masks are moved
 _PLACED = 200  # samples that place and scale are judged by
@@ -199,7 +199,7 @@ def check_single_symmetry(
     likeness = np.stack([(guesses * model.actual(masks)).sum(axis=1) for masks in laid(mask_maps(some.masks[target]))])
     best = likeness.argmax(axis=0)
     fitting = likeness.max(axis=0)
-    found = np.flatnonzero((fitting >= np.quantile(fit.own, _TYPICAL)) & (fitting - likeness[0] >= _MARGIN))
+    found = np.flatnonzero((fitting >= _FITTING * np.median(fit.own)) & (fitting - likeness[0] >= _MARGIN))
     return [_turned_singly(catalog, target, chosen[suspects[found]], best[found])] if len(found) else []
 
 
