@@ -17,9 +17,11 @@ import numpy as np
 
 from limner.data.catalog import Catalog, spread
 from limner.data.check.content import Working, check_content
+from limner.data.check.duplicates import check_duplicates
 from limner.data.check.findings import Finding, worst_first
 from limner.data.check.gather import Gathered, gather
 from limner.data.check.geometry import check_geometry
+from limner.data.check.groups import check_groups
 from limner.data.check.matching import check_matching
 from limner.data.check.store import Store
 from limner.data.labels import LabelMap
@@ -66,6 +68,8 @@ def detect(gathered: Gathered, label_maps: Mapping[str, LabelMap], working: Work
     """Everything that can be said about decoded samples."""
     return [
         *check_matching(gathered.catalog, gathered.features),
+        *check_duplicates(gathered.catalog, gathered.features),
+        *check_groups(gathered.catalog, gathered.features),
         *check_geometry(gathered),
         *check_content(gathered, label_maps, working),
     ]
