@@ -31,6 +31,13 @@ def run(
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="YAML file of settings.", show_default=False)
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Samples that no split parts: a column of the CSV, or an expression like '^(patient[0-9]+)_'.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Page to write, with pictures of each doubt.")] = Path(
         "check.html"
     ),
@@ -46,7 +53,7 @@ def run(
     from limner.workflow import check, separate_settings
 
     place, overrides = separate_settings(data or [])
-    settings = {"data.images": images, "data.masks": masks}
+    settings = {"data.images": images, "data.masks": masks, "data.group": group}
     stages = Stages(quiet=as_json)
     try:
         checked = check(

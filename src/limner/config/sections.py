@@ -43,6 +43,11 @@ class DataConfig(_Section):
     keep_splits: str | None = Field(
         None, description="Run folder or `samples.csv` of an earlier run: samples it has keep their split."
     )
+    group: str | None = Field(
+        None,
+        description="Samples that no split parts: a column of the CSV, or a regular expression with one group, "
+        "such as `^(patient[0-9]+)_`, searched for in the names.",
+    )
     class_names: list[str] | None = Field(None, description="Names by class id, background first.")
     values: list[list[Any]] | None = Field(
         None, description="Stored mask values of each class id, such as `[[0], [255]]`; found by inspection if absent."

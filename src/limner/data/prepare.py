@@ -6,10 +6,10 @@ Layer: data. Imports no torch.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from limner.data.catalog import Catalog
 from limner.data.checks import (
@@ -24,6 +24,7 @@ from limner.data.checks import (
     check_sizes,
 )
 from limner.data.fingerprint import Fingerprint, measure
+from limner.data.grouping import apply_groups, keep_together
 from limner.data.inspect_labels import inspect_masks
 from limner.data.labels import LabelMap
 from limner.data.layouts import find_samples
@@ -31,8 +32,12 @@ from limner.data.pairing import Pairing
 from limner.data.scan import Progress, Scanned, scan, target_tables
 from limner.data.splits import assign_splits
 from limner.data.stored_masks import is_folder
+from limner.data.strata import find_strata
 from limner.data.values import ValueTable
 from limner.errors import ConfigError, DataError, shorten
+
+CopyFinder: TypeAlias = Callable[[Catalog, Mapping[str, LabelMap]], list[list[int]]]
+"""Finds samples whose pictures are the same one: clusters of their positions."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,8 @@ def prepare(
     unmatched: Policy = "stop",
     unreadable: Policy = "stop",
     previous: Catalog | None = None,
+    group: str | None = None,
+    find_copies: CopyFinder | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
     """Find samples, check them, understand their masks, split them and measure them.
@@ -96,6 +103,8 @@ def prepare(
         unmatched: `skip` leaves files without a partner out instead of stopping.
         unreadable: `skip` leaves samples with damaged files out; every image is then decoded once to find them.
         previous: Samples that it has keep their split.
+        group: Column or regular expression that says which samples belong together (see `grouping`).
+        find_copies: Finds samples whose pictures are the same one beyond equal files, to keep them together.
         progress: Called with a stage (`scan`, `measure`), how many are done, and how many there are.
 
     Raises:
@@ -114,9 +123,9 @@ def prepare(
     dtype = check_dtypes(catalog, scans)
     label_maps = find_label_maps(catalog, scans, {**found.labels, **(labels or {})}, class_names, values, ignore_values)
     add_facts(catalog, scans)
-    if not any(catalog.splits):
-        group_copies(catalog)
-    notes += assign_splits(catalog, val=float(val), test=float(test), seed=seed, previous=previous)
+    set_groups(catalog, label_maps, group, find_copies)
+    strata = find_strata(scans, label_maps)
+    notes += assign_splits(catalog, val=float(val), test=float(test), seed=seed, previous=previous, strata=strata)
     notes += [*channel_notes, *check_classes(catalog, scans, label_maps), *check_duplicates(catalog)]
     fingerprint = measure(catalog, scans, label_maps, channels=channels, dtype=dtype, seed=seed, progress=progress)
     return Prepared(catalog, label_maps, fingerprint, found.pairing, found.layout, tuple(notes))
@@ -238,12 +247,20 @@ def add_facts(catalog: Catalog, scans: Sequence[Scanned]) -> None:
     catalog.facts["width"] = [str(width) for _, width in sizes]
 
 
-def group_copies(catalog: Catalog) -> None:
-    """Keep samples of one and the same image together, so that no split holds a copy of another's."""
+def set_groups(
+    catalog: Catalog, label_maps: Mapping[str, LabelMap], group: str | None, find_copies: CopyFinder | None = None
+) -> None:
+    """Say which samples a split must not part, in place: those of a group, and copies of one image.
+
+    Where the data came split, copies stay where they are; the checks say so.
+    """
+    if group is not None:
+        apply_groups(catalog, group)
+    if any(catalog.splits):
+        return
     copies = defaultdict(list)
     for index, content in enumerate(catalog.facts["hash"]):
         copies[content].append(index)
-    for indices in copies.values():
-        if len(indices) > 1 and not any(catalog.groups[index] for index in indices):
-            for index in indices:
-                catalog.groups[index] = f"copies of {catalog.ids[indices[0]]}"
+    keep_together(catalog, [indices for indices in copies.values() if len(indices) > 1])
+    if find_copies is not None:
+        keep_together(catalog, find_copies(catalog, label_maps))

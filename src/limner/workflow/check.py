@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from limner.config import Config
-from limner.data.cache import default_cache_dir
 from limner.data.check.content import Working
 from limner.data.check.examine import examine
 from limner.data.check.findings import LEVELS, Finding, to_error, worst_first
@@ -26,7 +25,7 @@ from limner.evaluation.check_page import write_check_page
 from limner.evaluation.run_folder import CHECK_NAME
 from limner.files import write_text
 from limner.training.plan import make_plan
-from limner.workflow.settings import Progress, data_arguments, no_progress, read_settings
+from limner.workflow.settings import Progress, cache_dir, copy_finder, data_arguments, no_progress, read_settings
 
 Outcome: TypeAlias = Literal["clean", "doubts", "cannot train"]
 
@@ -104,7 +103,8 @@ def check(
         'clean'
     """
     chosen = read_settings(config, overrides, settings, data=data, recipe=recipe)
-    surveyed = survey(**data_arguments(chosen), progress=progress)
+    finder = copy_finder(chosen, progress, quick=False)
+    surveyed = survey(**data_arguments(chosen), find_copies=finder, progress=progress)
     findings = [*surveyed.findings]
     findings += verdicts(surveyed.scans, surveyed.label_maps, told=chosen.data.values is not None)
     if len(surveyed.catalog):
@@ -147,13 +147,6 @@ def write_findings(folder: Path, findings: Sequence[Finding]) -> None:
     """Keep what the check found in a run folder, for its report."""
     content = {"findings": [finding.to_dict() for finding in findings]}
     write_text(folder / CHECK_NAME, json.dumps(content, indent=2, ensure_ascii=False))
-
-
-def cache_dir(config: Config) -> Path | None:
-    """Where the check keeps what it found in files; None where nothing is to be kept."""
-    if not config.data.cache:
-        return None
-    return Path(config.data.cache_dir) if config.data.cache_dir else default_cache_dir()
 
 
 def _working(config: Config, surveyed: Survey, progress: Progress) -> Working | None:

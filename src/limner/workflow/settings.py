@@ -5,13 +5,16 @@ Layer: workflow.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from limner.config import Config, DataConfig, load_config, recipe_path
+from limner.data.cache import default_cache_dir
 from limner.data.catalog import Catalog
-from limner.data.prepare import Prepared, prepare
+from limner.data.check.examine import find_copies
+from limner.data.prepare import CopyFinder, Prepared, prepare
 from limner.data.splits import parse_split
 from limner.errors import ConfigError
 
@@ -64,7 +67,20 @@ def prepare_data(config: Config, progress: Progress) -> Prepared:
         ConfigError: They name none.
         DataError: See `limner.data.prepare`.
     """
-    return prepare(**data_arguments(config), progress=progress)
+    finder = None if config.data.check == "off" else copy_finder(config, progress, quick=config.data.check == "quick")
+    return prepare(**data_arguments(config), find_copies=finder, progress=progress)
+
+
+def copy_finder(config: Config, progress: Progress, *, quick: bool) -> CopyFinder:
+    """How copies of pictures are found, for `prepare`; `quick` looks at some of the pictures."""
+    return functools.partial(find_copies, quick=quick, cache_dir=cache_dir(config), progress=progress)
+
+
+def cache_dir(config: Config) -> Path | None:
+    """Where the check keeps what it found in files; None where nothing is to be kept."""
+    if not config.data.cache:
+        return None
+    return Path(config.data.cache_dir) if config.data.cache_dir else default_cache_dir()
 
 
 def data_arguments(config: Config) -> dict[str, Any]:
@@ -93,6 +109,7 @@ def data_arguments(config: Config) -> dict[str, Any]:
         "previous": _previous(data.keep_splits),
         "unmatched": data.unmatched,
         "unreadable": data.unreadable,
+        "group": data.group,
     }
 
 

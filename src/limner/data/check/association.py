@@ -55,7 +55,7 @@ def telling(features: Features, target: str) -> Bool[np.ndarray, " samples"]:
 def picture_maps(features: Features) -> Float32[np.ndarray, "samples 10 cells"]:
     """Brightness, brightness against the surroundings near and far, texture, edges and colours of each cell."""
     grey, edges = features.grey.astype(np.float32), features.edges.astype(np.float32)
-    near, far = grey - _blurred(grey, 2), grey - _blurred(grey, 4)
+    near, far = grey - _blurred(grey, 2.0), grey - _blurred(grey, 4.0)
     colours = features.colour.astype(np.float32).repeat(2, axis=-1).repeat(2, axis=-2)
     level = _standard(grey)
     maps = [
@@ -64,7 +64,7 @@ def picture_maps(features: Features) -> Float32[np.ndarray, "samples 10 cells"]:
         far,
         np.abs(far),
         edges,
-        edges - _blurred(edges, 3),
+        edges - _blurred(edges, 3.0),
         _blurred(edges, 1.5),
         level**2,
         colours[:, 0],

@@ -8,7 +8,7 @@ their altered copies, see `benchmarks/check_detection.md`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Float32, Int64, Shaped, UInt8
 from limner.data.check.alignment import Agreement, agreement, may_agree, nearest_symmetry, same_framing_error
 from limner.data.check.features import FREQUENCIES, Features
 from limner.data.check.symmetries import symmetries
+from limner.data.grouping import joined
 from limner.threads import ordered_map
 
 NEIGHBOURS = 12
@@ -65,30 +66,6 @@ class Copies:
     def clusters(self) -> list[list[int]]:
         """Positions that belong together, directly or through others; each ascending."""
         return joined(zip(self.first.tolist(), self.second.tolist(), strict=True))
-
-
-def joined(pairs: Iterator[tuple[int, int]] | Sequence[tuple[int, int]]) -> list[list[int]]:
-    """The connected components of pairs, in order of their least member.
-
-    Example:
-        >>> joined([(4, 2), (1, 3), (3, 5)])
-        [[1, 3, 5], [2, 4]]
-    """
-    parent: dict[int, int] = {}
-
-    def root(item: int) -> int:
-        while parent.setdefault(item, item) != item:
-            parent[item] = parent[parent[item]]
-            item = parent[item]
-        return item
-
-    for one, other in pairs:
-        low, high = sorted((root(one), root(other)))
-        parent[high] = low
-    members = defaultdict(list)
-    for item in sorted(parent):
-        members[root(item)].append(item)
-    return list(members.values())
 
 
 def find_copies(features: Features, hashes: Sequence[str] | None = None) -> Copies:

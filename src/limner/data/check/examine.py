@@ -17,7 +17,7 @@ import numpy as np
 
 from limner.data.catalog import Catalog, spread
 from limner.data.check.content import Working, check_content
-from limner.data.check.duplicates import check_duplicates
+from limner.data.check.duplicates import check_duplicates, near_copies
 from limner.data.check.findings import Finding, worst_first
 from limner.data.check.gather import Gathered, gather
 from limner.data.check.geometry import check_geometry
@@ -64,12 +64,40 @@ def examine(
     return worst_first([*findings, *detect(gathered, label_maps, working)])
 
 
+def find_copies(
+    catalog: Catalog,
+    label_maps: Mapping[str, LabelMap],
+    *,
+    quick: bool = False,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> list[list[int]]:
+    """Clusters of samples whose pictures are the same one, whatever was done to the files; for `prepare`.
+
+    Args:
+        catalog: The samples, with their facts.
+        label_maps: Label map per target.
+        quick: Look at `QUICK` samples at most, evenly spread.
+        cache_dir: As for `examine`, which then finds every picture looked at already.
+        progress: Told about every sample, as stage `check`.
+    """
+    chosen = spread(np.arange(len(catalog)), QUICK if quick else len(catalog))
+    with Store(cache_dir) as store:
+        gathered = gather(catalog.subset(chosen), label_maps, store, progress)
+    if not isinstance(gathered, Gathered):
+        return []
+    place = {name: index for index, name in enumerate(catalog.ids)}
+    clusters = near_copies(gathered.catalog, gathered.features)
+    return [[place[gathered.catalog.ids[index]] for index in cluster] for cluster in clusters]
+
+
 def detect(gathered: Gathered, label_maps: Mapping[str, LabelMap], working: Working | None) -> list[Finding]:
     """Everything that can be said about decoded samples."""
+    catalog, features = gathered.catalog, gathered.features
     return [
-        *check_matching(gathered.catalog, gathered.features),
-        *check_duplicates(gathered.catalog, gathered.features),
-        *check_groups(gathered.catalog, gathered.features),
+        *check_matching(catalog, features),
+        *check_duplicates(catalog, features),
+        *check_groups(catalog, features),
         *check_geometry(gathered),
         *check_content(gathered, label_maps, working),
     ]

@@ -19,6 +19,7 @@ from limner.data.catalog import Catalog
 from limner.data.check.features import Features
 from limner.data.check.findings import Example, Finding
 from limner.data.check.showing import pictures_of
+from limner.data.grouping import COPIES
 from limner.errors import shorten
 
 _SEPARATORS = "_-./ "
@@ -55,7 +56,7 @@ def check_groups(catalog: Catalog, features: Features, *, seed: int = 0) -> list
         features: Their features, in the same order.
         seed: Chooses the pairs of pictures that are compared.
     """
-    if any(group and not group.startswith("copies of ") for group in catalog.groups):
+    if any(group and not group.startswith(COPIES) for group in catalog.groups):
         return []
     found = guess_groups(catalog.ids, features, seed=seed)
     if found is None:
@@ -121,8 +122,10 @@ def candidate_groupings(ids: Sequence[str]) -> list[Grouping]:
             continue
         partition = tuple(_numbered(groups))
         if partition in partitions:
-            # The shorter of two names for the same groups.
-            found[partitions[partition]] = Grouping(pattern, groups)
+            place = partitions[partition]
+            # Of two names for the same groups the shorter says enough.
+            if len(groups[0]) < len(found[place].groups[0]):
+                found[place] = Grouping(pattern, groups)
         else:
             partitions[partition] = len(found)
             found.append(Grouping(pattern, groups))
@@ -134,7 +137,7 @@ def _cutting_patterns(ids: Sequence[str]) -> list[str]:
     used = "".join(separator for separator in _SEPARATORS if any(separator in name for name in ids))
     if not used:
         return []
-    escaped = re.escape(used)
+    escaped = "".join(sorted(used, key="-".__eq__))  # a hyphen stands for itself at the end of a class
     part = f"{escaped if len(used) == 1 else f'[{escaped}]'}+[^{escaped}]+"
     return [f"^(.+?){part}$", *(f"^(.+?)(?:{part}){{{cuts}}}$" for cuts in range(2, _MOST_CUTS + 1))]
 

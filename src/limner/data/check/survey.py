@@ -26,10 +26,11 @@ from limner.data.checks import (
 )
 from limner.data.labels import LabelMap
 from limner.data.layouts import Found, find_samples
-from limner.data.prepare import add_facts, find_label_maps, group_copies, keep_readable
+from limner.data.prepare import CopyFinder, add_facts, find_label_maps, keep_readable, set_groups
 from limner.data.samples import image_location
 from limner.data.scan import Progress, Scanned, scan
 from limner.data.splits import assign_splits
+from limner.data.strata import find_strata
 from limner.errors import DataError
 
 _SHOWN = 6
@@ -74,6 +75,8 @@ def survey(
     unmatched: Policy = "stop",
     unreadable: Policy = "stop",
     previous: Catalog | None = None,
+    group: str | None = None,
+    find_copies: CopyFinder | None = None,
     progress: Progress | None = None,
 ) -> Survey:
     """Find samples and understand their masks as `prepare` does, with every problem as a finding.
@@ -103,6 +106,9 @@ def survey(
     with _stops(result, "mask-values"):
         known = {**result.found.labels, **(labels or {})}
         result.label_maps = find_label_maps(result.catalog, result.scans, known, class_names, values, ignore_values)
+    with _stops(result, "groups"):
+        add_facts(result.catalog, result.scans)
+        set_groups(result.catalog, result.label_maps, group, find_copies)
     _split(result, val=float(val), test=float(test), seed=seed, previous=previous)
     return result
 
@@ -175,12 +181,10 @@ def _same_kind(result: Survey) -> None:
 
 def _split(result: Survey, *, val: float, test: float, seed: int, previous: Catalog | None) -> None:
     catalog = result.catalog
-    add_facts(catalog, result.scans)
-    if not any(catalog.splits):
-        group_copies(catalog)
     notes: list[str] = []
     with _stops(result, "splits"):
-        notes = assign_splits(catalog, val=val, test=test, seed=seed, previous=previous)
+        strata = find_strata(result.scans, result.label_maps)
+        notes = assign_splits(catalog, val=val, test=test, seed=seed, previous=previous, strata=strata)
     result.findings += [Finding("splits", "note", note) for note in notes]
     if any(catalog.splits):
         with _stops(result, "no-foreground"):

@@ -40,6 +40,7 @@ _NAMES = {
 }
 # fmt: on
 _SEPARATORS = ",;\t"
+_FACTS = ("hash", "target_hash", "height", "width")  # which Limner finds itself
 
 Resolve: TypeAlias = Callable[[str], str | None]
 """From what a cell says to a location; None where nothing is there."""
@@ -119,6 +120,7 @@ def _found(text: str, where: str, resolve: Resolve) -> Found:
         targets={name: _located(column, resolve, name, where) for name, column in targets.items()},
         groups=others.get("group", []),
         splits=_splits(others.get("split", []), where),
+        facts={name: cells[name] for name in columns.unused if name and name not in _FACTS},
     )
     labelled = [index for index in range(len(rows)) if any(column[index] for column in targets.values())]
     images, masks = next(iter(inputs.values())), next(iter(targets.values()))
