@@ -34,6 +34,7 @@ _PLACED = 200  # samples that place and scale are judged by
 _SHOWN = 4
 _BLOCK = 1000
 
+Pictures: TypeAlias = Float32[np.ndarray, "samples maps cells"]
 Maps: TypeAlias = Float32[np.ndarray, "samples planes cells"]
 
 Place: TypeAlias = tuple[float, float, float, float]
@@ -52,11 +53,11 @@ class Version:
     agreement: float
 
 
-def compare(pictures: Maps, versions: Iterable[Maps]) -> list[Version]:
+def compare(pictures: Pictures, versions: Iterable[Maps]) -> list[Version]:
     """Fit the model to each version of the masks, the first as they are.
 
     Args:
-        pictures: Maps of the pictures.
+        pictures: Pictures of the pictures.
         versions: Maps of the masks, the n-th for the n-th picture in each.
     """
     compared: list[Version] = []
@@ -173,7 +174,9 @@ def check_placement(
     )
 
 
-def _best_placement(pictures: Maps, masks: Maps, places: list[tuple[str, Place]]) -> tuple[str, float, float, float]:
+def _best_placement(
+    pictures: Pictures, masks: Maps, places: list[tuple[str, Place]]
+) -> tuple[str, float, float, float]:
     """The best of some placements in words, its strength by that of the first, its agreement, and its strength."""
     compared = compare(pictures, (_moved(masks, place) for _, place in places))
     best = max(range(len(places)), key=lambda number: compared[number].strength)
