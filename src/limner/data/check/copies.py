@@ -30,7 +30,7 @@ _MOST_DISTANCE = 0.65
 # The same framing: what remains is rounding and compression.
 _MOST_ERROR, _MOST_WORST, _MOST_RELATIVE = 1.3, 9.0, 0.35
 # A crop: a tighter framing that explains what differed, alike in height and width.
-_SCALE, _UNEVEN, _BEYOND = 0.985, 0.03, 0.4
+_SCALE, _LEAST_SCALE, _UNEVEN, _BEYOND = 0.985, 0.89, 0.03, 0.4
 _TEXTURE, _EDGES, _LEFT, _RESIDUAL = 0.82, 0.7, 0.45, 0.18
 _RIVAL = 1.1  # times the residual of the best crop
 _SURE = 0.05  # stands for the residual of equal framing, beside which no crop counts
@@ -187,8 +187,9 @@ def _verify(features: Features, first: np.ndarray, second: np.ndarray) -> Copies
 
 
 def _is_crop(found: Agreement) -> np.ndarray:
-    within = (found.scale.max(axis=1) < _SCALE) & (found.inside < _BEYOND)
-    around = (found.scale.min(axis=1) > 1 / _SCALE) & (found.outside < _BEYOND)
+    least, most = found.scale.min(axis=1), found.scale.max(axis=1)
+    within = (least > _LEAST_SCALE) & (most < _SCALE) & (found.inside < _BEYOND)
+    around = (least > 1 / _SCALE) & (most < 1 / _LEAST_SCALE) & (found.outside < _BEYOND)
     even = np.abs(found.scale[:, 0] - found.scale[:, 1]) < _UNEVEN
     alike = (found.texture > _TEXTURE) & (found.edges > _EDGES) & (found.residual < _RESIDUAL) & (found.left < _LEFT)
     return np.asarray((within | around) & even & alike)
