@@ -33,7 +33,7 @@ def test_clean_data(limner: Limner, cells: Path, page: Path) -> None:
     result = limner("check", cells, "-o", page)
     assert result.code == 0
     assert "Nothing to worry about" in result.out
-    assert "255 → foreground" in result.out
+    assert "because 12 masks hold 0 (" in result.out
     assert str(page) in result.out
 
 
