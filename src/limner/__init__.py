@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from limner.evaluation.report import write_report as report
     from limner.examples import write_example as sample
     from limner.inference import Prediction, Predictor
-    from limner.workflow import Run, evaluate, load, predict, show, split, train
+    from limner.workflow import Run, check, evaluate, load, predict, show, split, train
 
 __all__ = [
     "BundleError",
@@ -35,6 +35,7 @@ __all__ = [
     "ResourceError",
     "Run",
     "__version__",
+    "check",
     "evaluate",
     "load",
     "predict",
@@ -49,6 +50,7 @@ _HOMES = {
     "Prediction": ("limner.inference", "Prediction"),
     "Predictor": ("limner.inference", "Predictor"),
     "Run": ("limner.workflow", "Run"),
+    "check": ("limner.workflow", "check"),
     "evaluate": ("limner.workflow", "evaluate"),
     "load": ("limner.workflow", "load"),
     "predict": ("limner.workflow", "predict"),

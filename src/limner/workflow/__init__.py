@@ -3,6 +3,7 @@
 Layer: above `training` and `evaluation`, below `cli`.
 
     settings   what the user asked for, and the data it names
+    check      what is wrong with data, before anything is trained
     train      data → model, evaluation, report
     evaluate   scores of a model
     predict    a model, loaded and used
@@ -11,6 +12,7 @@ Layer: above `training` and `evaluation`, below `cli`.
     compose    a data set of cut-outs on backgrounds
 """
 
+from limner.workflow.check import Checked, check
 from limner.workflow.compose import compose_data
 from limner.workflow.evaluate import evaluate
 from limner.workflow.predict import load, predict
@@ -20,8 +22,10 @@ from limner.workflow.split import SplitResult, split
 from limner.workflow.train import Run, train
 
 __all__ = [
+    "Checked",
     "Run",
     "SplitResult",
+    "check",
     "compose_data",
     "evaluate",
     "load",
