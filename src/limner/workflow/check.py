@@ -6,7 +6,7 @@ Layer: workflow.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -105,7 +105,7 @@ def check(
     finder = copy_finder(chosen, progress, quick=False)
     understood = understand(**data_arguments(chosen), find_copies=finder, progress=progress)
     label_maps = understood.label_maps
-    findings = [*understood.findings, *verdicts(understood.scans, label_maps, told=_told(chosen, label_maps))]
+    findings = [*understood.findings, *verdicts(understood.scans, label_maps, told=understood.told)]
     part = understood.part
     if len(part):
         working = _working(chosen, understood, progress)
@@ -145,12 +145,6 @@ def write_findings(folder: Path, findings: Sequence[Finding]) -> None:
     """Keep what the check found in a run folder, for its report."""
     content = {"findings": [finding.to_dict() for finding in findings]}
     write_text(folder / CHECK_NAME, json.dumps(content, indent=2, ensure_ascii=False))
-
-
-def _told(config: Config, targets: Collection[str]) -> set[str]:
-    """Targets whose values the settings give."""
-    told = {name for name, option in (config.data.targets or {}).items() if option.values}
-    return told | set(list(targets)[:1] if config.data.values is not None else ())
 
 
 def _working(config: Config, understood: Understood, progress: Progress) -> Working | None:

@@ -17,6 +17,7 @@ from limner.data.check.features import Features, MaskFeatures
 from limner.data.check.findings import Example, Finding
 from limner.data.check.showing import pictures_of, samples_of
 from limner.data.check.symmetries import SYMMETRIES, symmetries
+from limner.data.grouping import COPIES
 from limner.errors import shorten
 from limner.images import natural_key
 
@@ -34,11 +35,13 @@ def check_duplicates(catalog: Catalog, features: Features) -> list[Finding]:
         features: Their features, in the same order.
     """
     copies, frames = split_series(find_copies(features, catalog.facts.get("hash")), catalog.ids)
+    copies, several = _split_several(catalog, copies)
     findings = [
         _across_splits(catalog, copies),
         _different_masks(catalog, features, copies),
         _merely_twice(catalog, copies),
         _frames(catalog, frames),
+        _several_masks(catalog, several),
     ]
     return [finding for finding in findings if finding is not None]
 
@@ -58,6 +61,24 @@ def split_series(copies: Copies, ids: Sequence[str]) -> tuple[Copies, Copies]:
     if int(series.sum()) < _SERIES_PAIRS:
         series = np.zeros(len(copies), bool)
     return copies.only(~series), copies.only(series)
+
+
+def _split_several(catalog: Catalog, copies: Copies) -> tuple[Copies, Copies]:
+    """Set apart one picture that was given several masks on purpose: its samples are a group of their own."""
+    contents: dict[str, set[str]] = {}
+    hashes = catalog.facts.get("hash", [""] * len(catalog))
+    for group, content in zip(catalog.groups, hashes, strict=True):
+        contents.setdefault(group, set()).add(content)
+    masks = catalog.facts.get("target_hash", [""] * len(catalog))
+    several = [
+        catalog.groups[one] == catalog.groups[other] != ""
+        and not catalog.groups[one].startswith(COPIES)
+        and len(contents[catalog.groups[one]]) == 1
+        and masks[one] != masks[other]
+        for one, other in zip(copies.first.tolist(), copies.second.tolist(), strict=True)
+    ]
+    chosen = np.array(several, bool) & copies.exact
+    return copies.only(~chosen), copies.only(chosen)
 
 
 def _neighbours(copies: Copies, ids: Sequence[str]) -> Bool[np.ndarray, " pairs"]:
@@ -153,6 +174,19 @@ def _frames(catalog: Catalog, frames: Copies) -> Finding | None:
         samples=_names(catalog, frames),
         remedy="Name the video or series that each belongs to with `--group`, so that no split parts one.",
         pictures=_pairs_shown(catalog, frames),
+    )
+
+
+def _several_masks(catalog: Catalog, several: Copies) -> Finding | None:
+    if not len(several):
+        return None
+    return Finding(
+        kind="several-masks",
+        level="note",
+        title=f"{len(several.clusters()):,} pictures have several masks each, as of several experts.",
+        evidence=tuple(shorten(_lines(catalog, several))),
+        samples=_names(catalog, several),
+        pictures=_pairs_shown(catalog, several),
     )
 
 

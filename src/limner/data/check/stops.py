@@ -46,12 +46,14 @@ class Understood:
         findings: Stops, and notes on what was understood.
         surveyed: The samples that can be looked at further, split if they could be, and their files.
         label_maps: Label map per target; empty where the masks were not understood.
+        told: Targets whose meaning the layout or the settings say.
         kind: Channels by input, and dtype, of the images; None where they are mixed.
     """
 
     findings: list[Finding] = field(default_factory=list)
     surveyed: Survey = field(default_factory=lambda: Survey(Catalog([], {"image": []}, {}), [], [], []))
     label_maps: dict[str, LabelMap] = field(default_factory=dict)
+    told: frozenset[str] = frozenset()
     kind: tuple[dict[str, int], str] | None = None
 
     @property
@@ -125,6 +127,7 @@ def understand(
         options = with_first(
             options, found.catalog.targets, class_names=class_names, values=values, ignore_values=ignore_values
         )
+        result.told = frozenset({name for name, option in options.items() if option.values} | set(known))
         result.label_maps = find_label_maps(result.part, result.scans, known, options)
     with _stops(result, "groups"):
         set_groups(result.surveyed, result.label_maps, found.apart, group, find_copies)

@@ -26,12 +26,14 @@ from limner.errors import shorten
 
 _FIT = 400  # samples that the whole set is judged by
 _CLEARLY, _SLIGHTLY = 1.25, 1.1  # times the strength as it is: of another symmetry, of another place or scale
+_CENTRED = 1.35  # the same of a scale about the centre, where single large objects look as well when smaller
 _ERRORS = 4.0  # standard errors by which single samples must agree with the whole
 _MARGIN = 0.25  # of likeness, by which a single mask must fit better otherwise
 _FITTING = 0.75  # of the median likeness, which a mask must reach once it is laid otherwise
 _SCALES = (0.5, 2 / 3, 0.8, 0.9, 1.1, 1.25, 1.5, 2.0)
 _MOST_CELLS = 3  # that masks are moved
 _PLACED = 200  # samples that place and scale are judged by
+_INDEPENDENT = 12  # groups, or samples without one, below which alike pictures pass for many that agree
 _SHOWN = 4
 _BLOCK = 1000
 
@@ -156,10 +158,15 @@ def check_placement(
     """
     some = features.subset(spread(chosen, _PLACED))
     pictures, masks = picture_maps(some), mask_maps(some.masks[target])
-    best, ratio, agreement, strength = _best_placement(pictures, masks, placements(1))
-    if ratio >= _SLIGHTLY:
-        best, ratio, agreement, strength = _best_placement(pictures, masks, placements(_MOST_CELLS))
-    if ratio < _SLIGHTLY or agreement < _ERRORS or strength < luckiest:
+    if len({catalog.groups[index] or index for index in chosen.tolist()}) < _INDEPENDENT:
+        return None
+    found = _best_placement(pictures, masks, placements(1)) and _best_placement(
+        pictures, masks, placements(_MOST_CELLS)
+    )
+    if found is None:
+        return None
+    best, ratio, version = found
+    if version.agreement < _ERRORS or version.strength < luckiest:
         return None
     return Finding(
         kind="misplaced-masks",
@@ -167,7 +174,7 @@ def check_placement(
         title=f"The masks of '{target}' seem to be displaced: {best}.",
         evidence=(
             f"once that is undone, edges, brightness and colours foretell them {ratio:.1f} times as strongly",
-            f"single samples agree, by {agreement:.0f} standard errors over {len(some):,} samples",
+            f"single samples agree, by {version.agreement:.0f} standard errors over {len(some):,} samples",
         ),
         samples=tuple(catalog.ids[index] for index in chosen[:_SHOWN]),
         remedy="Look at some samples, and save the masks again at the place and scale of their pictures.",
@@ -177,12 +184,19 @@ def check_placement(
 
 def _best_placement(
     pictures: Pictures, masks: Maps, places: list[tuple[str, Place]]
-) -> tuple[str, float, float, float]:
-    """The best of some placements in words, its strength by that of the first, its agreement, and its strength."""
-    compared = compare(pictures, (_moved(masks, place) for _, place in places))
-    best = max(range(len(places)), key=lambda number: compared[number].strength)
-    strength = compared[best].strength
-    return places[best][0], strength / max(compared[0].strength, 1e-9), compared[best].agreement, strength
+) -> tuple[str, float, Version] | None:
+    """The best of some placements in words, its strength by that of the first, and how it fits; None if none is."""
+    given, *compared = compare(pictures, (_moved(masks, place) for _, place in places))
+    ratios = [version.strength / max(given.strength, 1e-9) for version in compared]
+    clear = [ratio / _needed(place) for ratio, (_, place) in zip(ratios, places[1:], strict=True)]
+    best = max(range(len(clear)), key=clear.__getitem__)
+    return (places[best + 1][0], ratios[best], compared[best]) if clear[best] >= 1 else None
+
+
+def _needed(place: Place) -> float:
+    """Times the strength as it is, from which a placement is found better."""
+    centred = place[:2] != (1.0, 1.0) and place[2:] == (0.0, 0.0)
+    return _CENTRED if centred else _SLIGHTLY
 
 
 def check_single_symmetry(
