@@ -167,7 +167,7 @@ def test_a_pretrained_encoder_trains_with_the_intensities_it_wants(
     cells: Path, small_train: Train, tmp_path: Path
 ) -> None:
     options = {"encoder": "mobilenetv2_035", "decoder": "pix2pix", "decoder_sizes": [8, 8, 8, 8]}
-    model = create_model("encoder_unet", in_channels=1, out_channels=1, **options)
+    model = create_model("encoder_unet", in_channels=3, out_channels=1, **options)
     save_file(model.encoder.state_dict(), tmp_path / "encoder.safetensors")
     settings = {f"model.{name}": value for name, value in options.items()} | {
         "model.name": "encoder_unet",
@@ -180,7 +180,7 @@ def test_a_pretrained_encoder_trains_with_the_intensities_it_wants(
     }
     run = small_train(cells, tmp_path / "run", settings=settings)
     (tmp_path / "encoder.safetensors").unlink()
-    assert (read_meta(run.model).inputs.mean, read_meta(run.model).inputs.std) == ([0.25], [0.5])
+    assert (read_meta(run.model).inputs.mean, read_meta(run.model).inputs.std) == ([0.25] * 3, [0.5] * 3)
     kept = load_bundle(run.model).model.encoder.state_dict()
     assert all(torch.equal(value, kept[name]) for name, value in model.encoder.state_dict().items())
     assert not small_train(None, resume=run.folder, settings={**settings, "training.epochs": 2}).interrupted
@@ -192,8 +192,8 @@ def test_a_time_budget_ends_the_training_with_a_model(cells: Path, small_train: 
     assert record["stopped"] == "time"
     assert run.model.is_file()
     rates = [line["lr"] for line in metrics(run.folder)]
-    # On a busy machine, the time may hold one epoch only.
-    assert len(rates) == 1 or rates[-1] < max(rates), "the schedule has run down when the time is over"
+    # On a busy machine the time may hold an epoch or two only, and half of it goes into validating them.
+    assert len(rates) < 3 or rates[-1] < max(rates), "the schedule has run down when the time is over"
 
 
 def test_patience_ends_a_training_that_no_longer_improves(cells: Path, small_train: Train, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from limner.data.labels import LabelMap
 from limner.data.layouts import find_samples
 from limner.data.pairing import Pairing
 from limner.data.scan import Progress
-from limner.data.splits import assign_splits
+from limner.data.splits import assign_splits, split_remarks
 from limner.data.strata import find_strata
 from limner.data.survey import Extent, Survey, survey
 from limner.data.target_options import TargetOptions, check_options, regression_targets, with_first
@@ -244,7 +244,8 @@ def split_samples(
     catalog = surveyed.catalog
     if apart and not any(catalog.splits):
         kept, notes = assign_apart(catalog, apart, val=val, test=test, seed=seed, previous=previous)
-        return surveyed.subset(kept), notes
+        surveyed = surveyed.subset(kept)
+        return surveyed, [*notes, *split_remarks(surveyed.catalog)]
     strata = find_strata(surveyed.scans, label_maps) if surveyed.whole else None
     notes = assign_splits(catalog, val=val, test=test, seed=seed, previous=previous, strata=strata)
     return surveyed, notes

@@ -83,7 +83,7 @@ def assign_splits(
     if pool:
         draw(catalog, pool, wanted, seed, previous, notes, strata)
     notes += _crossing_groups(catalog)
-    notes += _remarks(catalog)
+    notes += split_remarks(catalog)
     return notes
 
 
@@ -182,7 +182,8 @@ def _crossing_groups(catalog: Catalog) -> list[str]:
     ]
 
 
-def _remarks(catalog: Catalog) -> list[str]:
+def split_remarks(catalog: Catalog) -> list[str]:
+    """What a reader of the scores must know of the splits."""
     counts = Counter(catalog.splits)
     numbers = ", ".join(f"{counts[split]} {split}" for split in SPLITS)
     notes = []
