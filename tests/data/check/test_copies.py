@@ -100,3 +100,8 @@ def test_frames_of_a_series_are_told_from_crops(drawn, features_of, catalog_of):
     assert near_copies(catalog, features) == []
     copies = find_copies(features)
     assert len(split_series(copies, [f"{'crop' if at % 2 else 'picture'} {at}" for at in range(8)])[0]) == 4
+
+
+def test_what_a_file_system_states_makes_no_copies(drawn, features_of):
+    assert len(find_copies(features_of(drawn[:4]), ["~1"] * 4)) == 0
+    assert len(find_copies(features_of(drawn[:4]), ["1"] * 4)) == 3
