@@ -105,3 +105,7 @@ def test_frames_of_a_series_are_told_from_crops(drawn, features_of, catalog_of):
 def test_what_a_file_system_states_makes_no_copies(drawn, features_of):
     assert len(find_copies(features_of(drawn[:4]), ["~1"] * 4)) == 0
     assert len(find_copies(features_of(drawn[:4]), ["1"] * 4)) == 3
+
+
+def test_nothing_but_copies(drawn, features_of):
+    assert find_copies(features_of([drawn[0]] * 3)).clusters() == [[0, 1, 2]]

@@ -176,10 +176,11 @@ def _verify(features: Features, first: np.ndarray, second: np.ndarray) -> Copies
     framed = (error <= _MOST_ERROR) & (worst <= _MOST_WORST) & (relative <= _MOST_RELATIVE)
     rest = np.full(len(first), np.inf)
     open_ = np.flatnonzero(~framed)
-    open_ = open_[may_agree(one[open_], other[open_])]
-    edges = features.edges[first[open_]].astype(np.float32)
-    turned = symmetries(features.edges[second[open_]].astype(np.float32))[symmetry[open_], np.arange(len(open_))]
     if open_.size:
+        open_ = open_[may_agree(one[open_], other[open_])]
+    if open_.size:
+        edges = features.edges[first[open_]].astype(np.float32)
+        turned = symmetries(features.edges[second[open_]].astype(np.float32))[symmetry[open_], np.arange(len(open_))]
         found = agreement(one[open_], other[open_], edges, turned)
         rest[open_] = np.where(_is_crop(found), found.residual, np.inf)
     chosen = framed | np.isfinite(rest)
