@@ -23,6 +23,7 @@ from limner.images import natural_key
 
 _SHOWN = 6
 _SERIES_GAP, _SERIES_PAIRS = 6, 3  # places in the series; pairs from which frames of a series are not called crops
+_BLOCK = 512  # pairs whose masks are compared at a time
 _DISAGREE = 0.25  # share of what two masks mark that only one of them marks
 _NUMBER = re.compile(r"\d+")
 
@@ -137,12 +138,17 @@ def _different_masks(catalog: Catalog, features: Features, copies: Copies) -> Fi
 
 def _disagreement(mask: MaskFeatures, copies: Copies) -> Float[np.ndarray, " pairs"]:
     """Share of what either of two masks marks that they do not both mark, once laid alike."""
-    one = mask.maps[copies.first, 1:].astype(np.float64) - 128
-    other = mask.maps[copies.second, 1:].astype(np.float64) - 128
-    other = symmetries(other)[copies.symmetry, np.arange(len(copies))] if len(copies) else other
-    marked = np.maximum(np.abs(one), np.abs(other)).sum(axis=(1, 2, 3))
-    share = np.abs(one - other).sum(axis=(1, 2, 3)) / np.maximum(marked, 1)
-    return np.where(mask.known[copies.first] & mask.known[copies.second], share, 0.0)
+    share = np.zeros(len(copies))
+    for start in range(0, len(copies), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(copies)))
+        first, second = copies.first[block], copies.second[block]
+        one = mask.maps[first, 1:].astype(np.float64) - 128
+        other = symmetries(mask.maps[second, 1:].astype(np.float64) - 128)
+        other = other[copies.symmetry[block], np.arange(len(block))]
+        marked = np.maximum(np.abs(one), np.abs(other)).sum(axis=(1, 2, 3))
+        differing = np.abs(one - other).sum(axis=(1, 2, 3)) / np.maximum(marked, 1)
+        share[block] = np.where(mask.known[first] & mask.known[second], differing, 0.0)
+    return share
 
 
 def _merely_twice(catalog: Catalog, copies: Copies) -> Finding | None:
