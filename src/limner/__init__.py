@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from limner.examples import write_example as sample
     from limner.inference.prediction import Prediction
     from limner.inference.predictor import Predictor
+    from limner.workflow.check import check
     from limner.workflow.evaluate import evaluate
     from limner.workflow.predict import load, predict
     from limner.workflow.show import show
@@ -40,6 +41,7 @@ __all__ = [
     "ResourceError",
     "Run",
     "__version__",
+    "check",
     "evaluate",
     "load",
     "predict",
@@ -54,6 +56,7 @@ _HOMES = {
     "Prediction": ("limner.inference.prediction", "Prediction"),
     "Predictor": ("limner.inference.predictor", "Predictor"),
     "Run": ("limner.workflow.train", "Run"),
+    "check": ("limner.workflow.check", "check"),
     "evaluate": ("limner.workflow.evaluate", "evaluate"),
     "load": ("limner.workflow.predict", "load"),
     "predict": ("limner.workflow.predict", "predict"),

@@ -126,7 +126,7 @@ def test_any_data_can_be_split_and_grouped_by_name(limner, cells, tmp_path, refu
     result = limner("split", cells, "--group", r"cells_0(\d)", "-o", tmp_path / "samples.csv", "--json")
     assert sum(result.json["groups"].values()) == 2
     assert {row["group"] for row in rows(tmp_path / "samples.csv")} == {"0", "1"}
-    assert "do not" in refused("split", cells, "--group", "cat", "-o", tmp_path / "b.csv")
+    assert "do not" in refused("split", cells, "--group", "(cat)", "-o", tmp_path / "b.csv")
     assert "regular expression" in refused("split", cells, "--group", "(", "-o", tmp_path / "b.csv")
 
 

@@ -92,7 +92,7 @@ def test_stated_digests_tell_files_and_members_apart(folder_of_pairs, tmp_path):
 
 def test_missing_masks_count_in_no_digest():
     catalog = Catalog(["a", "b"], {"image": ["x", "y"]}, {"mask": ["", ""]})
-    assert stated_digests(list(catalog.targets.values())) == ["0" * 16] * 2
+    assert stated_digests(list(catalog.targets.values())) == ["~" + "0" * 16] * 2
 
 
 def test_known_maps_are_checked_on_the_sample(folder_of_pairs):

@@ -27,6 +27,7 @@ EXIT_INTERRUPTED = 130
 
 STAGES = {
     "scan": "Reading masks",
+    "check": "Looking at pictures",
     "measure": "Measuring pictures",
     "cache": "Decoding pictures",
     "evaluate": "Evaluating",

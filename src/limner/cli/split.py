@@ -36,8 +36,8 @@ def run(
     group: Annotated[
         str | None,
         typer.Option(
-            metavar="REGEX",
-            help="What its parentheses match in a sample's name is its group, such as '(.+)_'.",
+            metavar="RULE",
+            help="Samples that no split parts: a column of the CSV, or an expression like '^(patient[0-9]+)_'.",
             show_default=False,
         ),
     ] = None,

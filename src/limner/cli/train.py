@@ -80,6 +80,13 @@ def run(
     test: Annotated[
         float | None, typer.Option(help="Test samples: a share below 1, or a count.", show_default=False)
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Samples that no split parts: a column of the CSV, or an expression like '^(patient[0-9]+)_'.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of split and training.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)] = None,
     skip_unmatched: Annotated[
@@ -124,6 +131,7 @@ def run(
         "data.split": split,
         "data.val": val,
         "data.test": test,
+        "data.group": group,
         "data.images": images,
         "data.masks": masks,
         "data.unmatched": "skip" if skip_unmatched else None,

@@ -62,6 +62,11 @@ class DataConfig(_Section):
     keep_splits: str | None = Field(
         None, description="Run folder or `samples.csv` of an earlier run: samples it has keep their split."
     )
+    group: str | None = Field(
+        None,
+        description="Samples that no split parts: a column of the CSV, or a regular expression with one group, "
+        "such as `^(patient[0-9]+)_`, searched for in the names.",
+    )
     class_names: list[str] | None = Field(None, description="Names by class id, background first.")
     values: list[list[Any]] | None = Field(
         None, description="Stored mask values of each class id, such as `[[0], [255]]`; found by inspection if absent."
@@ -81,6 +86,11 @@ class DataConfig(_Section):
         None, description="`resize`: every picture to `size`. `native`: own scale, trained on crops of `size`."
     )
     size: tuple[Count, Count] | None = Field(None, description="Working size or crop, `[height, width]` in pixels.")
+    check: Literal["full", "quick", "off"] = Field(
+        "quick",
+        description="Look at the pictures before training: all, 2,000 evenly spread ones, or none. "
+        "`limner check` looks at all.",
+    )
     cache: bool = Field(True, description="Keep decoded pictures in a memory-mapped cache.")
     cache_dir: str | None = Field(None, description="Folder of the cache. Default: the user's cache folder.")
     cache_limit_gb: Positive = Field(20.0, description="Most disk space the cache may take, in 10⁹ bytes.")

@@ -17,6 +17,7 @@ from limner.data.stored_masks import mask_files
 from limner.images import archive_contents, parse_location, read_bytes, read_row
 
 _BYTES = 16
+_STATED = "~"
 
 
 def digest(locations: Iterable[str]) -> str:
@@ -42,7 +43,7 @@ def stated_digests(columns: Sequence[Sequence[str]]) -> list[str]:
     """A digest per sample from what archives and the file system state, without reading a file.
 
     Of a member of an archive that is its CRC-32 and size, of a local file its size and time of change, of
-    anything else its location. A thousand times quicker than `digest`, and of another form.
+    anything else its location. A thousand times quicker than `digest`, and of another form (see `is_stated`).
 
     Args:
         columns: Locations, a column for each file of a sample; empty ones are skipped.
@@ -53,7 +54,12 @@ def stated_digests(columns: Sequence[Sequence[str]]) -> list[str]:
     stated = np.concatenate([_stated(column) for column in columns], axis=1)
     text = np.ascontiguousarray(stated.astype(">u4")).tobytes().hex()
     width = 8 * stated.shape[1]
-    return [text[start : start + width] for start in range(0, len(text), width)]
+    return [_STATED + text[start : start + width] for start in range(0, len(text), width)]
+
+
+def is_stated(found: str) -> bool:
+    """Whether a digest is one of `stated_digests`, which contents that differ may share."""
+    return found.startswith(_STATED)
 
 
 def _stated(column: Sequence[str]) -> Int64[np.ndarray, "samples 2"]:

@@ -14,6 +14,8 @@ from limner.data.values import MOST_VALUES, format_share, format_shares, format_
 from limner.errors import DataError
 from limner.types import MAX_CLASSES
 
+_LISTED = 16  # values that are worth listing in a line to type
+
 
 def describe(evidence: Evidence) -> str:
     """`20 masks hold 0 (94.8 %), 1 (5.2 %)`."""
@@ -88,6 +90,14 @@ def measurements(evidence: Evidence) -> str:
 def merge_objects() -> str:
     """The line that makes numbered objects one class."""
     return 'If each number is one object, type `data.values=[[0],["other"]]`: all of them are then one class.'
+
+
+def name_classes(evidence: Evidence) -> str:
+    """The line that makes each number a class; without numbers where there are many."""
+    if len(evidence.counts) > _LISTED:
+        return "If each is a class, name its values in `data.values`."
+    rows = ",".join(f"[{format_value(value)}]" for value in evidence.counts)
+    return f"If each number is a class, type `data.values=[{rows}]`."
 
 
 def _seen(evidence: Evidence) -> str:

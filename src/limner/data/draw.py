@@ -6,7 +6,7 @@ Layer: data. `splits` decides which samples are drawn and how many each split sh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from limner.types import SPLITS
 
 
 @dataclass(slots=True)
-class _Unit:
+class Unit:
     """Samples that stay together: a group, or a single sample."""
 
     indices: list[int]
@@ -31,6 +31,7 @@ def draw(
     seed: int,
     previous: Catalog | None,
     notes: list[str],
+    strata: Sequence[int] | None = None,
 ) -> None:
     """Divide the pool between train and the wanted splits, in place.
 
@@ -41,15 +42,16 @@ def draw(
         seed: Seed of the order in which units are drawn.
         previous: Samples that it has keep their split.
         notes: Takes what the user may not expect.
+        strata: Kind of each sample; every split then gets about its share of each kind.
 
     Raises:
         DataError: The pool cannot be divided without parting a group.
     """
     if previous is None and len(pool) > 1 and not any(catalog.groups[index] for index in pool):
-        _draw_singly(catalog, pool, wanted, seed)
+        _draw_singly(catalog, pool, wanted, seed, strata)
         return
-    units = _units(catalog, pool)
-    order = [units[place] for place in np.random.default_rng(seed).permutation(len(units))]
+    units = units_of(catalog, pool)
+    order = shuffled(units, seed, strata)
     moved = 0
     if previous is not None:
         moved = _keep(catalog, units, dict(zip(previous.ids, previous.splits, strict=True)), {"train", *wanted})
@@ -68,10 +70,13 @@ def draw(
             catalog.splits[index] = unit.split
 
 
-def _draw_singly(catalog: Catalog, pool: list[int], wanted: Mapping[str, int], seed: int) -> None:
+def _draw_singly(
+    catalog: Catalog, pool: list[int], wanted: Mapping[str, int], seed: int, strata: Sequence[int] | None
+) -> None:
     """The same draw for samples that nothing ties together, without an object for each of perhaps a million."""
-    ordered = np.array(sorted(pool, key=catalog.ids.__getitem__))
-    held, *_ = drawn = ordered[np.random.default_rng(seed).permutation(len(ordered))].tolist()
+    ordered = sorted(pool, key=catalog.ids.__getitem__)
+    kinds = None if strata is None else [strata[index] for index in ordered]
+    held, *_ = drawn = [ordered[place] for place in _order(len(ordered), seed, kinds)]
     names = [name for name in ("val", "test") if wanted.get(name)]
     for index in pool:
         catalog.splits[index] = "train"
@@ -83,16 +88,43 @@ def _draw_singly(catalog: Catalog, pool: list[int], wanted: Mapping[str, int], s
             catalog.splits[index] = name
 
 
-def _units(catalog: Catalog, pool: list[int]) -> list[_Unit]:
+def shuffled(units: list[Unit], seed: int, strata: Sequence[int] | None = None) -> list[Unit]:
+    """Units in random order; with strata, so that each stretch of it holds about its share of each kind."""
+    kinds = None if strata is None else [kind_of(unit, strata) for unit in units]
+    return [units[place] for place in _order(len(units), seed, kinds)]
+
+
+def _order(count: int, seed: int, kinds: Sequence[int] | None) -> list[int]:
+    """Places in random order; with a kind for each, so that each stretch of it holds about its share of each kind."""
+    generator = np.random.default_rng(seed)
+    order: list[int] = generator.permutation(count).tolist()
+    if kinds is None:
+        return order
+    drawn = [kinds[place] for place in order]
+    sizes, seen = Counter(drawn), Counter[int]()
+    starts = {kind: generator.random() for kind in sorted(sizes)}
+    places = []
+    for kind in drawn:
+        places.append((seen[kind] + starts[kind]) / sizes[kind])
+        seen[kind] += 1
+    return [order[place] for place in np.argsort(places, kind="stable")]
+
+
+def kind_of(unit: Unit, strata: Sequence[int]) -> int:
+    """The kind that most of a unit's samples are of."""
+    return Counter(strata[index] for index in unit.indices).most_common(1)[0][0]
+
+
+def units_of(catalog: Catalog, pool: Sequence[int]) -> list[Unit]:
     """The pool in parts that stay together, in an order that depends on their names alone."""
     members: dict[tuple[bool, str], list[int]] = {}
     for index in pool:
         group = catalog.groups[index]
         members.setdefault((True, group) if group else (False, catalog.ids[index]), []).append(index)
-    return [_Unit(members[key]) for key in sorted(members)]
+    return [Unit(members[key]) for key in sorted(members)]
 
 
-def _keep(catalog: Catalog, units: list[_Unit], splits: Mapping[str, str], allowed: set[str]) -> int:
+def _keep(catalog: Catalog, units: list[Unit], splits: Mapping[str, str], allowed: set[str]) -> int:
     """Give units the split they had; returns how many samples had another than their unit now has."""
     moved = 0
     for unit in units:
@@ -104,7 +136,7 @@ def _keep(catalog: Catalog, units: list[_Unit], splits: Mapping[str, str], allow
     return moved
 
 
-def _follow(catalog: Catalog, pool: list[int], units: list[_Unit]) -> None:
+def _follow(catalog: Catalog, pool: list[int], units: list[Unit]) -> None:
     """Settle units of a group that lies in part in a split that was given."""
     outside = set(range(len(catalog))) - set(pool)
     settled = {catalog.groups[index]: catalog.splits[index] for index in outside if catalog.groups[index]}
@@ -115,7 +147,7 @@ def _follow(catalog: Catalog, pool: list[int], units: list[_Unit]) -> None:
             unit.split = "train" if given else split
 
 
-def _fill(units: list[_Unit], wanted: Mapping[str, int], notes: list[str]) -> bool:
+def _fill(units: list[Unit], wanted: Mapping[str, int], notes: list[str]) -> bool:
     """Draw units into the wanted splits, in the order given; what remains trains.
 
     Returns:
@@ -146,11 +178,11 @@ def _one_group(count: int) -> DataError:
     )
 
 
-def _size(units: Iterable[_Unit], split: str) -> int:
+def _size(units: Iterable[Unit], split: str) -> int:
     return sum(len(unit.indices) for unit in units if unit.split == split)
 
 
-def _spare(units: list[_Unit]) -> list[_Unit]:
+def _spare(units: list[Unit]) -> list[Unit]:
     """Undecided units, of which one is held back while train has none."""
     undecided = [unit for unit in units if not unit.split]
     if not _size(units, "train") and undecided:
@@ -158,7 +190,7 @@ def _spare(units: list[_Unit]) -> list[_Unit]:
     return undecided
 
 
-def _take_first(units: list[_Unit], name: str, wanted: int) -> None:
+def _take_first(units: list[Unit], name: str, wanted: int) -> None:
     spare = _spare(units)
     fitting = [unit for unit in spare if len(unit.indices) <= wanted]
     if spare:
@@ -166,7 +198,7 @@ def _take_first(units: list[_Unit], name: str, wanted: int) -> None:
         chosen.split = name
 
 
-def _take_more(units: list[_Unit], name: str, wanted: int) -> None:
+def _take_more(units: list[Unit], name: str, wanted: int) -> None:
     """Take units while that brings the split nearer to the wanted size."""
     size = _size(units, name)
     for unit in _spare(units):

@@ -28,6 +28,7 @@ class Evidence:
         channels: Channels of a colour or number of planes; 0 for numbers.
         counts: Pixels per value, in ascending order of the values.
         example: Location of one mask that holds the value.
+        masks: Number of masks that hold the value.
         solid: Values that fill a block of 3 × 3 pixels in some mask.
         palette: Colour per number, of palette pictures.
         continuous: Location of a mask with too many values to tabulate; empty if there is none.
@@ -41,6 +42,7 @@ class Evidence:
     channels: int
     counts: dict[Value, int]
     example: dict[Value, str]
+    masks: dict[Value, int]
     solid: frozenset[Value]
     palette: dict[Value, Color]
     continuous: str
@@ -191,6 +193,7 @@ def _total(
 ) -> Evidence:
     counts: Counter[Value] = Counter()
     example: dict[Value, str] = {}
+    masks: Counter[Value] = Counter()
     solid: set[Value] = set()
     for view in views:
         for value, (stored, pixels) in zip(view.values, view.table.counts.items(), strict=True):
@@ -198,6 +201,7 @@ def _total(
             example.setdefault(value, view.table.where)
             if stored in view.table.solid:
                 solid.add(value)
+        masks.update(set(view.values))
     return Evidence(
         files=len(views),
         form=form,
@@ -205,6 +209,7 @@ def _total(
         channels=channels,
         counts={value: counts[value] for value in sorted(counts, key=_parts)},
         example=example,
+        masks=dict(masks),
         solid=frozenset(solid),
         palette=palette,
         continuous=next((view.table.where for view in views if view.table.continuous), ""),

@@ -22,6 +22,7 @@ from limner.data.doubts import (
     ignore_or_class,
     measurements,
     merge_objects,
+    name_classes,
     refuse_continuous,
     refuse_many,
 )
@@ -35,8 +36,11 @@ from limner.types import Color, Task
 _SMALL_ID = 64  # ids of classes beside a 255 that means "ignore" are below this
 _FEW = 16  # up to so many values are classes, however thin
 _NUMBERED = 12  # beyond so many, 1, 2, … k in every mask are objects rather than classes
+_PERHAPS_NUMBERED = 5  # beyond so many they may be
+_LONELY = 0.5  # share of values found in one mask alone, from which on they may be objects
 _END = 0.1  # share of the range that counts as near one end
-_MASS = 0.98  # least share of pixels near the ends of blurred or JPEG-dirty binary masks
+_MASS = 0.95  # least share of pixels near the ends of blurred or JPEG-dirty binary masks
+_SURE_MASS = 0.98  # the same where few values lie between
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def _decide_numbers(evidence: Evidence) -> _Decision:
     found = [value for value in evidence.counts if not isinstance(value, tuple)]
     if any(math.isnan(value) or value < 0 for value in found):
         raise doubt(evidence, "negative numbers or NaN among the values", ignore_or_class(evidence, min(found)))
-    if len(found) == 2:
+    if len(found) == 2 and not 0 < found[0] < found[1] == 255:
         low, high = found
         return _Decision(((low,), (high,)), f"{format_value(low)} is background, {format_value(high)} foreground")
     if found[-1] == 255 and found[-2] < _SMALL_ID:
@@ -150,6 +154,14 @@ def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> _Decision:
             "every mask numbers its pixels 1, 2, … without a gap, which objects rather than classes do",
             merge_objects(),
         )
+    if whole and len(found) > _PERHAPS_NUMBERED and (evidence.numbered or _are_lonely(evidence, found)):
+        raise doubt(
+            evidence,
+            "every mask numbers its pixels 1, 2, … without a gap, as objects do"
+            if evidence.numbered
+            else "most numbers stand in one mask alone, as those of objects do",
+            f"{merge_objects()} {name_classes(evidence)}",
+        )
     if not whole and len(found) > _FEW:
         raise doubt(
             evidence,
@@ -166,7 +178,8 @@ def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> _Decision:
             "most values nowhere fill a 3×3 block, as after JPEG or resizing, or in measurements",
             f"{cut_levels(found)} {measurements(evidence)}",
         )
-    if blurred and ends >= _MASS * sum(evidence.counts.values()):
+    # One or two thin classes may be; more of them between two levels are hardly ever classes.
+    if blurred and thin and (len(thin) > 2 or ends >= _SURE_MASS * sum(evidence.counts.values())):
         raise doubt(evidence, "rare values between two levels: thin classes or blurred edges", cut_levels(found))
     conclusion = f"{len(found)} classes by number"
     if list(found) != list(range(len(found))):
@@ -175,6 +188,12 @@ def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> _Decision:
     if found[0] != 0:
         conclusion += f"; {format_value(found[0])}, the lowest, takes the place of the background"
     return _Decision(tuple((value,) for value in found), conclusion)
+
+
+def _are_lonely(evidence: Evidence, found: Sequence[int | float]) -> bool:
+    """Whether most of many numbers stand in one mask alone."""
+    lonely = sum(evidence.masks[value] == 1 for value in found)
+    return evidence.files >= 4 and len(found) > _NUMBERED and lonely >= _LONELY * len(found)
 
 
 def _decide_colors(evidence: Evidence) -> _Decision:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from limner.data.affixes import Affix
 
@@ -159,11 +159,13 @@ class Fit:
         score: Number of files paired one to one.
         rules: Best first; empty when none fits.
         looseness: Under which they were found.
+        tried: Every rule in words that paired anything, and how many files it paired; most first.
     """
 
     score: int = 0
     rules: tuple[Rule, ...] = ()
     looseness: Looseness = STRICT
+    tried: tuple[tuple[str, int], ...] = ()
 
     def __str__(self) -> str:
         return f"{self.rules[0]}{self.looseness.words}" if self.rules else "no naming rule fits"
@@ -187,17 +189,21 @@ def best_fit(images: Side, masks: Side, rules: Sequence[Rule], most: int) -> Fit
         most: Number of pairs that cannot be exceeded; looser comparison stops there.
     """
     best = Fit()
+    tried: dict[str, int] = {}
     hopeful = [rule for rule in rules if _is_hopeful(images, masks, rule)]
     for looseness in LOOSENESS:
         if best.score == most or not hopeful:
             break
         scored = [(_one_to_one(images, masks, rule, looseness), rule) for rule in hopeful]
+        for found, rule in scored:
+            tried.setdefault(f"{rule}{looseness.words}", found)
         score = max((score for score, rule in scored if score >= rule.support), default=0)
         if score > best.score:
             equal = [rule for found, rule in scored if found == score >= rule.support]
             rank = min(rule.rank for rule in equal)
             best = Fit(score, tuple(sorted((rule for rule in equal if rule.rank == rank), key=_simplest)), looseness)
-    return best
+    counts = sorted(((rule, found) for rule, found in tried.items() if found), key=lambda pair: (-pair[1], pair[0]))
+    return replace(best, tried=tuple(counts))
 
 
 def _simplest(rule: Rule) -> tuple[int, int, str]:

@@ -26,6 +26,8 @@ _CONSTANT = 0.9
 _HALF = 0.4
 # Two affixes of which one is learned need this many pairs; fewer could be a coincidence.
 _SUPPORT = 3
+# Rules that are told about.
+_TRIED = 5
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Pairing:
         unmatched_masks: Masks without an image.
         ambiguous: `(image, masks)` where an image has several masks, or shares its mask with another image.
         rule: The naming rule in words.
+        tried: Rules that pair anything, in words, and how many files each pairs; most first.
     """
 
     pairs: list[tuple[str, str]]
@@ -45,6 +48,7 @@ class Pairing:
     unmatched_masks: list[str]
     ambiguous: list[tuple[str, list[str]]]
     rule: str
+    tried: tuple[tuple[str, int], ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -158,6 +162,7 @@ def _settle(images: Sequence[str], masks: Sequence[str], fit: Fit, candidates: I
         unmatched_masks=[name for name in masks if name not in images_of],
         ambiguous=ambiguous,
         rule=str(fit),
+        tried=fit.tried[:_TRIED],
     )
 
 

@@ -5,10 +5,10 @@ Layer: data. Imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from limner.data.apart import assign_apart
 from limner.data.catalog import Catalog, repeated
@@ -23,18 +23,19 @@ from limner.data.checks import (
     check_sizes,
 )
 from limner.data.fingerprint import Fingerprint, measure
-from limner.data.inspect_labels import inspect_masks
+from limner.data.grouping import apply_groups, keep_together
+from limner.data.label_maps import find_label_maps
 from limner.data.labels import LabelMap
 from limner.data.layouts import find_samples
 from limner.data.pairing import Pairing
-from limner.data.scan import Scanned, target_tables
 from limner.data.splits import assign_splits, split_remarks
-from limner.data.stored_masks import is_folder
+from limner.data.strata import find_strata
 from limner.data.survey import Extent, Survey, survey
-from limner.data.target_options import TargetOptions, check_options, number_map, regression_targets
-from limner.data.values import ValueTable
-from limner.errors import ConfigError, DataError, shorten
+from limner.data.target_options import TargetOptions, check_options, regression_targets, with_first
 from limner.types import Progress, no_progress
+
+CopyFinder: TypeAlias = Callable[[Catalog, Mapping[str, LabelMap]], list[list[int]]]
+"""Finds samples whose pictures are the same one: clusters of their positions."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ def prepare(
     unreadable: Policy = "stop",
     extent: Extent = "auto",
     previous: Catalog | None = None,
+    group: str | None = None,
+    find_copies: CopyFinder | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
     """Find samples, check them, understand their masks, split them and measure them.
@@ -102,13 +105,15 @@ def prepare(
         unreadable: `skip` leaves samples with damaged files out; every image is then decoded once to find them.
         extent: `all` looks at every file even of very large data sets (see `survey`).
         previous: Samples that it has keep their split.
+        group: Column or regular expression that says which samples belong together (see `grouping`).
+        find_copies: Finds samples whose pictures are the same one beyond equal files, to keep them together.
         progress: Called with a stage (`trace`, `scan`, `measure`), how many are done, and how many there are.
 
     Raises:
         DataError: Whatever `checks` finds, or masks that cannot be understood without being told more.
         ConfigError: Settings that contradict one another.
     """
-    options = dict(targets or {})
+    options = targets or {}
     found = find_samples(
         place,
         layout=layout,
@@ -127,34 +132,23 @@ def prepare(
     surveyed = survey(
         found.catalog, known, extent=extent, numbers=numbers, unreadable=unreadable, seed=seed, progress=progress
     )
-    catalog, part, scans = surveyed.catalog, surveyed.part, surveyed.scans
     notes += surveyed.notes
-    check_enough(catalog)
-    check_sizes(part, scans)
-    parts, channel_notes = check_channels(part, scans)
-    dtype = check_dtypes(part, scans)
-    first = next(iter(catalog.targets))
-    options.setdefault(first, TargetOptions(class_names=class_names, values=values, ignore_values=ignore_values))
-    label_maps = _label_maps(part, scans, known, options)
-    surveyed, split_notes = _split(surveyed, found.apart, float(val), float(test), seed, previous)
-    catalog, part, scans = surveyed.catalog, surveyed.part, surveyed.scans
-    notes += split_notes
-    notes += [*channel_notes, *check_classes(part, scans, label_maps), *check_duplicates(catalog)]
-    fingerprint = measure(
-        part,
-        scans,
-        label_maps,
-        channels=sum(parts.values()),
-        dtype=dtype,
-        parts=parts if len(parts) > 1 else {},
-        seed=seed,
-        progress=progress,
+    check_enough(surveyed.catalog)
+    check_sizes(surveyed.part, surveyed.scans)
+    parts, channel_notes = check_channels(surveyed.part, surveyed.scans)
+    dtype = check_dtypes(surveyed.part, surveyed.scans)
+    options = with_first(
+        options, surveyed.catalog.targets, class_names=class_names, values=values, ignore_values=ignore_values
     )
-    fingerprint = replace(fingerprint, count=len(catalog))
-    label_maps |= {
-        name: replace(label_maps[name], low=low, high=high) for name, (low, high) in fingerprint.ranges.items()
-    }
-    return Prepared(catalog, label_maps, fingerprint, found.pairing, found.layout, tuple(notes))
+    label_maps = find_label_maps(surveyed.part, surveyed.scans, known, options)
+    set_groups(surveyed, label_maps, found.apart, group, find_copies)
+    surveyed, split_notes = split_samples(
+        surveyed, label_maps, found.apart, val=float(val), test=float(test), seed=seed, previous=previous
+    )
+    notes += [*split_notes, *channel_notes, *check_classes(surveyed.part, surveyed.scans, label_maps)]
+    notes += check_duplicates(surveyed.catalog)
+    fingerprint, label_maps = measure_samples(surveyed, label_maps, parts, dtype, seed=seed, progress=progress)
+    return Prepared(surveyed.catalog, label_maps, fingerprint, found.pairing, found.layout, tuple(notes))
 
 
 def prepare_to_score(
@@ -189,92 +183,112 @@ def prepare_to_score(
     numbers = regression_targets({}, labels)
     surveyed = survey(found.catalog, labels, numbers=numbers, unreadable=unreadable, progress=progress)
     check_sizes(surveyed.part, surveyed.scans)
-    _label_maps(surveyed.part, surveyed.scans, labels, {})
+    find_label_maps(surveyed.part, surveyed.scans, labels, {})
     return surveyed.catalog
 
 
-def _split(
-    surveyed: Survey, apart: Sequence[str], val: float, test: float, seed: int, previous: Catalog | None
+def set_groups(
+    surveyed: Survey,
+    label_maps: Mapping[str, LabelMap],
+    apart: Sequence[str] = (),
+    group: str | None = None,
+    find_copies: CopyFinder | None = None,
+) -> None:
+    """Say which samples a split must not part, in place: those of a group, and copies of one image.
+
+    Where the data came split, copies stay where they are; the checks say so. Among samples of which a part
+    was looked at, equal files alone are kept together.
+
+    Args:
+        surveyed: The samples.
+        label_maps: Label map per target.
+        apart: Facts of which splits share no value, which settles more than groups could.
+        group: As for `prepare`.
+        find_copies: As for `prepare`.
+
+    Raises:
+        ConfigError: A group that is neither a column nor a regular expression.
+        DataError: The expression does not fit all samples.
+    """
+    catalog = surveyed.catalog
+    if group is not None:
+        apply_groups(catalog, group)
+    if apart or any(catalog.splits):
+        return
+    keep_together(catalog, repeated(catalog.facts["hash"]))
+    if find_copies is not None and surveyed.whole:
+        keep_together(catalog, find_copies(catalog, label_maps))
+
+
+def split_samples(
+    surveyed: Survey,
+    label_maps: Mapping[str, LabelMap],
+    apart: Sequence[str] = (),
+    *,
+    val: float,
+    test: float,
+    seed: int,
+    previous: Catalog | None = None,
 ) -> tuple[Survey, list[str]]:
-    """Assign splits; where several things must be kept apart, samples that mix the sides go."""
+    """Assign splits; where several things must be kept apart, samples that mix the sides go.
+
+    Args:
+        surveyed: The samples, their groups set.
+        label_maps: Label map per target, which tell the kinds of samples that every split gets its share of.
+        apart: Facts of which splits share no value.
+        val: As for `prepare`.
+        test: As for `prepare`.
+        seed: Seed of the draw.
+        previous: As for `prepare`.
+
+    Returns:
+        The samples that have a split, and notes.
+
+    Raises:
+        DataError: They cannot be divided.
+        ConfigError: Shares that leave nothing for one of the splits.
+    """
     catalog = surveyed.catalog
     if apart and not any(catalog.splits):
         kept, notes = assign_apart(catalog, apart, val=val, test=test, seed=seed, previous=previous)
         surveyed = surveyed.subset(kept)
         return surveyed, [*notes, *split_remarks(surveyed.catalog)]
-    if not any(catalog.splits):
-        _group_copies(catalog)
-    return surveyed, assign_splits(catalog, val=val, test=test, seed=seed, previous=previous)
+    strata = find_strata(surveyed.scans, label_maps) if surveyed.whole else None
+    notes = assign_splits(catalog, val=val, test=test, seed=seed, previous=previous, strata=strata)
+    return surveyed, notes
 
 
-def _label_maps(
-    catalog: Catalog,
-    scans: Sequence[Scanned],
-    labels: Mapping[str, LabelMap],
-    options: Mapping[str, TargetOptions],
-) -> dict[str, LabelMap]:
-    """The label map of every target: given, or found by inspection."""
-    maps = {}
-    for name in catalog.targets:
-        tables, option, known = target_tables(scans, name), options.get(name, TargetOptions()), labels.get(name)
-        if name in regression_targets(options, labels):
-            maps[name] = number_map(tables, option, known, target=name)
-        elif known is not None:
-            maps[name] = _renamed(known, option.class_names) if option.class_names else known
-            _check_known(maps[name], tables)
-        else:
-            maps[name] = inspect_masks(
-                tables,
-                class_names=option.class_names,
-                values=option.values,
-                ignore_values=option.ignore_values,
-                target=name,
-            )
-        _check_folders(maps[name], tables)
-    return maps
+def measure_samples(
+    surveyed: Survey,
+    label_maps: Mapping[str, LabelMap],
+    parts: Mapping[str, int],
+    dtype: str,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> tuple[Fingerprint, dict[str, LabelMap]]:
+    """The fingerprint of samples that are split, and the label maps with the ranges of numbers filled in.
 
+    Args:
+        surveyed: The samples.
+        label_maps: Label map per target.
+        parts: Channels by input.
+        dtype: Of the images.
+        seed: Chooses the pictures that are measured.
+        progress: As for `prepare`.
 
-def _renamed(label_map: LabelMap, class_names: Sequence[str]) -> LabelMap:
-    if len(class_names) != label_map.num_classes:
-        raise ConfigError(
-            f"{label_map.num_classes} names in `data.class_names`: {', '.join(label_map.names)}",
-            f"{len(class_names)}: {', '.join(class_names)}",
-            "Correct the names.",
-        )
-    return replace(label_map, names=tuple(class_names))
-
-
-def _check_known(label_map: LabelMap, tables: Sequence[ValueTable]) -> None:
-    problems = []
-    for table in tables:
-        try:
-            label_map.count(table)
-        except DataError as error:
-            problems.append(error)
-    if problems:
-        lines = [" ".join([problem.found, *problem.details]) for problem in problems]
-        first = problems[0]
-        raise DataError(
-            first.expected,
-            f"{len(problems):,} of {len(tables):,} masks hold others",
-            first.remedy,
-            details=shorten(lines),
-        )
-
-
-def _check_folders(label_map: LabelMap, tables: Sequence[ValueTable]) -> None:
-    folder = next((table.where for table in tables if is_folder(table.where)), None)
-    if folder is not None and label_map.task != "binary":
-        raise DataError(
-            "folders of masks with one object per file, on background",
-            f"'{folder}' and the others: {label_map.because}",
-            'Type `data.values=[[0],["other"]]` to make all objects one class, or give one mask file per picture.',
-        )
-
-
-def _group_copies(catalog: Catalog) -> None:
-    """Keep samples of one and the same image together, so that no split holds a copy of another's."""
-    for indices in repeated(catalog.facts["hash"]):
-        if not any(catalog.groups[index] for index in indices):
-            for index in indices:
-                catalog.groups[index] = f"copies of {catalog.ids[indices[0]]}"
+    Raises:
+        DataError: As `measure`.
+    """
+    fingerprint = measure(
+        surveyed.part,
+        surveyed.scans,
+        label_maps,
+        channels=sum(parts.values()),
+        dtype=dtype,
+        parts=parts if len(parts) > 1 else {},
+        seed=seed,
+        progress=progress,
+    )
+    ranged = {name: replace(label_maps[name], low=low, high=high) for name, (low, high) in fingerprint.ranges.items()}
+    return replace(fingerprint, count=len(surveyed.catalog)), {**label_maps, **ranged}

@@ -5,17 +5,20 @@ Layer: data. Imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from limner.data.catalog import Catalog
 from limner.data.digests import digest
-from limner.data.stored_masks import read_stored
+from limner.data.stored_masks import mask_files, read_stored
 from limner.data.values import ValueTable, outline_numbers, tabulate
 from limner.errors import DataError
 from limner.images import PictureInfo, read_image, read_info
 from limner.threads import ordered_map
 from limner.types import Progress
+
+_LARGE = 2**24  # pixels of a mask that are decoded in any case
+_FAR = 64  # times its image's pixels, beyond which a larger mask is not decoded
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ def _scan_sample(catalog: Catalog, index: int, numbers: Collection[str], decode:
     for name, locations in catalog.targets.items():
         try:
             if locations[index]:
+                _refuse_bomb(locations[index], infos)
                 look = outline_numbers if name in numbers else tabulate
                 tables[name] = look(read_stored(locations[index]), locations[index])
         except DataError as error:
@@ -89,6 +93,18 @@ def _scan_sample(catalog: Catalog, index: int, numbers: Collection[str], decode:
     targets = [locations[index] for locations in catalog.targets.values()]
     found = (digest(inputs), digest(targets)) if digests and not problems else ("", "")
     return Scanned(infos, tables, *found, tuple(problems))
+
+
+def _refuse_bomb(location: str, infos: Mapping[str, PictureInfo]) -> None:
+    """Refuse to decode a mask whose header says that it is far larger than its image."""
+    sizes = [info.size for info in infos.values()]
+    height, width = read_info(mask_files(location)[0]).size
+    if height * width > _LARGE and sizes and height * width > _FAR * sizes[0][0] * sizes[0][1]:
+        raise DataError(
+            f"a mask has the size of its image ({sizes[0][0]:,}×{sizes[0][1]:,})",
+            f"'{location}' says it is {height:,}×{width:,}",
+            "Correct the mask, or leave the sample out.",
+        )
 
 
 def target_tables(scans: Sequence[Scanned], target: str) -> list[ValueTable]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from limner.data.catalog import Catalog
 from limner.data.draw import draw
@@ -46,7 +46,13 @@ def parse_split(text: str) -> tuple[float, float, float]:
 
 
 def assign_splits(
-    catalog: Catalog, *, val: float | int, test: float | int, seed: int, previous: Catalog | None = None
+    catalog: Catalog,
+    *,
+    val: float | int,
+    test: float | int,
+    seed: int,
+    previous: Catalog | None = None,
+    strata: Sequence[int] | None = None,
 ) -> list[str]:
     """Give every sample a split, in place.
 
@@ -61,6 +67,7 @@ def assign_splits(
         seed: Seed of the draw.
         previous: An earlier run's samples; those of the same id keep their split, and new ones are
             drawn so that the shares come as near as they can.
+        strata: Kind of each sample (see `strata`); every split then gets about its share of each kind.
 
     Returns:
         Notes in words on whatever the user may not expect.
@@ -74,7 +81,7 @@ def assign_splits(
     notes: list[str] = []
     pool, wanted = _pool(catalog, val, test, notes)
     if pool:
-        draw(catalog, pool, wanted, seed, previous, notes)
+        draw(catalog, pool, wanted, seed, previous, notes, strata)
     notes += _crossing_groups(catalog)
     notes += split_remarks(catalog)
     return notes

@@ -6,7 +6,7 @@ Layer: data. Imports no torch.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -34,8 +34,8 @@ class Survey:
     """What a look at the files gave.
 
     Attributes:
-        catalog: The samples, those left out that cannot be read, with the facts `hash`, `target_hash`,
-            `height` and `width`.
+        catalog: The samples; once those that cannot be read are left out, with the facts `hash`,
+            `target_hash`, `height` and `width`.
         looked: Positions in the catalog of the samples that were looked at.
         scans: What was found at each of these.
         notes: What is worth knowing.
@@ -47,10 +47,14 @@ class Survey:
     notes: list[str]
 
     @property
+    def whole(self) -> bool:
+        """Whether every sample was looked at."""
+        return len(self.looked) == len(self.catalog)
+
+    @property
     def part(self) -> Catalog:
         """The samples that were looked at, as the catalog now has them."""
-        whole = len(self.looked) == len(self.catalog)
-        return self.catalog if whole else self.catalog.subset(self.looked)
+        return self.catalog if self.whole else self.catalog.subset(self.looked)
 
     def subset(self, kept: Int64[np.ndarray, " kept"]) -> Survey:
         """The same with these samples alone."""
@@ -65,6 +69,22 @@ class Survey:
             self.notes,
         )
 
+    def without(self, dropped: Collection[int]) -> Survey:
+        """The same without some of the samples that were looked at, by their places among these."""
+        gone = {self.looked[place] for place in dropped}
+        return self.subset(np.array([index for index in range(len(self.catalog)) if index not in gone], np.int64))
+
+    def readable(self) -> Survey:
+        """The same without samples whose files cannot be read, and with the facts of the others."""
+        found = self.without([place for place, scanned in enumerate(self.scans) if scanned.problems])
+        if "hash" not in found.catalog.facts:
+            sizes = [next(iter(scanned.infos.values())).size for scanned in found.scans]
+            found.catalog.facts["hash"] = [scanned.input_digest for scanned in found.scans]
+            found.catalog.facts["target_hash"] = [scanned.target_digest for scanned in found.scans]
+            found.catalog.facts["height"] = [str(height) for height, _ in sizes]
+            found.catalog.facts["width"] = [str(width) for _, width in sizes]
+        return found
+
 
 def survey(
     catalog: Catalog,
@@ -76,10 +96,7 @@ def survey(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Survey:
-    """Look at the files of a catalog.
-
-    Of more than `LARGE` samples `SAMPLED` are looked at if every target's label map is known and these
-    samples have one size; contents are then told by what the archive or the file system states.
+    """Look at the files of a catalog, as `look` does, and refuse or leave out what cannot be read.
 
     Args:
         catalog: The samples.
@@ -93,21 +110,54 @@ def survey(
     Raises:
         DataError: Files cannot be read.
     """
+    skip = unreadable == "skip"
+    found = look(
+        catalog,
+        labels,
+        extent="all" if skip else extent,
+        numbers=numbers,
+        decode=skip,
+        seed=seed,
+        progress=progress,
+    )
+    notes = check_readable(found.part, found.scans, unreadable)
+    return replace(found.readable(), notes=[*found.notes, *notes])
+
+
+def look(
+    catalog: Catalog,
+    labels: Mapping[str, LabelMap],
+    *,
+    extent: Extent = "auto",
+    numbers: Collection[str] = (),
+    decode: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Survey:
+    """Look at the files of a catalog; what cannot be read stays among the samples.
+
+    Of more than `LARGE` samples `SAMPLED` are looked at if every target's label map is known and these
+    samples have one size; contents are then told by what the archive or the file system states.
+
+    Args:
+        catalog: The samples.
+        labels: Label maps that are known.
+        extent: `all` looks at every file.
+        numbers: Targets of measured numbers.
+        decode: Decode the images too (see `scan`).
+        seed: Seed of the sample.
+        progress: As in `scan`.
+
+    Raises:
+        DataError: A file of very many is missing.
+    """
     known = set(catalog.targets) <= set(labels)
-    if extent == "auto" and unreadable == "stop" and known and len(catalog) > LARGE:
+    if extent == "auto" and known and len(catalog) > LARGE:
         found = _look_at_some(catalog, numbers, seed, progress)
         if found is not None:
             return found
-    scans = scan(catalog, numbers=numbers, decode=unreadable == "skip", progress=progress)
-    notes = check_readable(catalog, scans, unreadable)
-    kept = [index for index, scanned in enumerate(scans) if not scanned.problems]
-    catalog, scans = catalog.subset(kept), [scans[index] for index in kept]
-    sizes = [next(iter(scanned.infos.values())).size for scanned in scans]
-    catalog.facts["hash"] = [scanned.input_digest for scanned in scans]
-    catalog.facts["target_hash"] = [scanned.target_digest for scanned in scans]
-    catalog.facts["height"] = [str(height) for height, _ in sizes]
-    catalog.facts["width"] = [str(width) for _, width in sizes]
-    return Survey(catalog, list(range(len(catalog))), scans, notes)
+    scans = scan(catalog, numbers=numbers, decode=decode, progress=progress)
+    return Survey(catalog, list(range(len(catalog))), scans, [])
 
 
 def _look_at_some(catalog: Catalog, numbers: Collection[str], seed: int, progress: Progress | None) -> Survey | None:
@@ -115,9 +165,8 @@ def _look_at_some(catalog: Catalog, numbers: Collection[str], seed: int, progres
     looked = np.sort(np.random.default_rng(seed).choice(len(catalog), SAMPLED, replace=False)).tolist()
     part = catalog.subset(looked)
     scans = scan(part, numbers=numbers, digests=False, progress=progress)
-    check_readable(part, scans)
     sizes = {info.size for scanned in scans for info in scanned.infos.values()}
-    if len(sizes) > 1:
+    if len(sizes) != 1:
         return None
     height, width = (str(length) for length in sizes.pop())
     catalog.facts["hash"] = stated_digests(list(catalog.inputs.values()))

@@ -36,6 +36,19 @@ class TargetOptions:
     ignore_values: Sequence[Any] = ()
 
 
+def with_first(
+    options: Mapping[str, TargetOptions],
+    targets: Collection[str],
+    *,
+    class_names: Sequence[str] | None,
+    values: Sequence[Sequence[Any]] | None,
+    ignore_values: Sequence[Any],
+) -> dict[str, TargetOptions]:
+    """The options, with what is said about the first target without naming it, unless it is named too."""
+    first = TargetOptions(class_names=class_names, values=values, ignore_values=ignore_values)
+    return {next(iter(targets)): first, **options}
+
+
 def regression_targets(options: Mapping[str, TargetOptions], labels: Mapping[str, LabelMap]) -> frozenset[str]:
     """Names of the targets that hold numbers instead of classes, by what is said or known."""
     return frozenset(

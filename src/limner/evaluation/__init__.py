@@ -4,4 +4,5 @@ Layer: above `inference`. Nothing is imported here, because a report needs no to
 
     evaluate  measures a model and writes `per_image.csv`, `summary.json` and example cases
     report    turns the files of a run folder into one offline HTML page
+    check_page  turns the findings of a check into another
 """

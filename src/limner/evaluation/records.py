@@ -84,6 +84,23 @@ class DataRecord(Record):
     fingerprint: dict[str, Any] = {}
 
 
+class FindingRecord(Record):
+    """One thing that the check of the data found."""
+
+    kind: str
+    level: str
+    title: str
+    evidence: list[str] = []
+    samples: list[str] = []
+    remedy: str = ""
+
+
+class CheckRecord(Record):
+    """`check.json`: what the check of the data found, the worst first."""
+
+    findings: list[FindingRecord] = []
+
+
 class EpochRecord(Record):
     """One line of `metrics.jsonl`."""
 

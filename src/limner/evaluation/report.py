@@ -114,6 +114,8 @@ def _context(folder: RunFolder) -> dict[str, Any]:
         "classes": data.class_lines(folder),
         "shown_classes": [line for line in data.class_lines(folder) if not line.background],
         "several_targets": len(folder.data.label_maps) > 1,
+        "checked": folder.check is not None,
+        "check_lines": data.check_lines(folder),
         "reasons": data.reasons(folder.data.label_maps),
         "sheet": embed(sheet) if sheet.is_file() else None,
         "curves": training.curves(folder),

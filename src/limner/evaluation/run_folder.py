@@ -21,6 +21,7 @@ from limner.bundle import BundleMeta, read_meta
 from limner.errors import DataError
 from limner.evaluation.records import (
     CasesRecord,
+    CheckRecord,
     DataRecord,
     EpochRecord,
     ImageRow,
@@ -45,6 +46,7 @@ class RunFolder:
         bundle: What `model.safetensors` says about itself.
         previews: Preview pictures by epoch.
         gaps: Sentences about what is not there.
+        check: What the check of the data found; None where it was not kept.
     """
 
     path: Path
@@ -61,7 +63,10 @@ class RunFolder:
     bundle: BundleMeta | None
     previews: list[Path]
     gaps: tuple[str, ...]
+    check: CheckRecord | None = None
 
+
+CHECK_NAME = "check.json"
 
 _SIGNS = ("run.json", "config.yaml", "plan.yaml", "metrics.jsonl", "samples.csv")
 
@@ -102,6 +107,7 @@ def read_run_folder(path: Path) -> RunFolder:
         bundle=reader.bundle("model.safetensors"),
         previews=sorted((path / "previews").glob("epoch_*.*")),
         gaps=tuple(gaps),
+        check=reader.record(CHECK_NAME, CheckRecord, "") if (path / CHECK_NAME).is_file() else None,
     )
 
 

@@ -83,6 +83,9 @@ def decode(stream: io.BufferedIOBase, kind: Kind, page: int | None, location: st
         if deep:
             return Decoded(_decode_deep(stream), orientation)
         array = np.asarray(picture.convert("RGB") if picture.mode == "CMYK" else picture)
+        if array.dtype == np.bool_:
+            # Pillow keeps True as the byte 255, which numpy takes for 255 as soon as it looks at the bytes.
+            return Decoded(array.view(np.uint8) != 0, orientation)
         # Pillow hands out arrays that cannot be written to; `np.array(picture)` is far slower than a copy.
         return Decoded(array.copy(), orientation, _palette(picture))
 

@@ -28,11 +28,16 @@ from limner.images.stream import open_location
 def read_info(location: str) -> PictureInfo:
     """Facts about a picture from its header, without decoding pixels.
 
-    A file in an archive or behind a URL is fetched whole.
+    A file in an archive or behind a URL is fetched whole. Of a row of run lengths these are the facts that
+    its location states.
 
     Raises:
         DataError: The file is missing, damaged, too large or no picture, or has no such page or key.
     """
+    place = parse_location(location)
+    if place.row is not None and place.size is not None:
+        check_pixels(place.size, 1, location)
+        return PictureInfo(place.size, channels=1, dtype="bool", pages=1, palette=False, orientation=1)
     with _opened(location) as (stream, kind, place):
         if kind in pillow.KINDS:
             info = pillow.inspect(stream, kind, place.page, location)

@@ -57,7 +57,7 @@ def read_data(run: Path) -> Prepared:
             catalog=Catalog.load(run / "samples.csv"),
             label_maps={name: LabelMap.from_dict(values) for name, values in content["label_maps"].items()},
             fingerprint=Fingerprint.from_dict(content["fingerprint"]),
-            pairing=Pairing(**(content["pairing"] | {"pairs": []})),
+            pairing=Pairing(**(content["pairing"] | {"pairs": [], "tried": ()})),
             layout=content["layout"],
             notes=tuple(content["notes"]),
         )

@@ -3,6 +3,7 @@
 Layer: above `training` and `evaluation`, below `cli`.
 
     settings   what the user asked for, and the data it names
+    check      what is wrong with data, before anything is trained
     train      data → model, evaluation, report
     evaluate   scores of a model
     predict    a model, loaded and used

@@ -5,14 +5,17 @@ Layer: workflow.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from limner.config import Config, DataConfig, load_config, recipe_path
+from limner.data.cache import default_cache_dir
 from limner.data.catalog import Catalog
+from limner.data.check.examine import find_copies
 from limner.data.labels import LabelMap
-from limner.data.prepare import Prepared, prepare
+from limner.data.prepare import CopyFinder, Prepared, prepare
 from limner.data.splits import parse_split
 from limner.data.target_options import TargetOptions
 from limner.errors import ConfigError
@@ -65,31 +68,52 @@ def prepare_data(config: Config, progress: Progress, *, labels: Mapping[str, Lab
         ConfigError: They name none.
         DataError: See `limner.data.prepare`.
     """
+    finder = None if config.data.check == "off" else copy_finder(config, progress, quick=config.data.check == "quick")
+    return prepare(**data_arguments(config), labels=labels, find_copies=finder, progress=progress)
+
+
+def copy_finder(config: Config, progress: Progress, *, quick: bool) -> CopyFinder:
+    """How copies of pictures are found, for `prepare`; `quick` looks at some of the pictures."""
+    return functools.partial(find_copies, quick=quick, cache_dir=cache_dir(config), progress=progress)
+
+
+def cache_dir(config: Config) -> Path | None:
+    """Where the check keeps what it found in files; None where nothing is to be kept."""
+    if not config.data.cache:
+        return None
+    return Path(config.data.cache_dir) if config.data.cache_dir else default_cache_dir()
+
+
+def data_arguments(config: Config) -> dict[str, Any]:
+    """What the settings say about the data, as arguments of `prepare`.
+
+    Raises:
+        ConfigError: They name no data, or contradict one another.
+    """
     data = config.data
     if data.path is None and data.images is None:
         raise ConfigError("a data set", "none was given", "Name a folder, .csv or .zip, or --images and --masks.")
     val, test = split_shares(data)
-    return prepare(
-        data.path,
-        layout=data.layout,
-        layout_options=data.layout_options,
-        images=data.images,
-        masks=data.masks,
-        page=data.page,
-        labels=labels,
-        val=val,
-        test=test,
-        seed=data.seed,
-        values=data.values,
-        class_names=data.class_names,
-        ignore_values=data.ignore_values,
-        targets={name: TargetOptions(**target.model_dump()) for name, target in (data.targets or {}).items()},
-        previous=_previous(data.keep_splits),
-        unmatched=data.unmatched,
-        unreadable=data.unreadable,
-        extent=data.scan,
-        progress=progress,
-    )
+    return {
+        "place": data.path,
+        "layout": data.layout,
+        "layout_options": data.layout_options,
+        "images": data.images,
+        "masks": data.masks,
+        "page": data.page,
+        "val": val,
+        "test": test,
+        "seed": data.seed,
+        "values": data.values,
+        "class_names": data.class_names,
+        "ignore_values": data.ignore_values,
+        "targets": {name: TargetOptions(**target.model_dump()) for name, target in (data.targets or {}).items()},
+        "previous": _previous(data.keep_splits),
+        "unmatched": data.unmatched,
+        "unreadable": data.unreadable,
+        "extent": data.scan,
+        "group": data.group,
+    }
 
 
 def _previous(place: str | None) -> Catalog | None:

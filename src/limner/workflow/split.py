@@ -5,7 +5,6 @@ Layer: workflow.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,10 +13,11 @@ from typing import Any
 from limner.config import DataConfig
 from limner.data.catalog import Catalog
 from limner.data.checks import check_pairing
+from limner.data.grouping import apply_groups
 from limner.data.layouts import find_samples
 from limner.data.placement import How, plan_placement, unfinished
 from limner.data.splits import assign_splits
-from limner.errors import ConfigError, DataError, OutputError, shorten
+from limner.errors import ConfigError, DataError, OutputError
 from limner.types import SPLITS, Progress, no_progress
 from limner.workflow.settings import read_settings, split_shares
 
@@ -72,7 +72,8 @@ def split(
         out: The CSV.
         overrides: Settings of `data` as text, such as `data.layout=pairs`.
         settings: Settings of `data` by name, such as `{"data.val": 50}`.
-        group: Regular expression; what its parentheses (or all of it) match in a sample's id is its group.
+        group: Column, or regular expression whose parentheses match the group in a sample's id (see
+            `limner.data.grouping`).
         ungrouped: Draw single samples, whatever their groups.
         anew: Split again what came split.
         place: Also move or copy the files into `train_images`, `train_masks`, `val_images` …
@@ -91,8 +92,9 @@ def split(
     if Path(out).exists() and not overwrite:
         raise OutputError(f"a new file at '{out}'", "there is one", "Choose another --out, or add --overwrite.")
     catalog, notes = _find(config, anew, progress)
-    if group is not None:
-        catalog = replace(catalog, groups=_match_groups(catalog.ids, group))
+    rule = config.group if group is None else group
+    if rule is not None:
+        apply_groups(catalog, rule)
     notes += _assign(catalog, config, ungrouped=ungrouped)
     if place is None or folder is None:
         catalog.save(out)
@@ -142,22 +144,6 @@ def _find(config: DataConfig, anew: bool, progress: Progress) -> tuple[Catalog, 
             )
         catalog = replace(catalog, splits=[])
     return catalog, notes
-
-
-def _match_groups(ids: Sequence[str], pattern: str) -> list[str]:
-    try:
-        matches = [re.search(pattern, name) for name in ids]
-    except re.error as error:
-        raise ConfigError("a regular expression", f"'{pattern}': {error}", "Correct --group.") from None
-    without = [name for name, match in zip(ids, matches, strict=True) if match is None]
-    if without:
-        raise DataError(
-            f"ids that match '{pattern}'",
-            f"{len(without):,} of {len(ids):,} do not",
-            "Correct --group; ids are names without folders and endings.",
-            details=shorten(without),
-        )
-    return [match[1 if match.re.groups else 0] for match in matches if match is not None]
 
 
 def _assign(catalog: Catalog, config: DataConfig, *, ungrouped: bool) -> list[str]:

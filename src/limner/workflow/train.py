@@ -23,6 +23,7 @@ from limner.training.fit import BUNDLE_NAME, Fitted, check_settings, fit
 from limner.training.progress import Reporter, Silent
 from limner.training.record import RunRecord, read_data, write_data
 from limner.training.start import adopt_settings, origin
+from limner.workflow.check import check_prepared, write_findings
 from limner.workflow.evaluate import evaluate_run
 from limner.workflow.predict import bundle_path
 from limner.workflow.settings import prepare_data, read_settings
@@ -133,10 +134,15 @@ def train(
             folder = _new_folder(out, chosen)
             prepared = prepare_from(chosen, bundle, reporter.stage)
         check_settings(chosen, prepared)
+        findings = check_prepared(chosen, prepared, reporter.stage)
         write_data(folder, prepared)
+        write_findings(folder, findings)
         write_bytes(folder / "samples.png", sample_sheet(prepared.catalog, prepared.label_maps))
         seconds = time.monotonic() - begin
         reporter.prepared(prepared)
+        for finding in findings:
+            if finding.level == "doubt":
+                reporter.note(f"Doubt: {finding.title} {finding.remedy}")
     write_text(folder / "config.yaml", chosen.to_yaml())
     record = RunRecord(folder, resume=resume is not None)
     record.update("training", seconds={} if resume else {"prepare": seconds})

@@ -41,6 +41,7 @@ _NAMES = {
 }
 # fmt: on
 _SEPARATORS = ",;\t"
+_FACTS = ("hash", "target_hash", "height", "width")  # which Limner finds itself
 
 Resolve: TypeAlias = Callable[[str], str | None]
 """From what a cell says to a location; None where nothing is there."""
@@ -125,6 +126,7 @@ def _found(text: str, where: str, resolve: Resolve, wanted: Sequence[str], *, la
         targets={name: _located(column, resolve, name, where) for name, column in targets.items()},
         groups=others.get("group", []),
         splits=_splits(others.get("split", []), where),
+        facts={name: cells[name] for name in columns.unused if name and name not in _FACTS},
     )
     if not labelled:
         return Found(catalog, Pairing([], [], [], [], ""), "manifest", ())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from limner.evaluation import wording
-from limner.evaluation.records import LabelMapRecord
+from limner.evaluation.records import FindingRecord, LabelMapRecord
 from limner.evaluation.run_folder import RunFolder
 from limner.types import Color
 
@@ -135,6 +135,12 @@ def class_colors(label_maps: Mapping[str, LabelMapRecord]) -> dict[str, list[str
 
 def _hex(color: Color) -> str:
     return "#{:02x}{:02x}{:02x}".format(*color)
+
+
+def check_lines(folder: RunFolder) -> list[FindingRecord]:
+    """What the check found, without what the page says elsewhere."""
+    findings = folder.check.findings if folder.check else []
+    return [finding for finding in findings if finding.kind != "mask-values"]
 
 
 def reasons(label_maps: Mapping[str, LabelMapRecord]) -> list[tuple[str, str]]:

@@ -1,0 +1,197 @@
+"""Pictures that are the same one: byte for byte, or resized, compressed again, cropped, mirrored, turned.
+
+Layer: data. Candidates are the nearest by a descriptor that mirroring and quarter turns leave alone;
+each is then laid onto the other (see `alignment`). The thresholds were chosen on real pictures and
+their altered copies, see `benchmarks/check_detection.md`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int64, Shaped, UInt8
+
+from limner.data.check.alignment import Agreement, agreement, may_agree, nearest_symmetry, same_framing_error
+from limner.data.check.features import FREQUENCIES, Features
+from limner.data.check.symmetries import symmetries
+from limner.data.digests import is_stated
+from limner.data.grouping import joined
+from limner.threads import ordered_map
+
+NEIGHBOURS = 12
+"""Candidates per picture."""
+
+_BLOCK = 2048  # pictures whose distances to all others are found at a time
+_BATCH = 512  # pairs that are aligned at a time
+_MOST_DISTANCE = 0.65
+
+# The same framing: what remains is rounding and compression.
+_MOST_ERROR, _MOST_WORST, _MOST_RELATIVE = 1.3, 9.0, 0.35
+# A crop: a tighter framing that explains what differed, alike in height and width.
+_SCALE, _LEAST_SCALE, _UNEVEN, _BEYOND = 0.985, 0.89, 0.03, 0.4
+_TEXTURE, _EDGES, _LEFT, _RESIDUAL = 0.82, 0.7, 0.45, 0.18
+_RIVAL = 1.1  # times the residual of the best crop
+_SURE = 0.05  # stands for the residual of equal framing, beside which no crop counts
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Pairs of pictures that are the same one.
+
+    Attributes:
+        first: Positions of the first of each pair, the lesser one.
+        second: Positions of the other.
+        exact: Whether the files' contents are equal.
+        cropped: Whether one shows a part of the other.
+        symmetry: How the second must be laid to match (see `symmetries`).
+        residual: Of crops, what aligning leaves, as a share of the local range of greys.
+    """
+
+    first: Int64[np.ndarray, " pairs"]
+    second: Int64[np.ndarray, " pairs"]
+    exact: Bool[np.ndarray, " pairs"]
+    cropped: Bool[np.ndarray, " pairs"]
+    symmetry: Int64[np.ndarray, " pairs"]
+    residual: Float[np.ndarray, " pairs"]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def only(self, chosen: Shaped[np.ndarray, " _"]) -> Copies:
+        """The pairs that are chosen, by a mask or by their positions."""
+        return Copies(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
+    def clusters(self) -> list[list[int]]:
+        """Positions that belong together, directly or through others; each ascending."""
+        return joined(zip(self.first.tolist(), self.second.tolist(), strict=True))
+
+
+def find_copies(features: Features, hashes: Sequence[str] | None = None) -> Copies:
+    """Find pictures that are the same one.
+
+    Args:
+        features: Of all samples.
+        hashes: Hash of each picture's file, `""` where unknown.
+
+    Returns:
+        Each pair once. Of more than two equal files the first is paired with each of the others.
+    """
+    exact = _same_files(hashes or [""] * len(features))
+    twins = {position for _, position in exact}
+    single = np.array([index for index in range(len(features)) if index not in twins], np.int64)
+    useful = single[_has_texture(features.grey[single])]
+    near = _near(features.subset(useful)) if len(useful) > 1 else _none()
+    near = replace(near, first=useful[near.first], second=useful[near.second])
+    return _joined_up([_equal_files(exact), near])
+
+
+def _same_files(hashes: Sequence[str]) -> list[tuple[int, int]]:
+    places = defaultdict(list)
+    for index, content in enumerate(hashes):
+        if content and not is_stated(content):
+            places[content].append(index)
+    return [(group[0], other) for group in places.values() for other in group[1:]]
+
+
+def _equal_files(pairs: Sequence[tuple[int, int]]) -> Copies:
+    first, second = np.array(pairs, np.int64).reshape(-1, 2).T
+    zeros = np.zeros(len(pairs))
+    return Copies(first, second, ~zeros.astype(bool), zeros.astype(bool), zeros.astype(np.int64), zeros)
+
+
+def _joined_up(parts: Sequence[Copies]) -> Copies:
+    return Copies(
+        **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Copies)}
+    )
+
+
+def _none() -> Copies:
+    return _equal_files([])
+
+
+def _has_texture(grey: UInt8[np.ndarray, "samples side side"]) -> Bool[np.ndarray, " samples"]:
+    """Whether there is enough to recognise: all blank pictures look alike."""
+    return np.asarray(grey.std(axis=(1, 2)) >= 1.0)
+
+
+def descriptors(spectrum: Float32[np.ndarray, "samples 8 8"]) -> Float32[np.ndarray, "samples numbers"]:
+    """Unit vectors that mirroring and quarter turns leave as they are.
+
+    Mirroring changes signs of a DCT, and a turn swaps its axes besides; so sizes are taken, and of each
+    pair of swapped frequencies the sum and the difference.
+    """
+    sizes = np.abs(spectrum)
+    swapped = sizes.swapaxes(-1, -2)
+    rows, columns = np.triu_indices(FREQUENCIES)
+    lower, left = np.tril_indices(FREQUENCIES, -1)
+    # The first is the mean brightness, which says little and outweighs all.
+    sums = (sizes + swapped)[:, rows, columns][:, 1:]
+    differences = np.abs(sizes - swapped)[:, lower, left]
+    vectors = np.concatenate([sums, differences], axis=1)
+    return np.asarray(vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-6))
+
+
+def _near(features: Features) -> Copies:
+    first, second = _candidates(descriptors(features.spectrum))
+    batches = [slice(start, start + _BATCH) for start in range(0, len(first), _BATCH)]
+    parts = ordered_map(lambda batch: _verify(features, first[batch], second[batch]), batches)
+    found = _joined_up([_none(), *parts])
+    return found.only(_best(found, len(features)))
+
+
+def _best(found: Copies, count: int) -> np.ndarray:
+    """Crops that agree nearly as well as any other of both pictures: a crop also resembles its source's neighbours."""
+    least = np.full(count, np.inf)
+    for side in (found.first, found.second):
+        np.minimum.at(least, side, np.where(found.cropped, found.residual, _SURE))
+    allowed = _RIVAL * np.minimum(least[found.first], least[found.second])
+    return np.asarray(~found.cropped | (found.residual <= allowed))
+
+
+def _candidates(vectors: Float32[np.ndarray, "samples numbers"]) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of near neighbours, each once, the lesser first."""
+    count = len(vectors)
+    most = min(NEIGHBOURS, count - 1)
+    pairs = []
+    for start in range(0, count, _BLOCK):
+        alike = vectors[start : start + _BLOCK] @ vectors.T
+        rows = np.arange(len(alike))
+        alike[rows, rows + start] = -1
+        nearest = np.argpartition(-alike, most - 1, axis=1)[:, :most]
+        near = 2 - 2 * np.take_along_axis(alike, nearest, axis=1) <= _MOST_DISTANCE**2
+        here, rank = np.nonzero(near)
+        pairs.append(np.sort(np.stack([here + start, nearest[here, rank]], axis=1), axis=1))
+    once = np.unique(np.concatenate(pairs), axis=0)
+    return once[:, 0], once[:, 1]
+
+
+def _verify(features: Features, first: np.ndarray, second: np.ndarray) -> Copies:
+    one, other = (features.grey[side].astype(np.float32) for side in (first, second))
+    symmetry = nearest_symmetry(one, other)
+    other = symmetries(other)[symmetry, np.arange(len(other))]
+    error, worst, relative = same_framing_error(one, other)
+    framed = (error <= _MOST_ERROR) & (worst <= _MOST_WORST) & (relative <= _MOST_RELATIVE)
+    rest = np.full(len(first), np.inf)
+    open_ = np.flatnonzero(~framed)
+    if open_.size:
+        open_ = open_[may_agree(one[open_], other[open_])]
+    if open_.size:
+        edges = features.edges[first[open_]].astype(np.float32)
+        turned = symmetries(features.edges[second[open_]].astype(np.float32))[symmetry[open_], np.arange(len(open_))]
+        found = agreement(one[open_], other[open_], edges, turned)
+        rest[open_] = np.where(_is_crop(found), found.residual, np.inf)
+    chosen = framed | np.isfinite(rest)
+    nothing = np.zeros(int(chosen.sum()), bool)
+    return Copies(first[chosen], second[chosen], nothing, ~framed[chosen], symmetry[chosen], rest[chosen])
+
+
+def _is_crop(found: Agreement) -> np.ndarray:
+    least, most = found.scale.min(axis=1), found.scale.max(axis=1)
+    within = (least > _LEAST_SCALE) & (most < _SCALE) & (found.inside < _BEYOND)
+    around = (least > 1 / _SCALE) & (most < 1 / _LEAST_SCALE) & (found.outside < _BEYOND)
+    even = np.abs(found.scale[:, 0] - found.scale[:, 1]) < _UNEVEN
+    alike = (found.texture > _TEXTURE) & (found.edges > _EDGES) & (found.residual < _RESIDUAL) & (found.left < _LEFT)
+    return np.asarray((within | around) & even & alike)

@@ -1,0 +1,59 @@
+"""Whether masks match their pictures: lie as they do, and belong to them.
+
+Layer: data.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Int64
+
+from limner.data.catalog import Catalog
+from limner.data.check.association import telling
+from limner.data.check.features import Features
+from limner.data.check.findings import Finding
+from limner.data.check.shuffled import check_shuffled, check_single, check_step, deal, in_order, some_of
+from limner.data.check.transforms import check_placement, check_single_symmetry, check_symmetry
+
+FEWEST = 12
+"""Samples whose masks mark something, below which chance cannot be told from order."""
+
+
+def check_matching(catalog: Catalog, features: Features, *, seed: int = 0) -> list[Finding]:
+    """Compare what is on the pictures with what is on their masks.
+
+    Args:
+        catalog: The samples.
+        features: Their features, in the same order.
+        seed: Seed of the random pairings.
+
+    Returns:
+        For each target one finding on all of its masks, or findings on runs and single ones.
+    """
+    findings = []
+    for target in features.masks:
+        order = in_order(catalog, np.flatnonzero(telling(features, target)).astype(np.int64))
+        dealt = deal(some_of(features, order), target, seed) if len(order) >= FEWEST else None
+        if dealt is None:
+            continue
+        if not features.masks[target].area.shape[1]:  # numbers: gradients of a depth lie as well mirrored
+            whole = check_step(catalog, features, target, order, dealt) or check_shuffled(catalog, target, order, dealt)
+            findings += [whole] if whole else []
+            continue
+        whole = (
+            check_symmetry(catalog, features, target, order, dealt.luckiest)
+            or check_step(catalog, features, target, order, dealt)
+            or check_placement(catalog, features, target, order, dealt.luckiest)
+            or check_shuffled(catalog, target, order, dealt)
+        )
+        findings += [whole] if whole else _single(catalog, features, target, order, seed)
+    return findings
+
+
+def _single(
+    catalog: Catalog, features: Features, target: str, order: Int64[np.ndarray, " chosen"], seed: int
+) -> list[Finding]:
+    found = check_single(catalog, features, target, order, seed)
+    if any(finding.level == "doubt" for finding in found):
+        return found
+    return [*check_single_symmetry(catalog, features, target, order), *found]
