@@ -33,7 +33,7 @@ from limner.data.scan import Scanned
 from limner.data.survey import Extent, Survey, look
 from limner.data.target_options import TargetOptions, check_options, regression_targets, with_first
 from limner.errors import DataError
-from limner.types import Progress, Size
+from limner.types import Progress, Size, no_progress
 
 _SHOWN = 6
 
