@@ -12,8 +12,9 @@ from PIL import Image
 
 from limner.data.labels import LabelMap, read_target
 from limner.errors import DataError
+from limner.types import no_progress
 from limner.workflow.check import Checked, check, check_prepared
-from limner.workflow.settings import no_progress, prepare_data, read_settings
+from limner.workflow.settings import prepare_data, read_settings
 
 SIZE = (48, 64)
 
