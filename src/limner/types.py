@@ -31,6 +31,9 @@ from typing import Literal, TypeAlias
 Size: TypeAlias = tuple[int, int]
 """`(height, width)` in pixels."""
 
+Spacing: TypeAlias = tuple[float, float]
+"""Size of a pixel, `(row, column)`: the distance from one row to the next, and from one column to the next."""
+
 Color: TypeAlias = tuple[int, int, int]
 """`(red, green, blue)`, each 0–255."""
 

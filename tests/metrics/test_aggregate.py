@@ -20,7 +20,7 @@ def table(*images):
 def test_means_pooled_scores_and_cases():
     lesion = asdict(aggregate(table(PRESENT, MISSED, FALSE_ALARM, NOTHING), task="binary").classes[1])
     assert lesion.pop("pooled") == pytest.approx(
-        {"dice": 12 / 25, "iou": 6 / 19, "precision": 6 / 13, "recall": 6 / 12}
+        {"dice": 12 / 25, "iou": 6 / 19, "precision": 6 / 13, "recall": 6 / 12, "specificity": 61 / 68}
     )
     assert lesion == pytest.approx(
         {
@@ -28,6 +28,7 @@ def test_means_pooled_scores_and_cases():
             "iou": 0.6 / 3,
             "precision": 0.75 / 2,  # predicted in two images
             "recall": 0.75 / 2,  # there in two images
+            "specificity": (10 / 12 + 1 + 15 / 20 + 1) / 4,  # in all
             "n_present": 1,
             "n_missed": 1,
             "n_false_alarm": 1,
@@ -69,5 +70,5 @@ def test_every_plane_of_a_multilabel_target_counts():
 def test_nothing_to_score_is_nan_without_a_warning(images):
     counts = table(*images).reshape(-1, 2, 4)
     summary = aggregate(counts, task="binary")
-    assert np.isnan(list(asdict(summary.mean).values())).all()
+    assert np.isnan(list(asdict(summary.mean).values())[:4]).all()
     assert summary.classes[1].n_both_empty == len(images)

@@ -16,24 +16,27 @@ MIDDLE = np.array([[0, 1, 1, 0]] * 4, dtype=np.uint8)
 NAN = float("nan")
 
 POLICY_TABLE = [
-    # truth, prediction, case, dice, iou, precision, recall
-    pytest.param(EMPTY, EMPTY, "both_empty", NAN, NAN, NAN, NAN, id="both empty"),
-    pytest.param(EMPTY, LEFT, "false_alarm", 0, 0, 0, NAN, id="false alarm"),
-    pytest.param(LEFT, EMPTY, "missed", 0, 0, NAN, 0, id="missed"),
-    pytest.param(LEFT, RIGHT, "present", 0, 0, 0, 0, id="elsewhere"),
-    pytest.param(LEFT, MIDDLE, "present", 1 / 2, 1 / 3, 1 / 2, 1 / 2, id="half"),
-    pytest.param(LEFT, LEFT, "present", 1, 1, 1, 1, id="perfect"),
-    pytest.param(EMPTY + 255, LEFT, "both_empty", NAN, NAN, NAN, NAN, id="all ignored"),
+    # truth, prediction, case, dice, iou, precision, recall, specificity
+    pytest.param(EMPTY, EMPTY, "both_empty", NAN, NAN, NAN, NAN, 1, id="both empty"),
+    pytest.param(EMPTY, LEFT, "false_alarm", 0, 0, 0, NAN, 1 / 2, id="false alarm"),
+    pytest.param(LEFT, EMPTY, "missed", 0, 0, NAN, 0, 1, id="missed"),
+    pytest.param(LEFT, RIGHT, "present", 0, 0, 0, 0, 0, id="elsewhere"),
+    pytest.param(LEFT, MIDDLE, "present", 1 / 2, 1 / 3, 1 / 2, 1 / 2, 1 / 2, id="half"),
+    pytest.param(LEFT, LEFT, "present", 1, 1, 1, 1, 1, id="perfect"),
+    pytest.param(EMPTY + 1, LEFT, "present", 2 / 3, 1 / 2, 1, 1 / 2, NAN, id="truth everywhere"),
+    pytest.param(EMPTY + 255, LEFT, "both_empty", NAN, NAN, NAN, NAN, NAN, id="all ignored"),
 ]
 DRAWN = [pytest.param(*row.values[:3], id=row.id) for row in POLICY_TABLE if row.id != "all ignored"]
 
 
-@pytest.mark.parametrize(("truth", "prediction", "case", "dice_", "iou_", "precision_", "recall_"), POLICY_TABLE)
-def test_the_policy(truth, prediction, case, dice_, iou_, precision_, recall_):
+@pytest.mark.parametrize(
+    ("truth", "prediction", "case", "dice_", "iou_", "precision_", "recall_", "specificity_"), POLICY_TABLE
+)
+def test_the_policy(truth, prediction, case, dice_, iou_, precision_, recall_, specificity_):
     result = counts(truth, prediction, classes=2)
     assert cases(result)[1] == case
     scores = [metric(result)[1] for metric in METRICS.values()]
-    np.testing.assert_allclose(scores, [dice_, iou_, precision_, recall_])
+    np.testing.assert_allclose(scores, [dice_, iou_, precision_, recall_, specificity_])
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,27 @@
 """Metrics: counts per image and class, scores from counts, and tables of scores.
 
-Layer: beside `losses`. Pure NumPy functions; no torch, no files. One policy for empty masks, `POLICY`.
+Layer: beside `losses`. Pure NumPy functions; no torch, no files. One policy for empty masks:
+`POLICY` and `MEASURE_POLICY`.
 
     counts, plane_counts   masks → Counts (tp, fp, fn, tn per class)
     dice, iou, …, cases    Counts → scores and the case of every image and class
     aggregate              counts of all images → means, pooled scores and cases per class
-    error_sums             maps of numbers → ErrorSums; rmse, mae, abs_rel, delta of them; aggregate_errors
+    measure                masks → outlines, bands and objects of every class; MEASURES: scores from these
+    error_sums             maps of numbers → ErrorSums; ERROR_METRICS: scores from these; aggregate_errors
 """
 
 from __future__ import annotations
 
 from limner.metrics.aggregate import ClassSummary, Scores, Summary, aggregate, foreground
 from limner.metrics.counts import Counts, counts, plane_counts
+from limner.metrics.measures import (
+    MEASURES,
+    POOLED,
+    Measured,
+    MeasureOptions,
+    measure,
+    measure_masks,
+)
 from limner.metrics.regression import (
     ERROR_METRICS,
     REGRESSION_POLICY,
@@ -26,8 +36,10 @@ from limner.metrics.scores import METRICS, POLICY, Case, cases, dice, iou, preci
 
 __all__ = [
     "ERROR_METRICS",
+    "MEASURES",
     "METRICS",
     "POLICY",
+    "POOLED",
     "REGRESSION_POLICY",
     "Case",
     "ClassSummary",
@@ -35,6 +47,8 @@ __all__ = [
     "ErrorSummary",
     "ErrorSums",
     "Errors",
+    "MeasureOptions",
+    "Measured",
     "Scores",
     "Summary",
     "aggregate",
@@ -45,6 +59,8 @@ __all__ = [
     "error_sums",
     "foreground",
     "iou",
+    "measure",
+    "measure_masks",
     "plane_counts",
     "precision",
     "recall",

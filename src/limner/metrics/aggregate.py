@@ -23,6 +23,7 @@ class Scores:
     iou: float
     precision: float
     recall: float
+    specificity: float
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class ClassSummary:
 
     Attributes:
         dice: Mean over the images where it is defined; NaN where there are none. Likewise `iou`,
-            `precision` and `recall`.
+            `precision`, `recall` and `specificity`.
         pooled: Scores of the pixels of all images together.
         n_present: Images with the class in truth and prediction.
         n_missed: Images with the class in the truth alone.
@@ -43,6 +44,7 @@ class ClassSummary:
     iou: float
     precision: float
     recall: float
+    specificity: float
     pooled: Scores
     n_present: int
     n_missed: int
@@ -74,12 +76,12 @@ def aggregate(table: Int64[np.ndarray, "images classes 4"], *, task: Task) -> Su
         >>> table = np.array([[[7, 0, 1, 2], [2, 1, 0, 7]], [[9, 1, 0, 0], [0, 0, 1, 9]]])
         >>> summary = aggregate(table, task="binary")
         >>> summary.mean
-        Scores(dice=0.4, iou=0.3333333333333333, precision=0.6666666666666666, recall=0.5)
+        Scores(dice=0.4, iou=0.3333333333333333, precision=0.6666666666666666, recall=0.5, specificity=0.9375)
         >>> summary.classes[1].n_missed
         1
     """
     counts = Counts.from_table(table)
-    means = {name: _mean(metric(counts)) for name, metric in METRICS.items()}
+    means = {name: defined_mean(metric(counts)) for name, metric in METRICS.items()}
     pooled_counts = Counts.from_table(table.sum(axis=0))
     pooled = {name: metric(pooled_counts) for name, metric in METRICS.items()}
     kinds = cases(counts)
@@ -95,7 +97,7 @@ def aggregate(table: Int64[np.ndarray, "images classes 4"], *, task: Task) -> Su
         for index in range(table.shape[1])
     )
     chosen = list(foreground(task, table.shape[1]))
-    mean = Scores(**{name: float(_mean(values[chosen])) for name, values in means.items()})
+    mean = Scores(**{name: float(defined_mean(values[chosen])) for name, values in means.items()})
     return Summary(classes, mean)
 
 
@@ -104,7 +106,7 @@ def foreground(task: Task, classes: int) -> range:
     return range(0 if task == "multilabel" else 1, classes)
 
 
-def _mean(values: Float64[np.ndarray, "images ..."]) -> np.ndarray:
+def defined_mean(values: Float64[np.ndarray, "images ..."]) -> np.ndarray:
     """Mean along the first axis of what is defined; NaN, without a warning, where nothing is."""
     defined = ~np.isnan(values)
     count = np.asarray(defined.sum(axis=0))

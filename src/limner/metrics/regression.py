@@ -2,8 +2,8 @@
 
 Layer: metrics.
 
-RMSE, AbsRel and δ are those of Eigen, Puhrsch & Fergus 2014, "Depth map prediction from a single
-image using a multi-scale deep network", section 4.
+RMSE, AbsRel, δ and the scale-invariant error are those of Eigen, Puhrsch & Fergus 2014, "Depth map prediction
+from a single image using a multi-scale deep network", section 4.
 """
 
 from __future__ import annotations
@@ -14,22 +14,30 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from limner.metrics.scores import ratio
+
 RATIO = 1.25
-"""δ counts pixels whose prediction and truth differ by less than this factor."""
+"""δ counts pixels whose prediction and truth differ by less than this factor, its square or its cube."""
 
 REGRESSION_POLICY = """\
 Numbers are compared in their unit, over the pixels whose truth is known: NaN, infinite and ignored numbers are left \
 out.
 RMSE is the root of the mean squared error, MAE the mean absolute error.
 AbsRel is the mean of |prediction − truth| / truth, and δ < 1.25 the share of pixels where the larger of prediction \
-and truth is less than 1.25 times the smaller; both are over pixels whose truth is above 0 alone, and the others are \
-counted. A prediction of 0 or less is not within δ.
+and truth is less than 1.25 times the smaller, likewise δ < 1.25² and δ < 1.25³; all are over pixels whose truth is \
+above 0 alone, and the others are counted. A prediction of 0 or less is not within δ.
+SILog is the standard deviation of ln prediction − ln truth, which one factor for the whole image does not change, \
+over pixels where both are above 0; pixels whose prediction is not, though the truth is, have no logarithm and are \
+counted.
 Each is computed per image; means are over the images with a known pixel. Pooled scores are over the pixels of all \
 images together.
 """
 """What the numbers of a regression target mean, to be shown beside them."""
 
-COLUMNS = ("pixels", "squared", "absolute", "positive", "relative", "within")
+COLUMNS = (
+    *("pixels", "squared", "absolute", "positive", "relative", "within"),
+    *("within_square", "within_cube", "logs", "log", "log_squared"),
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,11 @@ class ErrorSums:
         positive: Pixels whose truth is above 0.
         relative: Over those, sum of |error| / truth.
         within: Over those, number within a factor of `RATIO`.
+        within_square: Likewise of its square.
+        within_cube: Likewise of its cube.
+        logs: Pixels whose truth and prediction are above 0.
+        log: Over those, sum of ln prediction − ln truth.
+        log_squared: Over those, sum of its squares.
     """
 
     pixels: Float64[np.ndarray, "*images"]
@@ -51,14 +64,19 @@ class ErrorSums:
     positive: Float64[np.ndarray, "*images"]
     relative: Float64[np.ndarray, "*images"]
     within: Float64[np.ndarray, "*images"]
+    within_square: Float64[np.ndarray, "*images"]
+    within_cube: Float64[np.ndarray, "*images"]
+    logs: Float64[np.ndarray, "*images"]
+    log: Float64[np.ndarray, "*images"]
+    log_squared: Float64[np.ndarray, "*images"]
 
     @property
-    def table(self) -> Float64[np.ndarray, "*images 6"]:
+    def table(self) -> Float64[np.ndarray, "*images 11"]:
         """All in one array, in the order of `COLUMNS`; stack those of many images for `aggregate_errors`."""
         return np.stack([getattr(self, name) for name in COLUMNS], axis=-1)
 
     @classmethod
-    def from_table(cls, table: Float64[np.ndarray, "*images 6"]) -> ErrorSums:
+    def from_table(cls, table: Float64[np.ndarray, "*images 11"]) -> ErrorSums:
         """The inverse of `table`."""
         return cls(*(np.asarray(table[..., column]) for column in range(len(COLUMNS))))
 
@@ -76,8 +94,9 @@ def error_sums(truth: Float32[np.ndarray, "height width"], prediction: Float32[n
     Example:
         >>> truth = np.array([[2, 4, 0, np.nan]], dtype=np.float32)
         >>> prediction = np.array([[3, 4, 1, 7]], dtype=np.float32)
-        >>> error_sums(truth, prediction).table.tolist()
-        [3.0, 2.0, 2.0, 2.0, 0.5, 1.0]
+        >>> sums = error_sums(truth, prediction)
+        >>> float(sums.squared), float(sums.relative), float(sums.within), float(sums.within_cube)
+        (2.0, 0.5, 1.0, 2.0)
     """
     if truth.shape != prediction.shape:
         raise ValueError(f"Expected truth and prediction of one shape, but got {truth.shape} and {prediction.shape}")
@@ -85,36 +104,57 @@ def error_sums(truth: Float32[np.ndarray, "height width"], prediction: Float32[n
     true, found = truth[known].astype(np.float64), prediction[known].astype(np.float64)
     error = np.abs(found - true)
     positive = true > 0
-    near = (found[positive] < RATIO * true[positive]) & (true[positive] < RATIO * found[positive])
+    relative = found[positive] / true[positive]
+    factor = np.full(relative.shape, np.inf)
+    np.divide(1, relative, out=factor, where=relative > 0)
+    np.maximum(factor, relative, out=factor)
+    logs = np.log(relative[relative > 0])
     sums = (
-        true.size,
-        np.square(error).sum(),
-        error.sum(),
-        positive.sum(),
-        (error[positive] / true[positive]).sum(),
-        near.sum(),
+        *(true.size, np.square(error).sum(), error.sum()),
+        *(positive.sum(), (error[positive] / true[positive]).sum()),
+        *((factor < RATIO**power).sum() for power in (1, 2, 3)),
+        *(logs.size, logs.sum(), np.square(logs).sum()),
     )
     return ErrorSums(*(np.array(total, np.float64) for total in sums))
 
 
 def rmse(sums: ErrorSums) -> Float64[np.ndarray, "*shape"]:
     """Root of the mean squared error, in the unit; NaN where no pixel is known."""
-    return np.asarray(np.sqrt(_ratio(sums.squared, sums.pixels)))
+    return np.asarray(np.sqrt(ratio(sums.squared, sums.pixels)))
 
 
 def mae(sums: ErrorSums) -> Float64[np.ndarray, "*shape"]:
     """Mean absolute error, in the unit; NaN where no pixel is known."""
-    return _ratio(sums.absolute, sums.pixels)
+    return ratio(sums.absolute, sums.pixels)
 
 
 def abs_rel(sums: ErrorSums) -> Float64[np.ndarray, "*shape"]:
     """Mean of |error| / truth over pixels whose truth is above 0; NaN where there is none."""
-    return _ratio(sums.relative, sums.positive)
+    return ratio(sums.relative, sums.positive)
 
 
 def delta(sums: ErrorSums) -> Float64[np.ndarray, "*shape"]:
     """Share of pixels within a factor of 1.25, of those whose truth is above 0; NaN where there is none."""
-    return _ratio(sums.within, sums.positive)
+    return ratio(sums.within, sums.positive)
+
+
+def delta_square(sums: ErrorSums) -> Float64[np.ndarray, "*shape"]:
+    """As `delta`, within a factor of 1.25²."""
+    return ratio(sums.within_square, sums.positive)
+
+
+def delta_cube(sums: ErrorSums) -> Float64[np.ndarray, "*shape"]:
+    """As `delta`, within a factor of 1.25³."""
+    return ratio(sums.within_cube, sums.positive)
+
+
+def silog(sums: ErrorSums) -> Float64[np.ndarray, "*shape"]:
+    """Standard deviation of ln prediction − ln truth where both are above 0; NaN where there is no such pixel.
+
+    The scale-invariant error of Eigen et al. with λ = 1, and its root; the KITTI benchmark multiplies it by 100.
+    """
+    mean = ratio(sums.log, sums.logs)
+    return np.asarray(np.sqrt(np.maximum(ratio(sums.log_squared, sums.logs) - mean**2, 0)))
 
 
 ERROR_METRICS: dict[str, Callable[[ErrorSums], Float64[np.ndarray, "*shape"]]] = {
@@ -122,6 +162,9 @@ ERROR_METRICS: dict[str, Callable[[ErrorSums], Float64[np.ndarray, "*shape"]]] =
     "mae": mae,
     "abs_rel": abs_rel,
     "delta": delta,
+    "delta_square": delta_square,
+    "delta_cube": delta_cube,
+    "silog": silog,
 }
 """Name → function, in the order of every table."""
 
@@ -134,6 +177,9 @@ class Errors:
     mae: float
     abs_rel: float
     delta: float
+    delta_square: float
+    delta_cube: float
+    silog: float
 
 
 @dataclass(frozen=True)
@@ -146,6 +192,7 @@ class ErrorSummary:
         n_pixels: Pixels whose truth is known.
         n_not_positive: Of those, how many are 0 or less, which AbsRel and δ leave out.
         n_unknown: Images without a known pixel.
+        n_without_log: Pixels with a truth above 0 and a prediction that is not, which SILog leaves out.
     """
 
     mean: Errors
@@ -153,16 +200,18 @@ class ErrorSummary:
     n_pixels: int
     n_not_positive: int
     n_unknown: int
+    n_without_log: int
 
 
-def aggregate_errors(table: Float64[np.ndarray, "images 6"]) -> ErrorSummary:
+def aggregate_errors(table: Float64[np.ndarray, "images 11"]) -> ErrorSummary:
     """Means and pooled scores of a regression target.
 
     Args:
         table: `ErrorSums.table` of every image, stacked.
 
     Example:
-        >>> table = np.array([[4, 16, 8, 4, 2, 4], [1, 1, 1, 0, 0, 0]], dtype=np.float64)
+        >>> images = [[4, 16, 8, 4, 2, 4, 4, 4, 4, 0, 0], [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]]
+        >>> table = np.array(images, dtype=np.float64)
         >>> summary = aggregate_errors(table)
         >>> summary.mean.rmse, summary.mean.delta, summary.pooled.mae, summary.n_not_positive
         (1.5, 1.0, 1.8, 1)
@@ -174,15 +223,10 @@ def aggregate_errors(table: Float64[np.ndarray, "images 6"]) -> ErrorSummary:
         n_pixels=int(pooled.pixels),
         n_not_positive=int(pooled.pixels - pooled.positive),
         n_unknown=int((sums.pixels == 0).sum()),
+        n_without_log=int(pooled.positive - pooled.logs),
     )
 
 
 def _mean(values: Float64[np.ndarray, " images"]) -> float:
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
-
-
-def _ratio(part: Float64[np.ndarray, "*shape"], whole: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
-    ratios = np.full(np.shape(part), np.nan)
-    np.divide(part, whole, out=ratios, where=np.asarray(whole) > 0)
-    return ratios
