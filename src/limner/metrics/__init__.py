@@ -7,6 +7,7 @@ Layer: beside `losses`. Pure NumPy functions; no torch, no files. One policy for
     dice, iou, …, cases    Counts → scores and the case of every image and class
     aggregate              counts of all images → means, pooled scores and cases per class
     measure                masks → outlines, bands and objects of every class; MEASURES: scores from these
+    bootstrap              scores of images → intervals of their means, by images or by groups
     error_sums             maps of numbers → ErrorSums; ERROR_METRICS: scores from these; aggregate_errors
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from limner.metrics.aggregate import ClassSummary, Scores, Summary, aggregate, foreground
 from limner.metrics.counts import Counts, counts, plane_counts
+from limner.metrics.intervals import Intervals, bootstrap, units
 from limner.metrics.measures import (
     MEASURES,
     POOLED,
@@ -47,12 +49,14 @@ __all__ = [
     "ErrorSummary",
     "ErrorSums",
     "Errors",
+    "Intervals",
     "MeasureOptions",
     "Measured",
     "Scores",
     "Summary",
     "aggregate",
     "aggregate_errors",
+    "bootstrap",
     "cases",
     "counts",
     "dice",
@@ -65,4 +69,5 @@ __all__ = [
     "precision",
     "recall",
     "rmse",
+    "units",
 ]

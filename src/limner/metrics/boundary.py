@@ -47,4 +47,4 @@ def _band(mask: Bool[np.ndarray, "height width"], width: int) -> Bool[np.ndarray
     if not mask.size:
         return mask
     inside = ndimage.minimum_filter(mask.view(np.uint8), size=2 * width + 1, mode="constant", cval=0)
-    return mask & (inside == 0)
+    return np.asarray(mask & (inside == 0))

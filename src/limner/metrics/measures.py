@@ -133,7 +133,7 @@ def measure_masks(
     options: MeasureOptions,
     *,
     spacing: Spacing = (1.0, 1.0),
-) -> Float64[np.ndarray, "11"]:
+) -> Float64[np.ndarray, " measures"]:
     """Measures of one class, in the order of `COLUMNS`; of empty masks by `MEASURE_POLICY`."""
     height, width = truth.shape
     areas = truth.sum() * spacing[0] * spacing[1], prediction.sum() * spacing[0] * spacing[1]

@@ -134,7 +134,7 @@ def _lengths(mask: Bool[np.ndarray, "height width"], spacing: Spacing) -> Float6
     lengths[[0b0110, 0b1001]] = 2 * turn
     padded = np.pad(mask, 1).astype(np.uint8)
     code = padded[:-1, :-1] + 2 * padded[:-1, 1:] + 4 * padded[1:, :-1] + 8 * padded[1:, 1:]
-    return lengths[code]
+    return np.asarray(lengths[code])
 
 
 def _directed(
@@ -145,10 +145,11 @@ def _directed(
     there = np.flatnonzero(goal > 0)
     if len(here) + len(there) > start.size // _DENSE:
         # Specks all over: the transform's cost does not grow with them.
-        distances = ndimage.distance_transform_edt(goal == 0, sampling=spacing).ravel()[here]
+        distances = np.asarray(ndimage.distance_transform_edt(goal == 0, sampling=spacing)).ravel()[here]
     else:
         points = (np.stack(np.unravel_index(places, start.shape), axis=-1) * spacing for places in (there, here))
-        distances = KDTree(next(points), balanced_tree=False, compact_nodes=False).query(next(points))[0]
+        tree = KDTree(next(points), balanced_tree=False, compact_nodes=False)
+        distances = np.asarray(tree.query(next(points))[0])
     order = np.argsort(distances)
     return distances[order], start.ravel()[here][order]
 

@@ -1,0 +1,104 @@
+"""Bootstrap intervals, against SciPy's and by how often they hold the truth."""
+
+import time
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from limner.metrics.intervals import FEWEST, bootstrap, units
+
+NAN = float("nan")
+
+
+def scores(n, seed=0, classes=2, metrics=3):
+    return np.random.default_rng(seed).beta(5, 1, (n, classes, metrics))
+
+
+@pytest.mark.parametrize("n", [12, 60])
+def test_ends_are_scipys_at_the_widened_level(n):
+    values = scores(n)
+    widened = 2 * stats.norm.cdf(stats.t.ppf(0.975, n - 1) * np.sqrt(n / (n - 1))) - 1
+    assert widened > 0.95
+    ours = bootstrap(values, [0, 1], np.arange(n), resamples=20_000)
+    for index in range(2):
+        oracle = stats.bootstrap(
+            (values[:, index, 0],), np.mean, confidence_level=widened, n_resamples=20_000, method="BCa", rng=1
+        ).confidence_interval
+        width = oracle.high - oracle.low
+        assert ours.classes[index, 0] == pytest.approx([oracle.low, oracle.high], abs=0.05 * width)
+    oracle = stats.bootstrap(
+        (values[:, :, 1].mean(axis=1),), np.mean, confidence_level=widened, n_resamples=20_000, method="BCa", rng=1
+    ).confidence_interval
+    assert ours.mean[1] == pytest.approx([oracle.low, oracle.high], abs=0.05 * (oracle.high - oracle.low))
+
+
+def test_images_of_one_patient_are_no_more_than_one():
+    # Every patient's images score the same: 20 patients of 10 images say as much as 20 images.
+    once = scores(20)
+    patients = np.repeat(np.arange(20), 10)
+    clustered = bootstrap(np.repeat(once, 10, axis=0), [0, 1], patients)
+    alone = bootstrap(once, [0, 1], np.arange(20))
+    np.testing.assert_allclose(clustered.classes, alone.classes)
+    assert (clustered.class_units == 20).all()
+    believed = bootstrap(np.repeat(once, 10, axis=0), [0, 1], np.arange(200)).classes
+    assert (np.diff(believed) < 0.5 * np.diff(clustered.classes)).all()
+
+
+def test_images_without_a_score_do_not_count():
+    values = scores(30, classes=1)
+    values[::3] = NAN
+    found = bootstrap(values, [0], np.arange(30))
+    assert (found.class_units == 20).all()
+    known = bootstrap(values[~np.isnan(values[:, 0, 0])], [0], np.arange(20))
+    np.testing.assert_allclose(found.classes, known.classes, atol=0.15 * np.diff(known.classes).max())
+
+
+def test_a_class_that_never_appears_is_left_out_of_the_mean():
+    values = scores(40, classes=3)
+    values[:, 2] = NAN
+    found = bootstrap(values, [1, 2], np.arange(40))
+    assert np.isnan(found.classes[2]).all()
+    np.testing.assert_allclose(found.mean, found.classes[1])
+
+
+def test_too_few_and_all_alike_have_no_interval():
+    values = scores(FEWEST)
+    assert not np.isnan(bootstrap(values, [1], np.arange(FEWEST)).classes).any()
+    few = bootstrap(values[1:], [1], np.arange(FEWEST - 1))
+    assert np.isnan(few.classes).all()
+    assert np.isnan(few.mean).all()
+    assert (few.mean_units == FEWEST - 1).all()
+    assert np.isnan(bootstrap(np.full((50, 1, 1), 0.7), [0], np.arange(50)).classes).all()
+    assert np.isnan(bootstrap(np.zeros((0, 1, 2)), [0], np.zeros(0, np.int64)).mean).all()
+
+
+def test_an_interval_stays_among_the_scores_and_is_the_same_again():
+    values = np.random.default_rng(3).choice([0.0, 1.0], (15, 1, 1), p=[0.2, 0.8])
+    first, again = (bootstrap(values, [0], np.arange(15)).classes for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert 0 <= first.min() < values.mean() < first.max() <= 1
+
+
+def test_groups_are_numbered_and_an_image_without_one_stands_alone():
+    assert units(["p1", "", "p2", "p1", ""]).tolist() == [0, 1, 2, 0, 3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [20, 50, 100])
+@pytest.mark.parametrize(("a", "b"), [(9, 1), (3, 1.2)])
+def test_95_percent_means_93_to_97(n, a, b):
+    held = []
+    for seed in range(8):
+        values = np.random.default_rng(seed).beta(a, b, (n, 500, 1))
+        ends = bootstrap(values, [0], np.arange(n), seed=seed).classes[:, 0]
+        held += [(ends[:, 0] <= a / (a + b)) & (a / (a + b) <= ends[:, 1])]
+    assert 0.93 <= np.mean(held) <= 0.97
+
+
+@pytest.mark.slow
+def test_five_hundred_images_of_ten_classes_take_less_than_a_second():
+    values = scores(500, classes=10, metrics=12)
+    start = time.process_time()
+    bootstrap(values, range(1, 10), np.arange(500))
+    assert time.process_time() - start < 1
