@@ -17,7 +17,7 @@ from limner.evaluation.evaluate import evaluate
 from limner.evaluation.report import write_report
 from limner.images import read_image, write_image, write_mask
 from limner.inference.predictor import Predictor
-from limner.metrics import POLICY
+from limner.metrics import POLICY, MeasureOptions
 
 NAMES, COLORS = ["background", "cell"], [(0, 0, 0), (250, 40, 10)]
 
@@ -79,7 +79,7 @@ def test_summary_follows_from_counts_made_by_hand(predictor, make_catalog, tmp_p
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary == result.summary
     assert (summary["n_images"], summary["split"], summary["data_hash"]) == (5, "test", "abc")
-    assert summary["policy"] == POLICY
+    assert summary["policy"] == POLICY + MeasureOptions(2.0).policy
     cell = summary["targets"]["mask"]["classes"][1]
     assert cell["dice"] == pytest.approx((1 + 2 / 3 + 0 + 0) / 4)
     assert cell["iou"] == pytest.approx((1 + 1 / 2 + 0 + 0) / 4)
@@ -97,12 +97,90 @@ def test_table_of_images_is_written(predictor, make_catalog, tmp_path):
     with (tmp_path / "per_image.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["class"] == "cell"]
     assert list(rows[0]) == [
-        *("id", "group", "target", "class", "dice", "iou", "precision", "recall", "tp", "fp", "fn", "case")
+        *("id", "group", "target", "class", "dice", "iou", "precision", "recall", "specificity"),
+        *("nsd", "hd95", "assd", "boundary_iou", "object_f1", "area_error", "area_abs_error", "unit"),
+        *("tp", "fp", "fn", "object_tp", "object_fp", "object_fn", "case"),
     ]
     assert [row["case"] for row in rows] == ["present", "present", "missed", "false_alarm", "both_empty"]
     assert [(row["tp"], row["fp"], row["fn"]) for row in rows][:2] == [("20", "0", "0"), ("20", "0", "20")]
     assert rows[4]["dice"] == ""
     assert len(result.rows) == 10
+
+
+def test_outlines_and_objects_are_measured_by_hand(predictor, make_catalog, tmp_path):
+    # Rows 0 to 1 against 0 to 1, and against 0 to 3: the lower outline is two pixels off.
+    cell = evaluate(predictor, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path).summary["targets"]["mask"]["classes"][
+        1
+    ]
+    diagonal = 10 * 2**0.5
+    assert cell["hd95"] == pytest.approx((0 + 2 + diagonal + diagonal) / 4)
+    assert cell["nsd"] == pytest.approx((1 + 1 + 0 + 0) / 4)  # within two pixels
+    assert cell["object_f1"] == pytest.approx((1 + 0 + 0 + 0) / 4)  # IoU 0.5 is not more than 0.5
+    assert cell["area_error"] == pytest.approx((0 - 0.5 - 1) / 3)
+    assert cell["area_abs_error"] == pytest.approx((0 + 20 + 10 + 10) / 4)
+    assert cell["pooled"]["object_f1"] == pytest.approx(2 * 1 / (2 * 1 + 2 + 2))
+    assert cell["pooled"]["area_error"] == pytest.approx((50 - 70) / 70)
+    with (tmp_path / "per_image.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["class"] == "cell"]
+    assert [row["hd95"] for row in rows] == ["0.0", "2.0", str(rows[2]["hd95"]), str(rows[3]["hd95"]), ""]
+    assert {row["unit"] for row in rows} == {"px"}
+    assert [(row["object_tp"], row["object_fp"], row["object_fn"]) for row in rows][1:4] == [
+        ("0", "1", "1"),
+        ("0", "0", "1"),
+        ("0", "1", "0"),
+    ]
+
+
+def test_distances_are_in_mm_where_the_size_of_a_pixel_is_known(predictor, make_catalog, tmp_path):
+    label_maps = {"mask": LABEL_MAP}
+    given = evaluate(predictor, make_catalog(FIVE), label_maps, tmp_path / "a", spacing=(0.5, 3.0)).summary
+    assert given["distances"] == {"unit": "mm", "tolerance": 2.45, "miss": "diagonal", "spacing": [0.5, 3.0]}
+    cell = given["targets"]["mask"]["classes"][1]
+    diagonal = (5**2 + 30**2) ** 0.5
+    assert cell["hd95"] == pytest.approx((0 + 2 * 0.5 + diagonal + diagonal) / 4)
+    assert cell["area_abs_error"] == pytest.approx((0 + 20 + 10 + 10) * 1.5 / 4)
+
+    catalog = make_catalog(FIVE)
+    catalog.facts["spacing"] = ["1", "0.5 3", "2x1", "1", "1"]
+    options = {"tolerance": 0.5, "miss_distance": 7.0}
+    each = evaluate(predictor, catalog, label_maps, tmp_path / "b", **options).summary
+    assert each["distances"] == {"unit": "mm", "tolerance": 0.5, "miss": 7.0, "spacing": "of each sample"}
+    cell = each["targets"]["mask"]["classes"][1]
+    assert cell["hd95"] == pytest.approx((0 + 2 * 0.5 + 7 + 7) / 4)
+    assert cell["nsd"] < 0.5
+    assert "HD95 and ASSD are 7;" in each["policy"]
+    catalog.facts["spacing"][3] = ""
+    with pytest.raises(DataError, match="none for sample 'im3'"):
+        evaluate(predictor, catalog, label_maps, tmp_path / "c")
+
+
+def test_intervals_are_over_groups_where_images_have_them(predictor, make_catalog, tmp_path):
+    pairs = [((0, 20), (0, 20 + number)) for number in range(20)]
+    alone = evaluate(predictor, make_catalog(pairs), {"mask": LABEL_MAP}, tmp_path).summary
+    assert alone["intervals"]["over"] == "images"
+    interval = alone["targets"]["mask"]["classes"][1]["intervals"]["dice"]
+    assert interval["n"] == 20
+    assert interval["low"] < alone["targets"]["mask"]["mean"]["dice"] < interval["high"]
+    assert alone["targets"]["mask"]["intervals"]["dice"] == interval
+    assert not (tmp_path / "per_group.csv").exists()
+
+    catalog = make_catalog(pairs)
+    catalog.groups = [f"p{number // 2}" for number in range(20)]
+    grouped = evaluate(predictor, catalog, {"mask": LABEL_MAP}, tmp_path).summary
+    assert grouped["intervals"]["over"] == "groups"
+    target = grouped["targets"]["mask"]
+    assert target["intervals"]["dice"]["n"] == 10
+    assert target["mean"] == alone["targets"]["mask"]["mean"]
+    with (tmp_path / "per_group.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["class"] == "cell"]
+    assert [row["group"] for row in rows] == [f"p{number}" for number in range(10)]
+    assert float(rows[1]["dice"]) == pytest.approx((40 / 42 + 40 / 43) / 2)
+    assert rows[1]["n_images"] == "2"
+    assert target["group_mean"]["dice"] == pytest.approx(np.mean([float(row["dice"]) for row in rows]))
+
+    few = evaluate(predictor, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path).summary["targets"]["mask"]
+    assert few["intervals"]["dice"] == {"low": None, "high": None, "n": 4}
+    assert not (tmp_path / "per_group.csv").exists()
 
 
 def read_cases(folder):

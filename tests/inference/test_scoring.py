@@ -78,7 +78,7 @@ def test_the_summary_is_json_and_says_its_policy(catalog, predictor) -> None:
     assert [(entry["name"], entry["id"]) for entry in kind["classes"]] == [("ground", 0), ("tree", 1), ("car", 2)]
     means = [entry["dice"] for entry in kind["classes"][1:] if entry["dice"] is not None]
     assert kind["mean"]["dice"] == pytest.approx(sum(means) / len(means))
-    assert set(kind["classes"][1]["pooled"]) == {"dice", "iou", "precision", "recall"}
+    assert set(kind["classes"][1]["pooled"]) == {"dice", "iou", "precision", "recall", "specificity"}
     assert sum(kind["classes"][1][f"n_{case}"] for case in ("present", "missed", "false_alarm", "both_empty")) == 4
 
 
@@ -91,7 +91,8 @@ def test_what_is_undefined_is_none(catalog, predictor, make_meta, make_toy) -> N
     table = score(Predictor(toy, make_meta()), catalog, {"mask": BINARY})
     cells = [row for row in table.rows() if row["class"] == "cell"]
     assert {(row["dice"], row["recall"], row["case"]) for row in cells} == {(None, None, "both_empty")}
-    assert table.summary()["targets"]["mask"]["mean"] == dict.fromkeys(("dice", "iou", "precision", "recall"))
+    mean = table.summary()["targets"]["mask"]["mean"]
+    assert mean == {**dict.fromkeys(("dice", "iou", "precision", "recall")), "specificity": 1.0}
 
 
 def test_callbacks_see_every_sample_in_order(catalog, predictor) -> None:

@@ -48,18 +48,49 @@ def run(
         bool, typer.Option("--skip-unmatched", help="Leave out files without a partner.")
     ] = False,
     skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave out damaged files.")] = False,
+    spacing: Annotated[
+        str | None,
+        typer.Option(
+            help="Size of a pixel in mm, as 0.5, or 0.8,0.5 for row and column: distances and areas are then in mm. "
+            "Default: the column spacing of the data, or data.spacing of the run; else pixels.",
+            show_default=False,
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="How far apart, in mm or pixels, outlines are that surface Dice (NSD) takes for the same. "
+            "Default: two pixels.",
+            show_default=False,
+        ),
+    ] = None,
+    miss_distance: Annotated[
+        float | None,
+        typer.Option(
+            "--miss-distance",
+            help="HD95 and ASSD of a miss or a false alarm. Default: the diagonal of the picture.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Score a model: Dice, IoU, precision and recall per picture and class."""
+    """Score a model per picture and class: overlap, distances, objects; means with their 95 % intervals."""
     from limner.cli.console import Stages, output, print_json
     from limner.cli.tables import print_scores
     from limner.cli.words import split_model
+    from limner.data.spacing import parse_spacing
     from limner.errors import ConfigError
     from limner.workflow.evaluate import evaluate
 
     chosen, places = split_model([model, data], source)
     if len(places) > 1:
         raise ConfigError("one data set", f"{len(places)}: {', '.join(places)}", "Name the model once.")
+
+    size = None if spacing is None else parse_spacing(spacing)
+    if spacing is not None and size is None:
+        raise ConfigError(
+            "a size of a pixel in mm above 0, as 0.5, or 0.8,0.5 for row and column", repr(spacing), "Change --spacing."
+        )
 
     stages = Stages(quiet=as_json)
     try:
@@ -73,6 +104,9 @@ def run(
             device=device,
             skip_unmatched=skip_unmatched,
             skip_unreadable=skip_unreadable,
+            spacing=size,
+            tolerance=tolerance,
+            miss_distance=miss_distance,
             progress=stages,
         )
     finally:

@@ -9,33 +9,83 @@ from typing import Any
 
 from limner.cli.console import output, print_table
 
-_SCORES = ("dice", "iou", "precision", "recall")
+_ERRORS = ("rmse", "mae", "abs_rel", "silog", "delta")
+_DETAILS = {
+    "precision": "precision",
+    "recall": "recall",
+    "specificity": "specificity",
+    "boundary_iou": "boundary IoU",
+    "object_f1": "object F1",
+    "assd": "ASSD",
+    "area_error": "area error",
+}
 
 
 def print_scores(summary: dict[str, Any]) -> None:
-    """Scores per class, and what became of pictures without the class; errors of numbers."""
+    """Scores per class with their intervals, and what became of pictures without the class; errors of numbers."""
     for target, result in summary["targets"].items():
         if result["task"] == "regression":
             _print_errors(target, result, summary)
             continue
         # Background is nobody's question, and its scores are always high.
         classes = result["classes"] if result["task"] == "multilabel" else result["classes"][1:]
-        rows = [
-            [entry["name"], *(_score(entry[score]) for score in _SCORES), str(entry["n_present"])] for entry in classes
-        ]
-        if len(rows) > 1:
-            rows.append(["mean", *(_score(result["mean"][score]) for score in _SCORES), ""])
-        title = f"{target}: {summary['n_images']:,} {summary['split']} pictures".replace("  ", " ")
-        print_table(title, ["class", "Dice", "IoU", "precision", "recall", "present in"], rows)
+        named = [(entry["name"], entry, str(entry["n_present"])) for entry in classes]
+        if len(classes) > 1:
+            named.append(("mean", {**result["mean"], "intervals": result["intervals"]}, ""))
+        _print_means(target, named, summary)
+        _print_details(named, summary)
         for entry in classes:
-            empty = entry["n_both_empty"] + entry["n_false_alarm"]
-            if empty:
-                output().print(
-                    f"{empty:,} pictures without {entry['name']}: {entry['n_both_empty']:,} right, "
-                    f"{entry['n_false_alarm']:,} false alarms"
-                )
-            if entry["n_missed"]:
-                output().print(f"{entry['name']} missed altogether in {entry['n_missed']:,} pictures")
+            _print_cases(entry)
+    _print_intervals(summary)
+
+
+def _print_means(target: str, named: list[tuple[str, dict[str, Any], str]], summary: dict[str, Any]) -> None:
+    distances = summary.get("distances")
+    headings = {"dice": "Dice", "iou": "IoU"}
+    if distances:
+        unit = distances["unit"]
+        headings |= {"nsd": f"NSD at {distances['tolerance']:g} {unit}", "hd95": f"HD95 ({unit})"}
+    rows = [[name, *(_with_interval(entry, metric) for metric in headings), there] for name, entry, there in named]
+    title = f"{target}: {summary['n_images']:,} {summary['split']} pictures".replace("  ", " ")
+    print_table(title, ["class", *headings.values(), "present in"], rows)
+
+
+def _print_details(named: list[tuple[str, dict[str, Any], str]], summary: dict[str, Any]) -> None:
+    unit = summary.get("distances", {}).get("unit", "px")
+    shown = {metric: heading for metric, heading in _DETAILS.items() if metric in named[0][1]}
+    headings = [f"{heading} ({unit})" if metric == "assd" else heading for metric, heading in shown.items()]
+    rows = [[name, *(_cell(metric, entry[metric]) for metric in shown)] for name, entry, _ in named]
+    print_table("", ["class", *headings], rows)
+
+
+def _print_cases(entry: dict[str, Any]) -> None:
+    empty = entry["n_both_empty"] + entry["n_false_alarm"]
+    if empty:
+        output().print(
+            f"{empty:,} pictures without {entry['name']}: {entry['n_both_empty']:,} right, "
+            f"{entry['n_false_alarm']:,} false alarms"
+        )
+    if entry["n_missed"]:
+        output().print(f"{entry['name']} missed altogether in {entry['n_missed']:,} pictures")
+
+
+def _print_intervals(summary: dict[str, Any]) -> None:
+    """What the numbers in brackets are, or why there are none."""
+    made = summary["intervals"]
+    over, fewest, rough = made["over"], made["fewest"], made["rough"]
+    main = ("dice", "rmse")
+    counts = [
+        target["intervals"][metric]["n"]
+        for target in summary["targets"].values()
+        for metric in main
+        if metric in target["intervals"]
+    ]
+    most = max(counts, default=0)
+    if most < fewest:
+        output().print(f"No intervals: {most:,} {over} are too few, at least {fewest} are needed.")
+        return
+    said = f"In brackets: {made['level']:.0%} intervals of the means over {most:,} {over}".replace("%", " %")
+    output().print(f"{said}; rough, as there are fewer than {rough}." if most < rough else f"{said}.")
 
 
 def _print_errors(target: str, result: dict[str, Any], summary: dict[str, Any]) -> None:
@@ -43,24 +93,36 @@ def _print_errors(target: str, result: dict[str, Any], summary: dict[str, Any]) 
     rows = [
         [
             name,
-            *(_number(result[key][error]) for error in ("rmse", "mae")),
-            *(_score(result[key][error]) for error in ("abs_rel", "delta")),
+            *(_cell(error, result[key][error]) + _brackets(result, error, key) for error in _ERRORS),
         ]
         for name, key in (("mean over pictures", "mean"), ("all pixels together", "pooled"))
     ]
     title = f"{target}: {summary['n_images']:,} {summary['split']} pictures".replace("  ", " ")
-    print_table(title, ["", f"RMSE{unit}", f"MAE{unit}", "AbsRel", "δ < 1.25"], rows)
+    print_table(title, ["", f"RMSE{unit}", f"MAE{unit}", "AbsRel", "SILog", "δ < 1.25"], rows)
     if result["n_not_positive"]:
         output().print(
             f"{result['n_not_positive']:,} of {result['n_pixels']:,} pixels are 0 or less: left out of AbsRel and δ"
         )
+    if result["n_without_log"]:
+        output().print(f"{result['n_without_log']:,} pixels are predicted to be 0 or less: left out of SILog")
     if result["n_unknown"]:
         output().print(f"{result['n_unknown']:,} pictures without a known pixel of {target}: not counted")
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+def _with_interval(entry: dict[str, Any], metric: str) -> str:
+    return _cell(metric, entry[metric]) + _brackets(entry, metric)
 
 
-def _score(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _brackets(entry: dict[str, Any], metric: str, key: str = "mean") -> str:
+    interval = entry["intervals"].get(metric, {})
+    if key != "mean" or interval.get("low") is None:
+        return ""
+    return f" [{_cell(metric, interval['low'])}, {_cell(metric, interval['high'])}]"
+
+
+def _cell(metric: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    if metric == "area_error":
+        return f"{value * 100:+.1f} %"
+    return f"{value:.4g}" if metric in ("rmse", "mae", "hd95", "assd") else f"{value:.3f}"

@@ -72,6 +72,11 @@ class DataConfig(_Section):
         None, description="Stored mask values of each class id, such as `[[0], [255]]`; found by inspection if absent."
     )
     ignore_values: list[int] = Field([], description="Stored mask values that take no part in training or scores.")
+    spacing: Positive | tuple[Positive, Positive] | None = Field(
+        None,
+        description="Size of a pixel in mm: a number, or `[row, column]`. The evaluation's distances and areas are then in "
+        "mm. Default: the CSV's column `spacing`, or pixels.",
+    )
     channels: Literal[1, 3, 4] | None = Field(
         None,
         description="Channels the network sees: grey pictures are repeated, colour becomes grey only where it is none. "

@@ -3,9 +3,10 @@
 Layer: part of `evaluation`.
 
     OUT/per_image.csv    counts, scores and case per image, target and class
+    OUT/per_group.csv    mean scores per group, target and class, where groups have several images
     OUT/cases/           the best, middle and worst images as pictures, and `cases.json`
     OUT/table.png        the same on one picture
-    OUT/summary.json     means, written last: where it is, the rest is complete
+    OUT/summary.json     means with intervals, written last: where it is, the rest is complete
 """
 
 from __future__ import annotations
@@ -22,12 +23,17 @@ from limner.data.labels import LabelMap
 from limner.errors import DataError
 from limner.evaluation.cases import Gallery, choose_cases, image_scores, write_cases
 from limner.evaluation.table import write_table
-from limner.files import atomic_path, write_text
+from limner.files import atomic_path, output_error, write_text
+from limner.inference.measuring import measuring
 from limner.inference.predictor import Predictor
 from limner.inference.scoring import Progress, score
-from limner.metrics import ERROR_METRICS
+from limner.metrics import ERROR_METRICS, MEASURES, METRICS
+from limner.types import Spacing
 
-_COLUMNS = ("id", "group", "target", "class", "dice", "iou", "precision", "recall", "tp", "fp", "fn", "case")
+_SCORES = (*METRICS, *MEASURES)
+_OBJECTS = ("object_tp", "object_fp", "object_fn")
+_COLUMNS = ("id", "group", "target", "class", *_SCORES, "unit", "tp", "fp", "fn", *_OBJECTS, "case")
+_GROUP_COLUMNS = ("group", "target", "class", "n_images", *_SCORES)
 _NUMBER_COLUMNS = (*ERROR_METRICS, "pixels")  # of regression targets, where there are any
 
 # So few images are drawn while they are scored; of more, the chosen ones are predicted a second time, which costs
@@ -58,6 +64,9 @@ def evaluate(
     *,
     split: str = "test",
     data_hash: str = "",
+    spacing: Spacing | None = None,
+    tolerance: float | None = None,
+    miss_distance: float | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Score every sample of a catalog at its original size and write the result to a folder.
@@ -69,6 +78,9 @@ def evaluate(
         out: Folder to write to; results of an earlier evaluation are replaced.
         split: What the samples are: `train`, `val`, `test`, or `all`. Written down; chooses nothing.
         data_hash: Fingerprint of the data, written down.
+        spacing: Size of all pixels in mm, see `limner.inference.measuring.measuring`.
+        tolerance: Of surface Dice, see there.
+        miss_distance: HD95 and ASSD of a miss or false alarm, see there.
         progress: Told the number of pictures done and of all.
 
     Raises:
@@ -79,7 +91,14 @@ def evaluate(
         raise DataError("samples to score", f"no {split} samples", "Choose another split, or give other data.")
     gallery = Gallery(label_maps, predictor.meta.inputs.parts)
     few = len(catalog) <= _DRAW_ALL
-    scored = score(predictor, catalog, label_maps, progress=progress, on_prediction=gallery.draw if few else None)
+    scored = score(
+        predictor,
+        catalog,
+        label_maps,
+        measuring=measuring(catalog, spacing=spacing, tolerance=tolerance, miss_distance=miss_distance),
+        progress=progress,
+        on_prediction=gallery.draw if few else None,
+    )
     cases = choose_cases(image_scores(scored))
     if not few:
         places = [case.place for case in cases]
@@ -92,10 +111,22 @@ def evaluate(
     rows = list(scored.rows())
     summary = scored.summary(split=split, data_hash=data_hash)
     _write_rows(out / "per_image.csv", rows, _COLUMNS + _NUMBER_COLUMNS * bool(scored.numbers))
+    _write_groups(out / "per_group.csv", list(scored.group_rows()), _NUMBER_COLUMNS[:-1] * bool(scored.numbers))
     write_cases(out / "cases", cases, gallery, scored)
     write_table(out)
     write_text(out / "summary.json", json.dumps(summary, indent=2))
     return Evaluation(summary, rows, out)
+
+
+def _write_groups(path: Path, rows: Sequence[Mapping[str, Any]], more: Sequence[str]) -> None:
+    """Write the table, or take away that of an earlier evaluation."""
+    if rows:
+        _write_rows(path, rows, (*_GROUP_COLUMNS, *more))
+        return
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from error
 
 
 def _write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ Layer: inference. Validation during training and the final evaluation both use `
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import tee
 from typing import Any
@@ -20,24 +20,43 @@ from limner.data.samples import image_location, image_locations
 from limner.errors import DataError
 from limner.inference.drawing import predicted
 from limner.inference.inputs import ModelInput, check_parts
+from limner.inference.measuring import Measuring
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
+from limner.inference.summaries import (
+    AGGREGATES,
+    group_means,
+    group_rows,
+    interval_record,
+    interval_summaries,
+    mean_over_classes,
+    number,
+    numbers,
+)
 from limner.metrics import (
     ERROR_METRICS,
+    MEASURES,
     METRICS,
     POLICY,
+    POOLED,
     REGRESSION_POLICY,
     Counts,
     ErrorSummary,
     ErrorSums,
+    Measured,
     Summary,
     aggregate,
     aggregate_errors,
     cases,
     counts,
     error_sums,
+    foreground,
+    measure,
     plane_counts,
 )
+from limner.metrics.aggregate import defined_mean
+from limner.metrics.measures import COLUMNS as MEASURE_COLUMNS
+from limner.metrics.regression import COLUMNS as ERROR_COLUMNS
 from limner.threads import ordered_map
 from limner.types import Task
 
@@ -57,12 +76,28 @@ class TargetScores:
         names: Class names by id.
         samples: Positions of the samples that have a mask of this target.
         table: Per such sample and class tp, fp, fn and tn in pixels of the original picture.
+        measures: Per such sample and class what `limner.metrics.measure` found; None where it was not asked.
     """
 
     task: Task
     names: tuple[str, ...]
     samples: list[int]
     table: Int64[np.ndarray, "samples classes 4"]
+    measures: Float64[np.ndarray, "samples classes 11"] | None = None
+
+    @property
+    def foreground(self) -> range:
+        """Ids of the classes that the target's mean includes."""
+        return foreground(self.task, len(self.names))
+
+    def values(self) -> dict[str, Float64[np.ndarray, "samples classes"]]:
+        """Every score of every sample and class, by metric; NaN where undefined."""
+        table = Counts.from_table(self.table)
+        found = {metric: function(table) for metric, function in METRICS.items()}
+        if self.measures is not None:
+            measured = Measured.from_table(self.measures)
+            found |= {metric: function(measured) for metric, function in MEASURES.items()}
+        return found
 
     def summary(self) -> Summary:
         """Means, pooled scores and cases per class."""
@@ -85,11 +120,16 @@ class NumberScores:
     low: float
     high: float
     samples: list[int]
-    table: Float64[np.ndarray, "samples 6"]
+    table: Float64[np.ndarray, "samples 11"]
 
     def summary(self) -> ErrorSummary:
         """Means and pooled errors."""
         return aggregate_errors(self.table)
+
+    def values(self) -> dict[str, Float64[np.ndarray, "samples 1"]]:
+        """Every error of every sample, by metric, as of a single class; NaN where undefined."""
+        sums = ErrorSums.from_table(self.table)
+        return {metric: function(sums)[:, None] for metric, function in ERROR_METRICS.items()}
 
     def score(self, error: float) -> float:
         """An RMSE as a score: 1 for none, 0 for the whole range of the training values and more."""
@@ -105,12 +145,14 @@ class ScoreTable:
         groups: Their groups.
         targets: Counts by target with classes.
         numbers: Errors by regression target.
+        measuring: How outlines were measured; None where they were not.
     """
 
     ids: list[str]
     groups: list[str]
     targets: dict[str, TargetScores]
     numbers: dict[str, NumberScores] = field(default_factory=dict)
+    measuring: Measuring | None = None
 
     @property
     def selection(self) -> float | None:
@@ -136,7 +178,7 @@ class ScoreTable:
             found |= {"dice": _mean([mean.dice for mean in means]), "iou": _mean([mean.iou for mean in means])}
         for name, target in self.numbers.items():
             mean, suffix = target.summary().mean, f"_{name}" if len(self.numbers) > 1 else ""
-            found |= {f"rmse{suffix}": _number(mean.rmse), f"mae{suffix}": _number(mean.mae)}
+            found |= {f"rmse{suffix}": number(mean.rmse), f"mae{suffix}": number(mean.mae)}
         return found | ({"score": self.selection} if self.numbers else {})
 
     def summary(self, *, split: str = "", data_hash: str = "") -> dict[str, Any]:
@@ -146,14 +188,21 @@ class ScoreTable:
             split: Which samples these are.
             data_hash: Fingerprint of the data.
         """
+        measured = self.measuring is not None and bool(self.targets)
+        policy = POLICY * bool(self.targets or not self.numbers)
+        policy += self.measuring.options.policy if self.measuring is not None and measured else ""
+        policy += REGRESSION_POLICY * bool(self.numbers)
         return {
             "n_images": len(self.ids),
-            "policy": POLICY * bool(self.targets or not self.numbers) + REGRESSION_POLICY * bool(self.numbers),
+            "policy": policy,
             "data_hash": data_hash,
             "split": split,
+            "aggregates": AGGREGATES,
+            "intervals": interval_record(self.groups),
+            **({"distances": self.measuring.to_dict()} if self.measuring is not None and measured else {}),
             "targets": {
-                **{name: _target_summary(target) for name, target in self.targets.items()},
-                **{name: _number_summary(target) for name, target in self.numbers.items()},
+                **{name: _target_summary(target, self._groups(target)) for name, target in self.targets.items()},
+                **{name: _number_summary(target, self._groups(target)) for name, target in self.numbers.items()},
             },
         }
 
@@ -164,8 +213,9 @@ class ScoreTable:
         """
         for name, target in self.targets.items():
             table = Counts.from_table(target.table)
-            scores = {metric: function(table) for metric, function in METRICS.items()}
+            scores = target.values()
             kinds = cases(table)
+            measured = None if target.measures is None else Measured.from_table(target.measures)
             for place, sample in enumerate(target.samples):
                 for index, class_name in enumerate(target.names):
                     at = place, index
@@ -174,14 +224,33 @@ class ScoreTable:
                         "group": self.groups[sample],
                         "target": name,
                         "class": class_name,
-                        **{metric: _number(values[at]) for metric, values in scores.items()},
+                        **{metric: number(float(values[at])) for metric, values in scores.items()},
                         "tp": int(table.tp[at]),
                         "fp": int(table.fp[at]),
                         "fn": int(table.fn[at]),
                         "case": str(kinds[at]),
+                        **self._objects(measured, at, counted=index in target.foreground),
                     }
-        for name, numbers in self.numbers.items():
-            yield from self._number_rows(name, numbers)
+        for name, errors in self.numbers.items():
+            yield from self._number_rows(name, errors)
+
+    def group_rows(self) -> Iterator[dict[str, str | int | float | None]]:
+        """The lines of `per_group.csv`: one per group, target and class; none where no group has several images."""
+        both: dict[str, TargetScores | NumberScores] = {**self.targets, **self.numbers}
+        for name, target in both.items():
+            groups = self._groups(target)
+            if _several(groups):
+                names = target.names if isinstance(target, TargetScores) else [""]
+                yield from group_rows(name, names, target.values(), groups)
+
+    def _groups(self, target: TargetScores | NumberScores) -> list[str]:
+        return [self.groups[sample] for sample in target.samples]
+
+    def _objects(self, measured: Measured | None, at: tuple[int, int], *, counted: bool) -> dict[str, str | int]:
+        if self.measuring is None or measured is None or not counted:
+            return {}
+        objects = {f"object_{kind}": int(getattr(measured, f"object_{kind}")[at]) for kind in ("tp", "fp", "fn")}
+        return {**objects, "unit": self.measuring.unit}
 
     def _number_rows(self, name: str, target: NumberScores) -> Iterator[dict[str, str | int | float | None]]:
         sums = ErrorSums.from_table(target.table)
@@ -191,7 +260,7 @@ class ScoreTable:
                 "id": self.ids[sample],
                 "group": self.groups[sample],
                 "target": name,
-                **{metric: _number(float(values[place])) for metric, values in errors.items()},
+                **{metric: number(float(values[place])) for metric, values in errors.items()},
                 "pixels": int(sums.pixels[place]),
             }
 
@@ -209,6 +278,7 @@ def score(
     label_maps: Mapping[str, LabelMap],
     *,
     probabilities: bool = False,
+    measuring: Measuring | None = None,
     progress: Progress | None = None,
     on_prediction: OnPrediction | None = None,
 ) -> ScoreTable:
@@ -221,6 +291,8 @@ def score(
         catalog: Samples; where a target's location is empty, the sample does not count for it.
         label_maps: Meaning of the masks, by target.
         probabilities: Whether the predictions given to `on_prediction` hold probabilities.
+        measuring: How outlines are measured, too: milliseconds per image and class. Default: pixels are
+            counted alone, which is what validation after every epoch needs.
         progress: Told after each picture.
         on_prediction: Shown each picture with its masks and prediction, in the catalog's order.
 
@@ -241,11 +313,15 @@ def score(
         return _Sample(index, image, truth)
 
     tables: dict[str, list[np.ndarray]] = {name: [] for name in label_maps}
+    measures: dict[str, list[np.ndarray]] = {name: [] for name in label_maps}
     samples: dict[str, list[int]] = {name: [] for name in label_maps}
     read_ahead = ordered_map(read, range(len(catalog)))
     for sample, prediction in _predicted(predictor, read_ahead, probabilities=probabilities):
         for name, mask in sample.truth.items():
-            tables[name].append(_count(mask, predicted(prediction, name), label_maps[name]))
+            found = predicted(prediction, name)
+            tables[name].append(_count(mask, found, label_maps[name]))
+            if measuring is not None and label_maps[name].task != "regression":
+                measures[name].append(_measure(mask, found, label_maps[name], measuring, sample.index))
             samples[name].append(sample.index)
         if on_prediction is not None:
             on_prediction(sample.index, sample.image.picture, sample.truth, prediction)
@@ -255,17 +331,30 @@ def score(
         list(catalog.ids),
         list(catalog.groups),
         {
-            name: TargetScores(label_map.task, label_map.names, samples[name], _stacked(tables[name], label_map))
+            name: TargetScores(
+                label_map.task,
+                label_map.names,
+                samples[name],
+                _stacked(tables[name], label_map),
+                None
+                if measuring is None
+                else np.array(measures[name], np.float64).reshape(-1, label_map.num_classes, len(MEASURE_COLUMNS)),
+            )
             for name, label_map in label_maps.items()
             if label_map.task != "regression"
         },
         {
             name: NumberScores(
-                label_map.unit, label_map.low, label_map.high, samples[name], np.array(tables[name]).reshape(-1, 6)
+                label_map.unit,
+                label_map.low,
+                label_map.high,
+                samples[name],
+                np.array(tables[name], np.float64).reshape(-1, len(ERROR_COLUMNS)),
             )
             for name, label_map in label_maps.items()
             if label_map.task == "regression"
         },
+        measuring,
     )
 
 
@@ -280,7 +369,7 @@ def _predicted(
 
 def _count(
     truth: np.ndarray, prediction: np.ndarray, label_map: LabelMap
-) -> Int64[np.ndarray, "classes 4"] | Float64[np.ndarray, 6]:
+) -> Int64[np.ndarray, "classes 4"] | Float64[np.ndarray, 11]:
     if label_map.task == "regression":
         return error_sums(truth, prediction).table
     if label_map.task == "multilabel":
@@ -288,32 +377,59 @@ def _count(
     return counts(truth, prediction, classes=label_map.num_classes).table
 
 
+def _measure(
+    truth: np.ndarray, prediction: np.ndarray, label_map: LabelMap, measuring: Measuring, sample: int
+) -> Float64[np.ndarray, "classes 11"]:
+    classes = foreground(label_map.task, label_map.num_classes)
+    return measure(truth, prediction, classes, measuring.options, spacing=measuring.spacing(sample))
+
+
 def _stacked(tables: list[np.ndarray], label_map: LabelMap) -> Int64[np.ndarray, "samples classes 4"]:
     return np.array(tables, dtype=np.int64).reshape(-1, label_map.num_classes, 4)
 
 
-def _target_summary(target: TargetScores) -> dict[str, Any]:
-    found = target.summary()
-    classes = [
-        {"name": name, "id": index, **_numbers(asdict(found.classes[index]))} for index, name in enumerate(target.names)
-    ]
-    return {"task": target.task, "mean": _numbers(asdict(found.mean)), "classes": classes}
+def _target_summary(target: TargetScores, groups: Sequence[str]) -> dict[str, Any]:
+    found, values, counted = target.summary(), target.values(), target.foreground
+    pooled = _pooled_measures(target)
+    class_intervals, intervals = interval_summaries(values, counted, groups)
+    means = {metric: defined_mean(scores) for metric, scores in values.items()}
+    classes = []
+    for index, name in enumerate(target.names):
+        entry = {"name": name, "id": index, **numbers(asdict(found.classes[index]))}
+        entry |= {metric: number(float(means[metric][index])) for metric in means if metric not in METRICS}
+        entry["pooled"] |= {metric: number(float(scores[index])) for metric, scores in pooled.items()}
+        classes.append(entry | {"intervals": class_intervals[index]})
+    summary = {"task": target.task, "mean": mean_over_classes(means, counted), "intervals": intervals}
+    if _several(groups):
+        by_group = {metric: defined_mean(scores) for metric, scores in group_means(values, groups)[1].items()}
+        summary["group_mean"] = mean_over_classes(by_group, counted)
+        for index, entry in enumerate(classes):
+            entry["group_mean"] = {metric: number(float(scores[index])) for metric, scores in by_group.items()}
+    return summary | {"classes": classes}
 
 
-def _number_summary(target: NumberScores) -> dict[str, Any]:
+def _pooled_measures(target: TargetScores) -> dict[str, Float64[np.ndarray, " classes"]]:
+    if target.measures is None:
+        return {}
+    # Of no image the sums are 0, as those of images without the class.
+    together = Measured.from_table(target.measures.sum(axis=0))
+    return {metric: MEASURES[metric](together) for metric in POOLED}
+
+
+def _number_summary(target: NumberScores, groups: Sequence[str]) -> dict[str, Any]:
     said = {"task": "regression", "unit": target.unit, "low": target.low, "high": target.high}
-    return said | _numbers(asdict(target.summary()))
+    values = target.values()
+    found = said | numbers(asdict(target.summary())) | {"intervals": interval_summaries(values, [0], groups)[1]}
+    if _several(groups):
+        by_group = group_means(values, groups)[1]
+        found["group_mean"] = {metric: number(float(defined_mean(scores)[0])) for metric, scores in by_group.items()}
+    return found
 
 
-def _numbers(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: _numbers(value) if isinstance(value, dict) else _number(value) for key, value in values.items()}
-
-
-def _number(value: float | int) -> float | int | None:
-    """A plain number for JSON and CSV, which know no NaN."""
-    if isinstance(value, int):
-        return value
-    return None if math.isnan(value) else float(value)
+def _several(groups: Sequence[str]) -> bool:
+    """Whether a group has several images."""
+    named = [group for group in groups if group]
+    return len(set(named)) < len(named)
 
 
 def _mean(values: list[float]) -> float | None:

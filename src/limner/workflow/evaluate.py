@@ -5,7 +5,9 @@ Layer: workflow.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 from limner.allocator import keep_large_blocks
 from limner.data.catalog import Catalog
@@ -18,7 +20,7 @@ from limner.evaluation.evaluate import evaluate as evaluate_catalog
 from limner.inference.predictor import Predictor
 from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
-from limner.types import SPLITS, Progress, no_progress
+from limner.types import SPLITS, Progress, Spacing, no_progress
 from limner.workflow.predict import bundle_path
 
 
@@ -33,6 +35,9 @@ def evaluate(
     device: str = "auto",
     skip_unmatched: bool = False,
     skip_unreadable: bool = False,
+    spacing: float | Spacing | None = None,
+    tolerance: float | None = None,
+    miss_distance: float | None = None,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Score a model on pictures whose masks are known.
@@ -49,6 +54,10 @@ def evaluate(
         device: `auto`, `cpu`, `cuda` or `mps`.
         skip_unmatched: Leave out files without a partner.
         skip_unreadable: Leave out damaged files.
+        spacing: Size of a pixel in mm, a number or `(row, column)`. Default: what the data say in their
+            column `spacing`, or the run's `data.spacing`; without these, distances are in pixels.
+        tolerance: Of surface Dice (NSD), in mm, or pixels. Default: two pixels.
+        miss_distance: HD95 and ASSD of a miss or false alarm. Default: the diagonal of the picture.
         progress: Told of the progress.
 
     Raises:
@@ -56,10 +65,15 @@ def evaluate(
     """
     keep_large_blocks()
     bundle = bundle_path(model)
+    sizes: dict[str, Any] = {
+        "spacing": _spacing(spacing),
+        "tolerance": _length(tolerance, "tolerance"),
+        "miss_distance": _length(miss_distance, "distance of a miss"),
+    }
     if data is None and images is None:
         run = bundle.parent
         return evaluate_run(
-            run, read_data(run), split=split, out=Path(out) if out else None, device=device, progress=progress
+            run, read_data(run), split=split, out=Path(out) if out else None, device=device, progress=progress, **sizes
         )
     predictor = Predictor.from_file(bundle, device=device)
     label_maps = {name: LabelMap.from_dict(target.label_map) for name, target in predictor.meta.targets.items()}
@@ -83,6 +97,7 @@ def evaluate(
         split=split or "",
         data_hash=catalog_digest(catalog),
         progress=lambda done, total: progress("evaluate", done, total),
+        **sizes,
     )
 
 
@@ -93,6 +108,9 @@ def evaluate_run(
     split: str | None = None,
     out: Path | None = None,
     device: str = "auto",
+    spacing: Spacing | None = None,
+    tolerance: float | None = None,
+    miss_distance: float | None = None,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Score a run's model on samples of the run: by default test, or val where there is no test split."""
@@ -106,8 +124,26 @@ def evaluate_run(
         out or run / "evaluation",
         split=split,
         data_hash=catalog_digest(catalog),
+        spacing=spacing,
+        tolerance=tolerance,
+        miss_distance=miss_distance,
         progress=lambda done, total: progress("evaluate", done, total),
     )
+
+
+def _spacing(spacing: float | Spacing | None) -> Spacing | None:
+    if spacing is None:
+        return None
+    row, column = (spacing, spacing) if isinstance(spacing, int | float) else spacing
+    if not (math.isfinite(row * column) and row > 0 and column > 0):
+        raise ConfigError("a size of a pixel above 0, in mm", f"{row:g}, {column:g}", "Change --spacing.")
+    return float(row), float(column)
+
+
+def _length(length: float | None, name: str) -> float | None:
+    if length is not None and not (math.isfinite(length) and length >= 0):
+        raise ConfigError(f"a {name} of 0 or more", f"{length:g}", "Change it.")
+    return None if length is None else float(length)
 
 
 def _subset(catalog: Catalog, split: str) -> Catalog:

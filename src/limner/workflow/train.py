@@ -15,6 +15,8 @@ from typing import Any
 
 from limner.allocator import keep_large_blocks
 from limner.config import Config
+from limner.data.prepare import Prepared
+from limner.data.spacing import SPACING, spacings, write_spacing
 from limner.errors import ConfigError, OutputError
 from limner.evaluation.report import write_report
 from limner.files import write_bytes, write_text
@@ -23,6 +25,7 @@ from limner.training.fit import BUNDLE_NAME, Fitted, check_settings, fit
 from limner.training.progress import Reporter, Silent
 from limner.training.record import RunRecord, read_data, write_data
 from limner.training.start import adopt_settings, origin
+from limner.types import Spacing
 from limner.workflow.check import check_prepared, write_findings
 from limner.workflow.evaluate import evaluate_run
 from limner.workflow.predict import bundle_path
@@ -134,6 +137,7 @@ def train(
             folder = _new_folder(out, chosen)
             prepared = prepare_from(chosen, bundle, reporter.stage)
         check_settings(chosen, prepared)
+        _note_spacing(prepared, chosen.data.spacing)
         findings = check_prepared(chosen, prepared, reporter.stage)
         write_data(folder, prepared)
         write_findings(folder, findings)
@@ -159,6 +163,14 @@ def train(
         result = evaluate_run(folder, prepared, progress=reporter.stage)
         record.update("finished", seconds={"evaluate": time.monotonic() - begin})
     return Run(folder, folder / BUNDLE_NAME, write_report(folder), result.summary, interrupted=False)
+
+
+def _note_spacing(prepared: Prepared, spacing: float | Spacing | None) -> None:
+    """Keep the size of a pixel with the samples, and refuse one that is no size before anything is trained."""
+    if spacing is not None:
+        size = (spacing, spacing) if isinstance(spacing, int | float) else spacing
+        prepared.catalog.facts[SPACING] = [write_spacing(size)] * len(prepared.catalog)
+    spacings(prepared.catalog)
 
 
 def _new_folder(out: str | Path | None, config: Config) -> Path:

@@ -1,6 +1,6 @@
 """A CSV that names image and mask of every sample.
 
-Layer: data. Columns `image` and `mask`, or one of their other names; `split`, `group` and `id` if
+Layer: data. Columns `image` and `mask`, or one of their other names; `split`, `group`, `id` and `spacing` if
 wanted; for several inputs or targets `input.NAME` and `target.NAME`, as in a run's `samples.csv`, or
 a column called after a target that the settings name.
 Paths are relative to the CSV. Separated by commas, semicolons or tabs.
@@ -22,6 +22,7 @@ from limner.data.layouts.folders import SPLIT_WORDS
 from limner.data.layouts.found import Found, choose_ids, without_suffix
 from limner.data.layouts.listing import Listing
 from limner.data.pairing import Pairing
+from limner.data.spacing import SPACING
 from limner.errors import DataError, shorten
 from limner.images import parse_location, read_bytes
 
@@ -139,7 +140,8 @@ def _found(text: str, where: str, resolve: Resolve, wanted: Sequence[str], *, la
         ambiguous=[],
         rule=f"as listed in '{PurePosixPath(parse_location(where).path).name}'",
     )
-    notes = [f"Columns that were not used: {', '.join(columns.unused)}."] if columns.unused else []
+    unused = [name for name in columns.unused if name != SPACING]
+    notes = [f"Columns that were not used: {', '.join(unused)}."] if unused else []
     return Found(catalog.subset(kept), pairing, "manifest", tuple(notes))
 
 
