@@ -35,7 +35,8 @@ def test_headline_is_the_mean_of_the_test_split(make_run, read_page):
 
 def test_class_table_repeats_the_summary(make_run, read_page):
     run = make_run()
-    table = read_page(write_report(run)).tables["mask: mean over images, and pooled over all pixels"]
+    tables = read_page(write_report(run)).tables
+    table = tables["mask: means over images"]
     rows = per_image(run)
     for line, name in zip(table[1:4], ("background", "cell", "nucleus"), strict=True):
         own = [row for row in rows if row["class"] == name]
@@ -44,9 +45,59 @@ def test_class_table_repeats_the_summary(make_run, read_page):
             for metric in ("dice", "iou", "precision", "recall")
         ]
         assert line[0].startswith(name)
-        assert line[1:] == [*expected, "0.625", "0.625"]
+        assert line[1:] == expected
     assert "not in the mean" in table[1][0]
     assert table[4][0] == "Mean"
+    assert [line[1:] for line in tables["mask: all images together"][1:]] == [["0.625", "0.625"]] * 3
+
+
+def test_intervals_distances_and_groups_are_shown(make_run, read_page):
+    run = make_run()
+    path = run / "evaluation" / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["distances"] = {"unit": "mm", "tolerance": 1.5, "miss": "diagonal", "spacing": [0.75, 0.75]}
+    made = {"level": 0.95, "over": "groups", "method": "BCa bootstrap", "fewest": 8, "rough": 20}
+    summary["intervals"] = made
+    target = summary["targets"]["mask"]
+    for entry in (target, *target["classes"]):
+        entry["intervals"] = {
+            "dice": {"low": 0.5123, "high": 0.9, "n": 10},
+            "hd95": {"low": 3.21, "high": 12.3456, "n": 10},
+            "nsd": {"low": None, "high": None, "n": 10},
+        }
+        entry["group_mean"] = {"dice": 0.75, "iou": 0.7}
+    for entry in (target["mean"], *target["classes"]):
+        entry |= {"nsd": 0.8, "hd95": 7.654321, "area_error": -0.0512, "boundary_iou": 0.4}
+    path.write_text(json.dumps(summary))
+    lines = ["group,target,class,n_images,dice,iou,nsd,hd95"]
+    for group, dice in (("a", 0.9), ("b", 0.2)):
+        lines += [f"{group},mask,{name},4,{dice},0.5,0.5,2" for name in ("background", "cell", "nucleus")]
+    (run / "evaluation" / "per_group.csv").write_text("\n".join(lines) + "\n")
+    page = read_page(write_report(run))
+    main = page.tables["mask: means over images"]
+    assert main[0] == ["Class", "Dice", "IoU", "NSD at 1.5 mm", "HD95 (mm)"]
+    assert main[2][1].endswith(" [0.512, 0.900]")
+    assert main[2][3:] == ["0.800", "7.654 [3.21, 12.35]"]
+    assert "-5.1 %" in page.tables["mask: further means over images"][2]
+    assert page.facts["NSD at 1.5 mm"] == "0.800"
+    assert (
+        "95 % intervals of the means, over 10 groups (BCa bootstrap). With fewer than 20 they are rough." in page.text
+    )
+    assert [row[:3] for row in page.tables["mask: groups, the lowest Dice first"][1:]] == [
+        ["b", "4", "0.200"],
+        ["a", "4", "0.900"],
+    ]
+    assert page.tables["mask: all images together, and means over groups"][2][-2:] == ["0.750", "0.700"]
+
+
+def test_too_few_images_for_intervals_are_said(make_run, read_page):
+    run = make_run()
+    path = run / "evaluation" / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["intervals"] = {"level": 0.95, "over": "images", "method": "BCa bootstrap", "fewest": 8, "rough": 20}
+    summary["targets"]["mask"]["intervals"] = {"dice": {"low": None, "high": None, "n": 7}}
+    path.write_text(json.dumps(summary))
+    assert "No intervals are given: 7 images are too few, at least 8 are needed." in read_page(write_report(run)).text
 
 
 def test_empty_cases_are_counted_out_loud(make_run, read_page):

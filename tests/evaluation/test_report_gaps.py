@@ -106,7 +106,7 @@ def test_undefined_scores_are_dashes_with_a_reason(make_run, read_page):
     (run / "evaluation" / "summary.json").write_text(json.dumps(summary))
     page = read_page(write_report(run))
     assert page.facts["mean Dice on 8 test images"] == "–"
-    assert page.tables["mask: mean over images, and pooled over all pixels"][2] == ["cell", *"––––––"]
+    assert page.tables["mask: means over images"][2] == ["cell", *"––––"]
     assert "– means that the score is undefined" in page.text
 
 
@@ -144,7 +144,7 @@ def test_several_targets_are_told_apart(make_run, read_page):
     data["label_maps"]["second"] = data["label_maps"]["mask"]
     (run / "data.json").write_text(json.dumps(data))
     page = read_page(write_report(run))
-    assert "second: mean over images, and pooled over all pixels" in page.tables
+    assert "second: means over images" in page.tables
     assert [row[0] for row in page.tables["Label map"][1:]] == ["mask"] * 3 + ["second"] * 3
 
 

@@ -74,8 +74,8 @@ class DataConfig(_Section):
     ignore_values: list[int] = Field([], description="Stored mask values that take no part in training or scores.")
     spacing: Positive | tuple[Positive, Positive] | None = Field(
         None,
-        description="Size of a pixel in mm: a number, or `[row, column]`. The evaluation's distances and areas are then in "
-        "mm. Default: the CSV's column `spacing`, or pixels.",
+        description="Size of a pixel in mm: a number, or `[row, column]`. The evaluation's distances and areas are "
+        "then in mm. Default: the CSV's column `spacing`, or pixels.",
     )
     channels: Literal[1, 3, 4] | None = Field(
         None,

@@ -117,13 +117,46 @@ class EpochRecord(Record):
     images_per_s: Number = None
 
 
+class IntervalRecord(Record):
+    """The interval of a mean over `n` images or groups; None where there is none."""
+
+    low: Number = None
+    high: Number = None
+    n: int = 0
+
+
+class IntervalsRecord(Record):
+    """How all intervals were made: `over` images or groups, of which fewer than `rough` make them rough."""
+
+    level: float = 0.95
+    over: str = "images"
+    method: str = ""
+    fewest: int = 0
+    rough: int = 0
+
+
+class DistancesRecord(Record):
+    """The unit of distances, and the tolerance of surface Dice in it."""
+
+    unit: str
+    tolerance: float
+
+
 class Scores(Record):
-    """Four overlap scores in [0, 1]; None where undefined."""
+    """Scores of an image or means of them, see `limner.metrics`; None where undefined or not measured."""
 
     dice: Number = None
     iou: Number = None
     precision: Number = None
     recall: Number = None
+    specificity: Number = None
+    nsd: Number = None
+    hd95: Number = None
+    assd: Number = None
+    boundary_iou: Number = None
+    object_f1: Number = None
+    area_error: Number = None
+    area_abs_error: Number = None
 
 
 class ClassSummary(Scores):
@@ -132,6 +165,8 @@ class ClassSummary(Scores):
     name: str
     id: int
     pooled: Scores = Scores()
+    intervals: dict[str, IntervalRecord] = {}
+    group_mean: Scores | None = None
     n_present: int = 0
     n_missed: int = 0
     n_false_alarm: int = 0
@@ -148,16 +183,21 @@ class TargetSummary(Record):
 
     task: str = "binary"
     mean: Scores = Scores()
+    intervals: dict[str, IntervalRecord] = {}
+    group_mean: Scores | None = None
     classes: list[ClassSummary] = []
 
 
 class Errors(Record):
-    """Four errors of a regression target; RMSE and MAE in its unit. None where undefined."""
+    """Errors of a regression target; RMSE and MAE in its unit. None where undefined."""
 
     rmse: Number = None
     mae: Number = None
     abs_rel: Number = None
     delta: Number = None
+    delta_square: Number = None
+    delta_cube: Number = None
+    silog: Number = None
 
 
 class NumberSummary(Record):
@@ -168,9 +208,11 @@ class NumberSummary(Record):
     high: Number = None
     mean: Errors = Errors()
     pooled: Errors = Errors()
+    intervals: dict[str, IntervalRecord] = {}
     n_pixels: int = 0
     n_not_positive: int = 0
     n_unknown: int = 0
+    n_without_log: int = 0
 
 
 class SummaryRecord(Record):
@@ -180,6 +222,8 @@ class SummaryRecord(Record):
     policy: str = ""
     data_hash: str = ""
     split: str = ""
+    intervals: IntervalsRecord | None = None
+    distances: DistancesRecord | None = None
     targets: dict[str, TargetSummary] = {}
     numbers: dict[str, NumberSummary] = {}
 
@@ -208,6 +252,15 @@ class ImageRow(Record):
     dice: Number = None
     rmse: Number = None
     case: str = ""
+
+
+class GroupRow(Scores):
+    """One line of `evaluation/per_group.csv`: the means of one class over a group's images."""
+
+    group: str
+    target: str
+    class_name: str = Field("", alias="class")
+    n_images: int = 0
 
 
 class Panel(Record):

@@ -16,7 +16,7 @@ from limner.evaluation import wording
 from limner.evaluation.embed import Embedded, embed
 from limner.evaluation.records import CaseRecord
 from limner.evaluation.run_folder import RunFolder, read_run_folder
-from limner.evaluation.sections import data, scores, training
+from limner.evaluation.sections import class_tables, data, scores, training
 from limner.files import write_bytes
 
 REPORT_NAME = "report.html"
@@ -97,6 +97,9 @@ def _context(folder: RunFolder) -> dict[str, Any]:
         "score_note": scores.score_note(summary) if summary else "",
         "best": training.best_epoch(folder.epochs),
         "averaged": {name: scores.averaged_classes(target) for name, target in targets.items()},
+        "score_tables": {name: class_tables.target_tables(folder, name) for name in targets},
+        "interval_note": class_tables.interval_note(summary) if summary else "",
+        "cell": class_tables.cell,
         "empty_cases": {
             name: scores.empty_cases(target, summary.n_images if summary else 0) for name, target in targets.items()
         },

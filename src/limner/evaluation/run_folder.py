@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from limner.evaluation.records import (
     CheckRecord,
     DataRecord,
     EpochRecord,
+    GroupRow,
     ImageRow,
     PlanChoice,
     Record,
@@ -47,6 +48,7 @@ class RunFolder:
         previews: Preview pictures by epoch.
         gaps: Sentences about what is not there.
         check: What the check of the data found; None where it was not kept.
+        groups: Means of each group of images; empty where no group has several.
     """
 
     path: Path
@@ -64,9 +66,11 @@ class RunFolder:
     previews: list[Path]
     gaps: tuple[str, ...]
     check: CheckRecord | None = None
+    groups: Sequence[GroupRow] = ()
 
 
 CHECK_NAME = "check.json"
+_GROUPS = "evaluation/per_group.csv"
 
 _SIGNS = ("run.json", "config.yaml", "plan.yaml", "metrics.jsonl", "samples.csv")
 
@@ -108,6 +112,7 @@ def read_run_folder(path: Path) -> RunFolder:
         previews=sorted((path / "previews").glob("epoch_*.*")),
         gaps=tuple(gaps),
         check=reader.record(CHECK_NAME, CheckRecord, "") if (path / CHECK_NAME).is_file() else None,
+        groups=reader.groups(_GROUPS) if summary and (path / _GROUPS).is_file() else (),
     )
 
 
@@ -185,6 +190,12 @@ class _Reader:
         return [
             self._check(f"{name}, line {number}", ImageRow, row)
             for number, row in enumerate(self._csv(name, consequence), start=2)
+        ]
+
+    def groups(self, name: str) -> list[GroupRow]:
+        return [
+            self._check(f"{name}, line {number}", GroupRow, row)
+            for number, row in enumerate(self._csv(name, ""), start=2)
         ]
 
     def cases(self, name: str) -> CasesRecord | None:
