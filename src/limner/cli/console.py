@@ -104,7 +104,9 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     """A table whose columns after the first are numbers."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left")
+        # Where the terminal is narrow, names are broken before numbers are.
+        words = [word for row in rows for word in row[place].split()] if place else []
+        table.add_column(column, justify="right" if place else "left", min_width=max(map(len, words), default=None))
     for row in rows:
         table.add_row(*row)
     output().print(table)

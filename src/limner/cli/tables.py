@@ -47,15 +47,19 @@ def _print_means(target: str, named: list[tuple[str, dict[str, Any], str]], summ
         headings |= {"nsd": f"NSD at {distances['tolerance']:g} {unit}", "hd95": f"HD95 ({unit})"}
     rows = [[name, *(_with_interval(entry, metric) for metric in headings), there] for name, entry, there in named]
     title = f"{target}: {summary['n_images']:,} {summary['split']} pictures".replace("  ", " ")
-    print_table(title, ["class", *headings.values(), "present in"], rows)
+    print_table(title, ["class", *headings.values(), "present"], rows)
 
 
 def _print_details(named: list[tuple[str, dict[str, Any], str]], summary: dict[str, Any]) -> None:
+    """A line of further means per class: a table of so many columns would not fit a terminal."""
     unit = summary.get("distances", {}).get("unit", "px")
-    shown = {metric: heading for metric, heading in _DETAILS.items() if metric in named[0][1]}
-    headings = [f"{heading} ({unit})" if metric == "assd" else heading for metric, heading in shown.items()]
-    rows = [[name, *(_cell(metric, entry[metric]) for metric in shown)] for name, entry, _ in named]
-    print_table("", ["class", *headings], rows)
+    for name, entry, _ in named:
+        parts = [
+            f"{heading} {_cell(metric, entry[metric])}{f' {unit}' if metric == 'assd' else ''}"
+            for metric, heading in _DETAILS.items()
+            if metric in entry
+        ]
+        output().print(f"{name}: {', '.join(parts)}")
 
 
 def _print_cases(entry: dict[str, Any]) -> None:
@@ -84,7 +88,7 @@ def _print_intervals(summary: dict[str, Any]) -> None:
     if most < fewest:
         output().print(f"No intervals: {most:,} {over} are too few, at least {fewest} are needed.")
         return
-    said = f"In brackets: {made['level']:.0%} intervals of the means over {most:,} {over}".replace("%", " %")
+    said = f"Under the means: their {made['level'] * 100:g} % intervals, over {most:,} {over}"
     output().print(f"{said}; rough, as there are fewer than {rough}." if most < rough else f"{said}.")
 
 
@@ -93,7 +97,7 @@ def _print_errors(target: str, result: dict[str, Any], summary: dict[str, Any]) 
     rows = [
         [
             name,
-            *(_cell(error, result[key][error]) + _brackets(result, error, key) for error in _ERRORS),
+            *(_cell(error, result[key][error]) + _interval(result, error, key) for error in _ERRORS),
         ]
         for name, key in (("mean over pictures", "mean"), ("all pixels together", "pooled"))
     ]
@@ -110,14 +114,15 @@ def _print_errors(target: str, result: dict[str, Any], summary: dict[str, Any]) 
 
 
 def _with_interval(entry: dict[str, Any], metric: str) -> str:
-    return _cell(metric, entry[metric]) + _brackets(entry, metric)
+    return _cell(metric, entry[metric]) + _interval(entry, metric)
 
 
-def _brackets(entry: dict[str, Any], metric: str, key: str = "mean") -> str:
+def _interval(entry: dict[str, Any], metric: str, key: str = "mean") -> str:
     interval = entry["intervals"].get(metric, {})
     if key != "mean" or interval.get("low") is None:
         return ""
-    return f" [{_cell(metric, interval['low'])}, {_cell(metric, interval['high'])}]"
+    # On a line of its own, and without a space, so that a narrow terminal does not break it.
+    return f"\n{_cell(metric, interval['low'])}–{_cell(metric, interval['high'])}"
 
 
 def _cell(metric: str, value: float | None) -> str:
