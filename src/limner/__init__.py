@@ -18,6 +18,7 @@ from limner._version import __version__
 from limner.errors import BundleError, ConfigError, DataError, LimnerError, MissingExtra, OutputError, ResourceError
 
 if TYPE_CHECKING:
+    from limner.evaluation.compare import compare
     from limner.evaluation.report import write_report as report
     from limner.examples import write_example as sample
     from limner.inference.prediction import Prediction
@@ -42,6 +43,7 @@ __all__ = [
     "Run",
     "__version__",
     "check",
+    "compare",
     "evaluate",
     "load",
     "predict",
@@ -57,6 +59,7 @@ _HOMES = {
     "Predictor": ("limner.inference.predictor", "Predictor"),
     "Run": ("limner.workflow.train", "Run"),
     "check": ("limner.workflow.check", "check"),
+    "compare": ("limner.evaluation.compare", "compare"),
     "evaluate": ("limner.workflow.evaluate", "evaluate"),
     "load": ("limner.workflow.predict", "load"),
     "predict": ("limner.workflow.predict", "predict"),

@@ -244,13 +244,13 @@ class SummaryRecord(Record):
         }
 
 
-class ImageRow(Record):
+class ImageRow(Scores, Errors):
     """One line of `evaluation/per_image.csv`: one class of one image, or its numbers."""
 
     id: str
     target: str
-    dice: Number = None
-    rmse: Number = None
+    group: str = ""
+    class_name: str = Field("", alias="class")
     case: str = ""
 
 

@@ -116,6 +116,24 @@ def read_run_folder(path: Path) -> RunFolder:
     )
 
 
+def read_evaluation(folder: Path) -> tuple[SummaryRecord, list[ImageRow]]:
+    """Read `summary.json` and `per_image.csv` of a run folder's `evaluation/`, or of a folder that holds them.
+
+    Raises:
+        DataError: There is no evaluation, or it is damaged; the message names the file.
+    """
+    place = folder if (folder / "summary.json").is_file() else folder / "evaluation"
+    reader = _Reader(place, [])
+    summary = reader.record("summary.json", SummaryRecord, "")
+    if summary is None or not (place / "per_image.csv").is_file():
+        raise DataError(
+            f"an evaluation in '{folder}': summary.json and per_image.csv",
+            "it has none" if folder.is_dir() else "there is no such folder",
+            "Name a run folder, or a folder that limner evaluate -o wrote.",
+        )
+    return summary, reader.rows("per_image.csv")
+
+
 R = TypeVar("R", bound=Record)
 
 

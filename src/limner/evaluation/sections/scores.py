@@ -84,7 +84,7 @@ def image_scores(folder: RunFolder) -> dict[str, dict[str, float | None]]:
     collected: dict[str, dict[str, list[float]]] = {}
     for row in folder.rows:
         numbers = folder.summary is not None and row.target in folder.summary.numbers
-        if numbers or (row.target, (row.model_extra or {}).get("class")) in backgrounds:
+        if numbers or (row.target, row.class_name) in backgrounds:
             continue
         values = collected.setdefault(row.target, {}).setdefault(row.id, [])
         if row.dice is not None:
