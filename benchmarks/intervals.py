@@ -62,10 +62,19 @@ def expit(logits):
     return 1 / (1 + np.exp(-logits))
 
 
+def percentiles(values, unit, seed):
+    """The plain percentile interval of the means, for comparison."""
+    n = unit.max() + 1
+    sums, numbers = np.zeros((n, values.shape[1])), np.bincount(unit).astype(float)
+    np.add.at(sums, unit, values[..., 0])
+    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(float)
+    return np.quantile((times @ sums) / (times @ numbers)[:, None], [0.025, 0.975], axis=0)
+
+
 def coverage(make, sets, seed=0):
-    """Shares of test sets whose interval holds the mean, and lies above or below it; and the mean width."""
+    """Shares of test sets whose interval holds the mean, lies above it, below it; mean width; share by percentiles."""
     rng = np.random.default_rng(seed)
-    held = above = below = width = 0.0
+    held = above = below = width = plain = 0.0
     for batch in range(sets // BATCH):
         values, unit, mean = make(BATCH, rng)
         ends = bootstrap(values, [0], unit, seed=batch).classes[:, 0]
@@ -73,14 +82,17 @@ def coverage(make, sets, seed=0):
         above += (ends[:, 0] > mean).sum() / sets
         below += (ends[:, 1] < mean).sum() / sets
         width += np.diff(ends).sum() / sets
-    return held, above, below, width
+        low, high = percentiles(values, unit, batch)
+        plain += ((low <= mean) & (mean <= high)).sum() / sets
+    return held, above, below, width, plain
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sets", type=int, default=4000)
     sets = parser.parse_args().sets
-    print("| Dice of the images | n | holds the mean | too high | too low | width |\n|---|--:|--:|--:|--:|--:|")
+    print("| Dice of the images | n | holds the mean | too high | too low | width | plain percentiles hold it |")
+    print("|---|--:|--:|--:|--:|--:|--:|")
     rows = [
         (kind, f"{size} images", lambda number, rng, kind=kind, size=size: test_sets(kind, size, number, rng))
         for kind in KINDS
@@ -95,8 +107,9 @@ def main():
         for patients in SIZES
     ]
     for kind, size, make in rows:
-        held, above, below, width = coverage(make, sets)
-        print(f"| {kind} | {size} | {held:.1%} | {above:.1%} | {below:.1%} | {width:.3f} |", flush=True)
+        held, above, below, width, plain = coverage(make, sets)
+        line = f"| {kind} | {size} | {held:.1%} | {above:.1%} | {below:.1%} | {width:.3f} | {plain:.1%} |"
+        print(line.replace("%", " %").replace("8  %", "8 %"), flush=True)
     values = np.random.default_rng(0).beta(9, 1, (500, 11, 1))
     begin = time.perf_counter()
     bootstrap(values, range(1, 11), units([""] * 500))

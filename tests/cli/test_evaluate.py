@@ -54,6 +54,30 @@ def test_the_best_epochs_validation_is_what_evaluation_finds(
     assert (mean["dice"], mean["iou"]) == (best["val_dice"], best["val_iou"])
 
 
+def test_the_size_of_a_pixel(limner: Limner, small: Small, refused: Refused, data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    limner("train", data, "-o", run, *small(epochs=1), "data.spacing=[0.8,0.5]")
+    assert set(Catalog.load(run / "samples.csv").facts["spacing"]) == {"0.8 0.5"}
+    trained = json.loads((run / "evaluation" / "summary.json").read_text())["distances"]
+    assert trained == {"unit": "mm", "tolerance": 1.26, "miss": "diagonal", "spacing": [0.8, 0.5]}
+    out = ["-o", tmp_path / "out"]
+    again = limner("evaluate", run, *out)
+    assert "NSD at 1.26 mm" in " ".join(again.out.split())
+    assert "No intervals: 2 images are too few, at least 8 are needed." in again.out
+    given = limner("evaluate", run, *out, "--spacing", "2", "--tolerance", "5", "--miss-distance", "99", "--json").json
+    assert given["distances"] == {"unit": "mm", "tolerance": 5.0, "miss": 99.0, "spacing": [2.0, 2.0]}
+    assert "'wide'" in refused("evaluate", run, "--spacing", "wide")
+    assert "tolerance of 0 or more" in refused("evaluate", run, "--tolerance", "-1")
+
+
+def test_scores_have_intervals(limner: Limner, run: Path, cells: Path, tmp_path: Path) -> None:
+    result = limner("evaluate", run, cells, "-o", tmp_path / "out")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    interval = summary["targets"]["mask"]["intervals"]["dice"]
+    assert f"{interval['low']:.3f}–{interval['high']:.3f}" in result.out
+    assert "95 % intervals, over 12 images; rough, as there are fewer than 20." in result.out
+
+
 def test_other_data_leave_the_runs_own_evaluation_alone(limner: Limner, run: Path, cells: Path) -> None:
     before = (run / "evaluation" / "summary.json").read_bytes()
     result = limner("evaluate", run / "model.safetensors", f"{cells}/", "--json")

@@ -79,6 +79,7 @@ def test_a_run_scores_the_mask_and_the_depth(run: limner.Run) -> None:
     assert [row["class"] for row in rows] == [""] * 3
     mean = np.mean([float(row["rmse"]) for row in rows])
     assert mean == pytest.approx(targets["depth"]["mean"]["rmse"])
+    assert targets["depth"]["intervals"]["rmse"] == {"low": None, "high": None, "n": 1}  # a single room
 
 
 def test_epochs_are_compared_by_both_targets(run: limner.Run) -> None:
