@@ -1,6 +1,6 @@
 """Coverage of the intervals beside the scores: how often they hold the true mean, over simulated test sets.
 
-    python benchmarks/intervals.py                4,000 test sets of each kind and size, about two minutes
+    python benchmarks/intervals.py                4,000 test sets of each kind and size, well under a minute of one core
 
 Dice of images is drawn from distributions whose mean is known: a model that is mostly good, one that is middling,
 and one that fails altogether on 8 % of the images. In the clustered sets, images of one patient share most of their

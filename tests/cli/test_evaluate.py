@@ -63,7 +63,7 @@ def test_the_size_of_a_pixel(limner: Limner, small: Small, refused: Refused, dat
     out = ["-o", tmp_path / "out"]
     again = limner("evaluate", run, *out)
     assert "NSD at 1.26 mm" in " ".join(again.out.split())
-    assert "No intervals: 2 images are too few, at least 8 are needed." in again.out
+    assert "No intervals: at least 8 images are needed, there is 1." in again.out
     given = limner("evaluate", run, *out, "--spacing", "2", "--tolerance", "5", "--miss-distance", "99", "--json").json
     assert given["distances"] == {"unit": "mm", "tolerance": 5.0, "miss": 99.0, "spacing": [2.0, 2.0]}
     assert "'wide'" in refused("evaluate", run, "--spacing", "wide")

@@ -130,7 +130,7 @@ def test_the_order_of_images_does_not_matter(make_evaluation):
 
 def test_few_images_are_too_few(make_evaluation):
     found = compare([make_evaluation("a", noisy(1, 7)), make_evaluation("b", noisy(2, 7))])
-    assert sentence(found) == "7 images are too few to compare; at least 8 are needed."
+    assert sentence(found) == "At least 8 images are needed to compare, there are 7."
 
 
 def test_other_images_are_refused(make_evaluation, tmp_path):

@@ -97,7 +97,7 @@ def test_too_few_images_for_intervals_are_said(make_run, read_page):
     summary["intervals"] = {"level": 0.95, "over": "images", "method": "BCa bootstrap", "fewest": 8, "rough": 20}
     summary["targets"]["mask"]["intervals"] = {"dice": {"low": None, "high": None, "n": 7}}
     path.write_text(json.dumps(summary))
-    assert "No intervals are given: 7 images are too few, at least 8 are needed." in read_page(write_report(run)).text
+    assert "No intervals are given: at least 8 images are needed, there are 7." in read_page(write_report(run)).text
 
 
 def test_empty_cases_are_counted_out_loud(make_run, read_page):

@@ -86,7 +86,9 @@ def _print_intervals(summary: dict[str, Any]) -> None:
     ]
     most = max(counts, default=0)
     if most < fewest:
-        output().print(f"No intervals: {most:,} {over} are too few, at least {fewest} are needed.")
+        output().print(
+            f"No intervals: at least {fewest} {over} are needed, there {'is' if most == 1 else 'are'} {most:,}."
+        )
         return
     said = f"Under the means: their {made['level'] * 100:g} % intervals, over {most:,} {over}"
     output().print(f"{said}; rough, as there are fewer than {rough}." if most < rough else f"{said}.")

@@ -150,7 +150,9 @@ def sentence(comparison: Comparison) -> str:
     if found is None or found.alike:
         return f"{best.name} and {other.name} score the same on every image."
     if found.low is None or found.high is None:
-        return f"{found.n} {found.over} are too few to compare; at least {FEWEST} are needed."
+        return (
+            f"At least {FEWEST} {found.over} are needed to compare, there {'is' if found.n == 1 else 'are'} {found.n}."
+        )
     over = f"{LEVEL * 100:g} % interval {found.low:.3g} to {found.high:.3g}, on {found.n:,} {found.over}"
     if not found.shown:
         return f"No difference shown: {best.name} − {other.name} in {comparison.metric} is {found.better:.3g}, {over}."

@@ -147,7 +147,8 @@ def interval_note(summary: SummaryRecord) -> str:
     most = max((found[metric].n for found in records for metric in ("dice", "rmse") if metric in found), default=0)
     one = made.over.removesuffix("s")
     if most < made.fewest:
-        return f"No intervals are given: {wording.plural(most, one)} are too few, at least {made.fewest} are needed."
+        there = f"there {'is' if most == 1 else 'are'} {most:,}"
+        return f"No intervals are given: at least {made.fewest} {made.over} are needed, {there}."
     level = f"{made.level * 100:g} %"
     note = f"In brackets: {level} intervals of the means, over {wording.plural(most, one)} ({made.method})."
     if most < made.rough:
