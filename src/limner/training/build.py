@@ -30,7 +30,7 @@ from limner.training.optimizers import create_optimizer, create_schedule
 from limner.training.phases import Phase
 from limner.training.plan import Plan
 from limner.training.state import TrainingState
-from limner.types import Progress
+from limner.types import PLANES, Plane, Progress
 
 _TILE_OVERLAP = 0.25
 _LEAST_SHARE = 0.002
@@ -180,6 +180,7 @@ def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module, pha
             fit=plan.fit,
             size=phase.size,
             parts=fingerprint.parts,
+            plane=_plane(data),
         ),
         targets={
             name: TargetSpec(
@@ -197,6 +198,12 @@ def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module, pha
         tiling=TilingSpec(size=plan.tile, overlap=_TILE_OVERLAP),
         data=DataSpec(hash=catalog_digest(data.catalog), count=len(data.catalog), splits=data.catalog.split_counts()),
     )
+
+
+def _plane(data: Prepared) -> Plane | None:
+    """The plane of the slices, where the samples are slices of volumes."""
+    planes = {plane for plane in PLANES if plane in data.catalog.facts.get("plane", ())}
+    return planes.pop() if len(planes) == 1 else None
 
 
 def open_batches(
