@@ -120,8 +120,8 @@ def _check_grids(stacks: Sequence[_Stack]) -> None:
         raise DataError(
             f"pictures and masks of one volume with the same voxels in the same places; the {unlike} differs",
             f"'{other.location}' does not lie on '{first.location}' (axes turned to left–right, back–front, feet–head)",
-            "Export the mask on the grid of its picture (nibabel.processing.resample_from_to with order=0). If you know "
-            "that voxels correspond and the affine alone is wrong, save the mask with the affine of the picture.",
+            "Export the mask on the grid of its picture (nibabel.processing.resample_from_to with order=0). If "
+            "voxels do correspond and the affine alone is wrong, save the mask with the affine of the picture.",
             details=[f"'{stack.location}': {stack.volume.describe()}" for stack in (first, other)],
         )
 

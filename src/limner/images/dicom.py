@@ -90,15 +90,15 @@ def _frames(header: Any) -> int:
 
 
 def _pixels(stream: io.BufferedIOBase, header: Any, index: int, location: str) -> Shaped[np.ndarray, "height width *_"]:
-    from pydicom.pixels import pixel_array
-
     from limner.images.dicom_codecs import plugin_for
 
     syntax = header.file_meta.TransferSyntaxUID
     stream.seek(0)
     try:
         # The frame's own bytes alone are read where they are not compressed.
-        array: np.ndarray = pixel_array(stream, index=index, decoding_plugin=plugin_for(syntax))
+        array: np.ndarray = import_medical("pydicom").pixels.pixel_array(
+            stream, index=index, decoding_plugin=plugin_for(syntax)
+        )
     except (NotImplementedError, RuntimeError) as error:
         if "frame" in str(error).lower() and "plugin" not in str(error).lower():
             raise
@@ -116,11 +116,9 @@ def _grey(array: Shaped[np.ndarray, "height width"], header: Any, index: int) ->
         array = _without_padding(array, header)
     inverted = header.PhotometricInterpretation == "MONOCHROME1"
     if "ModalityLUTSequence" in header:
-        from pydicom.pixels import apply_modality_lut
-
         bits = int(header.ModalityLUTSequence[0].LUTDescriptor[2])
-        values = apply_modality_lut(array, header)
-        return (2**bits - 1 - values.astype(np.float32) if inverted else values).astype(np.float32)
+        values = np.asarray(import_medical("pydicom").pixels.apply_modality_lut(array, header), np.float32)
+        return 2**bits - 1 - values if inverted else values
     if inverted and array.dtype.kind in "iu":
         bits = int(header.BitsStored)
         array = ((-1 if header.PixelRepresentation else 2**bits - 1) - array.astype(np.int64)).astype(array.dtype)
@@ -166,7 +164,6 @@ def _image_dtype(header: Any, index: int) -> str:
 
 
 def _palette(header: Any) -> UInt8[np.ndarray, "entries 3"]:
-    from pydicom.pixels import apply_color_lut
-
-    colors = apply_color_lut(np.arange(2 ** int(header.BitsStored), dtype=np.uint16)[None], header)[0]
+    entries = np.arange(2 ** int(header.BitsStored), dtype=np.uint16)
+    colors = import_medical("pydicom").pixels.apply_color_lut(entries[None], header)[0]
     return np.ascontiguousarray((colors >> 8 if colors.dtype == np.uint16 else colors).astype(np.uint8))

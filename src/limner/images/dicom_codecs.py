@@ -11,7 +11,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 from pydicom import uid
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 
 PLUGIN = "limner"
 
@@ -54,9 +54,8 @@ def decode_frame(source: bytes, runner: Any) -> bytearray:
     else:
         array = getattr(imagecodecs, f"{codec}_decode")(source)
     if array.shape[:2] != (runner.rows, runner.columns):
-        raise ValueError(
-            f"a frame of {array.shape[0]}×{array.shape[1]} under a header of {runner.rows}×{runner.columns}"
-        )
+        found = "×".join(map(str, array.shape[:2]))
+        raise ValueError(f"a frame of {found} under a header of {runner.rows}×{runner.columns}")
     runner.set_option("bits_allocated", 8 * array.itemsize)
     if runner.samples_per_pixel > 1:
         runner.set_option("planar_configuration", 0)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import functools
 import importlib
+import threading
 from typing import Any
 
 from limner.errors import MissingExtra
 
+_LOCK = threading.Lock()
 _READS = {"pydicom": "DICOM", "nibabel": "NIfTI"}
 
 
@@ -21,7 +23,8 @@ def import_medical(package: str) -> Any:
         MissingExtra: It is not installed.
     """
     try:
-        return _imported(package)
+        with _LOCK:  # a second thread waits until the first has registered the codecs
+            return _imported(package)
     except ImportError as error:
         raise MissingExtra(
             f"the package that reads {_READS[package]}, {package}, is installed",

@@ -90,4 +90,5 @@ def choose_plane(volumes: list[Volume]) -> tuple[Plane, str]:
 def cut(voxels: Shaped[np.ndarray, "left back down"], page: int, plane: Plane) -> Shaped[np.ndarray, "height width"]:
     """One slice as it is drawn; a view."""
     flat = np.moveaxis(voxels, PLANES.index(plane), 0)[page]
-    return flat[::-1, ::-1].T
+    drawn: Shaped[np.ndarray, "height width"] = flat[::-1, ::-1].T
+    return drawn

@@ -57,7 +57,7 @@ def join_scans(listing: Listing, masks: Sequence[str] = ()) -> Joined:
 
 
 def part_scans(catalog: Catalog, joined: Joined) -> Catalog:
-    """The catalog with the files themselves; several channels become inputs `channel0`, `channel1`, …"""
+    """The catalog with the files themselves; several channels become inputs `channel0`, `channel1` and so on."""
     images = catalog.inputs["image"]
     files = [joined.files.get(location, (location,)) for location in images]
     counts = {len(channels) for channels in files}
