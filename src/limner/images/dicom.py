@@ -13,7 +13,7 @@ import io
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Shaped, UInt8
+from jaxtyping import Shaped, UInt8
 
 from limner.errors import DataError
 from limner.images.limits import check_pixels
@@ -125,9 +125,7 @@ def _grey(array: Shaped[np.ndarray, "height width"], header: Any, index: int) ->
     slope, intercept = _rescale(header, index)
     if _image_dtype(header, index) == "uint8":
         return array
-    values = array.astype(np.float64) * slope + intercept
-    result: Float32[np.ndarray, "height width"] = values.astype(np.float32)
-    return result
+    return (array.astype(np.float64) * slope + intercept).astype(np.float32)
 
 
 def _without_padding(array: Shaped[np.ndarray, "height width"], header: Any) -> Shaped[np.ndarray, "height width"]:
