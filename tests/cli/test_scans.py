@@ -35,7 +35,7 @@ def test_volumes_end_to_end(
     assert {len(found) for found in splits.values()} == {1}
     assert set(splits) == {f"p{number}" for number in range(5)}
     assert any("axial slices" in note for note in json.loads((out / "data.json").read_text())["notes"])
-    assert load_bundle(out / "model.safetensors")[1].inputs.plane == "axial"
+    assert load_bundle(out / "model.safetensors").meta.inputs.plane == "axial"
 
     masks = tmp_path / "masks"
     assert limner("predict", out, tmp_path / "data" / "imagesTr" / "p0_0000.nii.gz", "-o", masks).code == 0

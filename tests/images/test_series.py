@@ -39,9 +39,8 @@ def test_a_series_and_the_same_scan_as_nifti_are_drawn_alike(scans, tmp_path):
 def test_other_planes(scans, tmp_path, directions, step, plane):
     for number, part in enumerate(VOXELS):
         position = (number * np.array(step)).tolist()
-        scans.dicom(
-            tmp_path / "s" / f"{number}", part, ImageOrientationPatient=directions, ImagePositionPatient=position
-        )
+        place = {"ImageOrientationPatient": directions, "ImagePositionPatient": position}
+        scans.dicom(tmp_path / "s" / f"{number}", part, **place)
     series = read_series(files(tmp_path / "s"), "s")
     assert series.plane == plane
     # DICOM counts to the left and back, slices are numbered to the right and front.
@@ -63,7 +62,9 @@ def test_what_is_no_volume_is_refused(scans, tmp_path):
         read_series(files(tmp_path / "nowhere"), "nowhere")
     scans.series(tmp_path / "gap", VOXELS)
     (tmp_path / "gap" / "IM0002.dcm").unlink()
-    scans.dicom(tmp_path / "gap" / "IM0009.dcm", VOXELS[0], ImagePositionPatient=[10, 20, 5], ImageOrientationPatient=list(scans.axial), SeriesInstanceUID=read_slice(str(tmp_path / "gap" / "IM0000.dcm")).series)  # fmt: skip
+    uid = read_slice(str(tmp_path / "gap" / "IM0000.dcm")).series
+    place = {"ImagePositionPatient": [10, 20, 5], "ImageOrientationPatient": list(scans.axial)}
+    scans.dicom(tmp_path / "gap" / "IM0009.dcm", VOXELS[0], SeriesInstanceUID=uid, **place)
     with pytest.raises(DataError, match="mm apart, but"):
         read_series(files(tmp_path / "gap"), "gap")
     scans.series(tmp_path / "two", VOXELS, ["a", "b", "c", "d"])
