@@ -96,7 +96,7 @@ def _voxels(open_stream: Callable[[], io.BufferedIOBase], place: Location, locat
                 del _HELD[outdated]
             with open_stream() as stream:
                 _HELD[key] = _read(stream, location)
-            while len(_HELD) > _MOST_HELD or (len(_HELD) > 1 and _held_bytes() > _MOST_BYTES):
+            while len(_HELD) > _MOST_HELD or (len(_HELD) > 2 and _held_bytes() > _MOST_BYTES):
                 _HELD.popitem(last=False)
         _HELD.move_to_end(key)
         return _HELD[key]

@@ -18,7 +18,7 @@ from limner.images import dicom, nifti, numpy_files, pillow, tiff
 from limner.images.depth import to_image, to_mask
 from limner.images.kinds import HEAD, IMAGE_SUFFIXES, NIFTI_SUFFIXES, Kind, describe, sniff, suffix_of
 from limner.images.limits import check_pixels
-from limner.images.locations import Location, parse_location
+from limner.images.locations import Location, is_url, parse_location
 from limner.images.orientation import upright
 from limner.images.pictures import Decoded, PictureInfo, StoredMask, choose_page
 from limner.images.rle_tables import decode_row
@@ -187,13 +187,21 @@ def read_volume(location: str) -> Volume:
 
 
 def is_dicom(location: str) -> bool:
-    """Whether a file is DICOM: by its ending, or by its first bytes where it has none but a number."""
-    path = parse_location(location).path
-    suffix = suffix_of(path)
-    if suffix.removeprefix(".").isdigit() or (not suffix and path.rpartition("/")[2].upper() != "DICOMDIR"):
+    """Whether a file is DICOM: by its ending, or by its first bytes where it has none but a number.
+
+    Files behind URLs go by their endings alone.
+    """
+    place = parse_location(location)
+    suffix, name = suffix_of(place.path), place.path.rpartition("/")[2]
+    if suffix and not suffix[1:].isdigit():
+        return suffix == ".dcm"
+    if name.upper() == "DICOMDIR" or is_url(place.archive or place.path):
+        return False
+    try:
         with open_location(location) as stream:
             return sniff(stream.read(HEAD)) == "dicom"
-    return suffix == ".dcm"
+    except DataError:
+        return False  # what cannot be opened has never been taken for a picture
 
 
 def is_picture(location: str) -> bool:
