@@ -65,9 +65,11 @@ def decode_frame(source: bytes, runner: Any) -> bytearray:
 
 
 def register() -> None:
-    """Make this plugin known to pydicom; once is enough."""
+    """Make this plugin known to pydicom."""
     for syntax in _CODECS:
-        get_decoder(syntax).add_plugin(PLUGIN, (__name__, "decode_frame"))
+        decoder = get_decoder(syntax)
+        if PLUGIN not in decoder.available_plugins:
+            decoder.add_plugin(PLUGIN, (__name__, "decode_frame"))
 
 
 def plugin_for(syntax: str) -> str:

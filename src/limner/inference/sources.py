@@ -133,10 +133,11 @@ def _is_part(place: str) -> bool:
 def _part_name(place: str) -> str:
     """Name of a URL, a member of an archive or a page; the page stands before the suffix, which results drop."""
     location = parse_location(place)
-    path = PurePosixPath(location.path)
+    name = PurePosixPath(location.path).name
     part = "" if location.page is None else f"_page{location.page}"
     part += "" if location.key is None else f"_{location.key}"
-    return path.with_stem(path.stem + part).name
+    stem = without_suffix(name)
+    return f"{stem}{part}{name[len(stem) :]}"
 
 
 def _matches(pattern: str) -> Iterator[Picture]:
