@@ -20,6 +20,7 @@ from limner.data.cache import open_samples
 from limner.data.digests import catalog_digest
 from limner.data.prepare import Prepared
 from limner.errors import ConfigError
+from limner.images import parse_location
 from limner.losses import create_loss
 from limner.models import EncoderUNet, create_model, load_encoder_weights, set_first_logits
 from limner.models.encoders import spread
@@ -202,8 +203,10 @@ def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module, pha
 
 def _plane(data: Prepared) -> Plane | None:
     """The plane of the slices, where the samples are slices of volumes."""
-    planes = {plane for plane in PLANES if plane in data.catalog.facts.get("plane", ())}
-    return planes.pop() if len(planes) == 1 else None
+    # A table of samples, such as `limner split` writes, names slices; a DICOM series has its plane among the facts.
+    named = {parse_location(location).plane for location in next(iter(data.catalog.inputs.values()))}
+    planes = [plane for plane in PLANES if plane in named or plane in data.catalog.facts.get("plane", ())]
+    return planes[0] if len(planes) == 1 else None
 
 
 def open_batches(
