@@ -191,11 +191,11 @@ def is_dicom(location: str) -> bool:
 
     Files behind URLs go by their endings alone.
     """
-    place = parse_location(location)
-    suffix, name = suffix_of(place.path), place.path.rpartition("/")[2]
+    suffix = _suffix(location)
     if suffix and not suffix[1:].isdigit():
         return suffix == ".dcm"
-    if name.upper() == "DICOMDIR" or is_url(place.archive or place.path):
+    place = parse_location(location)
+    if place.path.rpartition("/")[2].upper() == "DICOMDIR" or is_url(place.archive or place.path):
         return False
     try:
         with open_location(location) as stream:
@@ -209,7 +209,14 @@ def is_picture(location: str) -> bool:
 
     By the ending of its name; a file without one, or with a number for one, is opened to see if it is DICOM.
     """
-    return suffix_of(parse_location(location).path) in IMAGE_SUFFIXES or is_dicom(location)
+    return _suffix(location) in IMAGE_SUFFIXES or is_dicom(location)
+
+
+def _suffix(location: str) -> str:
+    """Ending of the file's name; most locations need not be taken apart for it, of which there may be a million."""
+    if "#" in location:
+        return suffix_of(parse_location(location).path)
+    return suffix_of(location.rpartition("::")[0] if location.startswith("zip://") else location)
 
 
 def _recognise(stream: io.BufferedIOBase, location: str) -> Kind:

@@ -61,7 +61,7 @@ def part_scans(catalog: Catalog, joined: Joined) -> Catalog:
     images = catalog.inputs["image"]
     files = [joined.files.get(location, (location,)) for location in images]
     counts = {len(channels) for channels in files}
-    if counts == {1}:
+    if counts <= {1}:
         return replace(catalog, inputs={"image": [channels[0] for channels in files]})
     if len(counts) > 1:
         odd = next(channels for channels in files if len(channels) == min(counts))
