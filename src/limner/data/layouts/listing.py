@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from limner.data.layouts.folders import Folder, common_depth, read_folder
 from limner.errors import DataError, shorten
-from limner.images import IMAGE_SUFFIXES, Source, is_picture, suffix_of
+from limner.images import IMAGE_SUFFIXES, Source, is_dicom, suffix_of
 
 # ISIC hands out one such picture per photograph; they are neither images nor masks.
 _SUPERPIXELS = re.compile(r"_superpixels\.\w+$", re.IGNORECASE)
@@ -61,7 +61,7 @@ class Listing:
             suffix = suffix_of(name)
             if _SUPERPIXELS.search(name):
                 superpixels += 1
-            elif is_picture(source.location(name)):
+            elif suffix in IMAGE_SUFFIXES or is_dicom(source.location(name)):
                 pictures.append(name)
             else:
                 others[suffix or "no suffix"] += 1
