@@ -92,21 +92,21 @@ def _frames(header: Any) -> int:
 def _pixels(stream: io.BufferedIOBase, header: Any, index: int, location: str) -> Shaped[np.ndarray, "height width *_"]:
     from limner.images.dicom_codecs import plugin_for
 
+    pixels = import_medical("pydicom").pixels
     syntax = header.file_meta.TransferSyntaxUID
-    stream.seek(0)
     try:
-        # The frame's own bytes alone are read where they are not compressed.
-        array: np.ndarray = import_medical("pydicom").pixels.pixel_array(
-            stream, index=index, decoding_plugin=plugin_for(syntax)
-        )
-    except (NotImplementedError, RuntimeError) as error:
-        if "frame" in str(error).lower() and "plugin" not in str(error).lower():
-            raise
+        readable = pixels.get_decoder(syntax).is_available
+    except NotImplementedError:
+        readable = False
+    if not readable:
         raise DataError(
             "pixels that are plain, or compressed as RLE, JPEG, JPEG-LS or JPEG 2000",
             f"'{location}' is compressed as {syntax.name} ({syntax}), which cannot be read here",
             "Uncompress it, for example with `gdcmconv --raw` or `dcmdjpeg`, and give that.",
-        ) from error
+        )
+    stream.seek(0)
+    # The frame's own bytes alone are read where they are not compressed.
+    array: np.ndarray = pixels.pixel_array(stream, index=index, decoding_plugin=plugin_for(syntax))
     return array
 
 

@@ -17,7 +17,7 @@ _READS = {"pydicom": "DICOM", "nibabel": "NIfTI"}
 
 
 def import_medical(package: str) -> Any:
-    """Pydicom or nibabel.
+    """The package: pydicom or nibabel.
 
     Raises:
         MissingExtra: It is not installed.
