@@ -48,6 +48,14 @@ class DataConfig(_Section):
     page: Annotated[int, Field(ge=0)] | Literal["all"] | None = Field(
         None, description="Which page of multi-page files: a number from 0, or `all` for one sample each."
     )
+    plane: Literal["auto", "sagittal", "coronal", "axial"] = Field(
+        "auto", description="How volumes are cut into slices, a sample each: by their spacing, or in this plane."
+    )
+    window: tuple[float, Positive] | None = Field(
+        None,
+        description="Centre and width of the values the network tells apart, such as `[40, 400]` for soft tissue in "
+        "CT; those beyond are cut off. Default: nearly all values of the training pictures (0.1 to 99.9 %).",
+    )
     unmatched: Literal["stop", "skip"] = Field("stop", description="Files without a partner: stop, or leave them out.")
     unreadable: Literal["stop", "skip"] = Field("stop", description="Damaged files: stop, or leave them out.")
     scan: Literal["auto", "all"] = Field(

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 
 from limner.data.affixes import Affix
 
-_ENDING = re.compile(r"(\.ome)?\.[^./]*$", re.IGNORECASE)
+_ENDING = re.compile(r"(\.nii\.gz|(\.ome)?\.[^./]*)$", re.IGNORECASE)
 _ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _PROBES = 1000  # names on which a rule is tried before all names are
 
 
 def stem_of(name: str) -> str:
-    """A name's last part without its ending; `.ome.tif` is one ending.
+    """A name's last part without its ending; `.ome.tif` and `.nii.gz` are one ending.
 
     Example:
         >>> stem_of("a/1.mask.png"), stem_of("cell.ome.tif")

@@ -32,6 +32,7 @@ from limner.data.splits import assign_splits, split_remarks
 from limner.data.strata import find_strata
 from limner.data.survey import Extent, Survey, survey
 from limner.data.target_options import TargetOptions, check_options, regression_targets, with_first
+from limner.data.volumes import AskedPlane
 from limner.types import Progress, no_progress
 
 CopyFinder: TypeAlias = Callable[[Catalog, Mapping[str, LabelMap]], list[list[int]]]
@@ -68,6 +69,7 @@ def prepare(
     images: str | None = None,
     masks: str | None = None,
     page: int | Literal["all"] | None = None,
+    plane: AskedPlane = "auto",
     val: int | float = 0.15,
     test: int | float = 0.15,
     seed: int = 0,
@@ -82,6 +84,7 @@ def prepare(
     previous: Catalog | None = None,
     group: str | None = None,
     find_copies: CopyFinder | None = None,
+    window: tuple[float, float] | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
     """Find samples, check them, understand their masks, split them and measure them.
@@ -93,6 +96,7 @@ def prepare(
         images: Folder of images, when it is not inside `place`.
         masks: Folder of masks, when it is not inside `place`.
         page: Which page of multi-page files.
+        plane: How volumes are cut into samples.
         val: Validation samples: a share below 1, or a count.
         test: Test samples: a share below 1, or a count.
         seed: Seed of the split and of the pictures that are measured.
@@ -107,6 +111,7 @@ def prepare(
         previous: Samples that it has keep their split.
         group: Column or regular expression that says which samples belong together (see `grouping`).
         find_copies: Finds samples whose pictures are the same one beyond equal files, to keep them together.
+        window: Centre and width of the values that count as 0 to 1 (see `fingerprint`).
         progress: Called with a stage (`trace`, `scan`, `measure`), how many are done, and how many there are.
 
     Raises:
@@ -120,6 +125,7 @@ def prepare(
         images=images,
         masks=masks,
         page=page,
+        plane=plane,
         options=layout_options,
         targets=tuple(options),
         progress=progress or no_progress,
@@ -147,7 +153,9 @@ def prepare(
     )
     notes += [*split_notes, *channel_notes, *check_classes(surveyed.part, surveyed.scans, label_maps)]
     notes += check_duplicates(surveyed.catalog)
-    fingerprint, label_maps = measure_samples(surveyed, label_maps, parts, dtype, seed=seed, progress=progress)
+    fingerprint, label_maps = measure_samples(
+        surveyed, label_maps, parts, dtype, window=window, seed=seed, progress=progress
+    )
     return Prepared(surveyed.catalog, label_maps, fingerprint, found.pairing, found.layout, tuple(notes))
 
 
@@ -157,6 +165,7 @@ def prepare_to_score(
     *,
     images: str | None = None,
     masks: str | None = None,
+    plane: AskedPlane = "auto",
     unmatched: Policy = "stop",
     unreadable: Policy = "stop",
     progress: Progress | None = None,
@@ -168,6 +177,7 @@ def prepare_to_score(
         labels: Label maps of the model.
         images: Folder of images, when it is not inside `place`.
         masks: Folder of masks, when it is not inside `place`.
+        plane: How volumes are cut into samples.
         unmatched: `skip` leaves files without a partner out instead of stopping.
         unreadable: `skip` leaves samples with damaged files out.
         progress: As in `prepare`.
@@ -178,7 +188,9 @@ def prepare_to_score(
     Raises:
         DataError: Whatever `checks` finds, or a mask value that the label maps do not know.
     """
-    found = find_samples(place, images=images, masks=masks, targets=tuple(labels), progress=progress or no_progress)
+    found = find_samples(
+        place, images=images, masks=masks, plane=plane, targets=tuple(labels), progress=progress or no_progress
+    )
     check_pairing(found.pairing, unmatched)
     numbers = regression_targets({}, labels)
     surveyed = survey(found.catalog, labels, numbers=numbers, unreadable=unreadable, progress=progress)
@@ -213,11 +225,17 @@ def set_groups(
     catalog = surveyed.catalog
     if group is not None:
         apply_groups(catalog, group)
+        keep_together(catalog, repeated([name or f"\0{index}" for index, name in enumerate(_volumes(catalog))]))
     if apart or any(catalog.splits):
         return
     keep_together(catalog, repeated(catalog.facts["hash"]))
     if find_copies is not None and surveyed.whole:
         keep_together(catalog, find_copies(catalog, label_maps))
+
+
+def _volumes(catalog: Catalog) -> list[str]:
+    """The volume that each sample is a slice of; empty where it is none."""
+    return catalog.facts.get("volume", [""] * len(catalog))
 
 
 def split_samples(
@@ -264,6 +282,7 @@ def measure_samples(
     parts: Mapping[str, int],
     dtype: str,
     *,
+    window: tuple[float, float] | None = None,
     seed: int,
     progress: Progress | None = None,
 ) -> tuple[Fingerprint, dict[str, LabelMap]]:
@@ -274,6 +293,7 @@ def measure_samples(
         label_maps: Label map per target.
         parts: Channels by input.
         dtype: Of the images.
+        window: As for `prepare`.
         seed: Chooses the pictures that are measured.
         progress: As for `prepare`.
 
@@ -287,6 +307,7 @@ def measure_samples(
         channels=sum(parts.values()),
         dtype=dtype,
         parts=parts if len(parts) > 1 else {},
+        window=window,
         seed=seed,
         progress=progress,
     )

@@ -69,7 +69,9 @@ def prepare_data(config: Config, progress: Progress, *, labels: Mapping[str, Lab
         DataError: See `limner.data.prepare`.
     """
     finder = None if config.data.check == "off" else copy_finder(config, progress, quick=config.data.check == "quick")
-    return prepare(**data_arguments(config), labels=labels, find_copies=finder, progress=progress)
+    return prepare(
+        **data_arguments(config), labels=labels, find_copies=finder, window=config.data.window, progress=progress
+    )
 
 
 def copy_finder(config: Config, progress: Progress, *, quick: bool) -> CopyFinder:
@@ -101,6 +103,7 @@ def data_arguments(config: Config) -> dict[str, Any]:
         "images": data.images,
         "masks": data.masks,
         "page": data.page,
+        "plane": data.plane,
         "val": val,
         "test": test,
         "seed": data.seed,

@@ -129,6 +129,7 @@ def _find(config: DataConfig, anew: bool, progress: Progress) -> tuple[Catalog, 
         images=config.images,
         masks=config.masks,
         page=config.page,
+        plane=config.plane,
         options=config.layout_options,
         progress=progress,
     )

@@ -32,6 +32,7 @@ from limner.data.samples import image_location
 from limner.data.scan import Scanned
 from limner.data.survey import Extent, Survey, look
 from limner.data.target_options import TargetOptions, check_options, regression_targets, with_first
+from limner.data.volumes import AskedPlane
 from limner.errors import DataError
 from limner.types import Progress, Size, no_progress
 
@@ -75,6 +76,7 @@ def understand(
     images: str | None = None,
     masks: str | None = None,
     page: int | Literal["all"] | None = None,
+    plane: AskedPlane = "auto",
     val: int | float = 0.15,
     test: int | float = 0.15,
     seed: int = 0,
@@ -108,6 +110,7 @@ def understand(
             images=images,
             masks=masks,
             page=page,
+            plane=plane,
             options=layout_options,
             targets=tuple(options),
             progress=progress or no_progress,

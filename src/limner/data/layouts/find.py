@@ -20,7 +20,10 @@ from limner.data.layouts.options import Options, check_options
 from limner.data.layouts.pages import choose_page, expand_pages
 from limner.data.layouts.projects import PROJECTS
 from limner.data.layouts.readings import read_listing
+from limner.data.layouts.scans import find_channels, join_scans, part_scans
+from limner.data.patients import group_patients
 from limner.data.placement import refuse_unfinished
+from limner.data.volumes import AskedPlane, slice_volumes
 from limner.errors import ConfigError, DataError
 from limner.types import Progress, no_progress
 
@@ -41,6 +44,7 @@ def find_samples(
     images: str | Path | None = None,
     masks: str | Path | None = None,
     page: int | Literal["all"] | None = None,
+    plane: AskedPlane = "auto",
     options: Options | None = None,
     targets: Sequence[str] = (),
     progress: Progress = no_progress,
@@ -57,7 +61,8 @@ def find_samples(
         layout: One of `LAYOUTS`.
         images: Folder of images. A relative path is looked for as it stands, then inside `place`.
         masks: Folder of masks, likewise.
-        page: Which page of multi-page files, from 0; `all` makes each page a sample.
+        page: Which page of multi-page files, from 0; `all` makes each page a sample, as it is with volumes anyway.
+        plane: How volumes are cut into samples.
         options: Options of the layout, where it has any.
         targets: Names of targets that columns of a CSV may have, besides those that are known.
         progress: Told of what takes long, such as reading tracings.
@@ -76,20 +81,23 @@ def find_samples(
         found = _find_in_one(place, layout, options or {}, targets, progress)
     if options and found.layout not in PROJECTS:
         check_options(options, (), found.layout)
-    if page == "all":
-        return replace(found, catalog=expand_pages(found.catalog))
-    return found if page is None else replace(found, catalog=choose_page(found.catalog, page))
+    catalog, notes = slice_volumes(found.catalog, plane, None if page == "all" else page)
+    notes += group_patients(catalog)
+    if page is not None:
+        catalog = expand_pages(catalog) if page == "all" else choose_page(catalog, page)
+    return replace(found, catalog=catalog, notes=(*found.notes, *notes))
 
 
-def find_inputs(place: str | Path) -> Catalog:
-    """Find samples to predict: as `find_samples`, but a CSV needs no targets.
+def find_inputs(place: str | Path, plane: AskedPlane = "auto") -> Catalog:
+    """Find samples to predict: as `find_samples`, but a CSV, and volumes of several channels, need no targets.
 
     Raises:
         DataError: As `find_samples`.
     """
     if str(place).lower().endswith(_TABLES):
-        return find_manifest(place, labelled=False).catalog
-    return find_samples(place).catalog
+        return slice_volumes(find_manifest(place, labelled=False).catalog, plane)[0]
+    channels = find_channels(Listing.open(place))
+    return find_samples(place, plane=plane).catalog if channels is None else slice_volumes(channels, plane)[0]
 
 
 def _find_in_one(place: str | Path, layout: str, options: Options, targets: Sequence[str], progress: Progress) -> Found:
@@ -103,12 +111,18 @@ def _find_in_one(place: str | Path, layout: str, options: Options, targets: Sequ
             return found
     if layout in PROJECTS:
         raise listing.nothing_fits(PROJECTS[layout].expected)
-    found = None if layout == "manifest" else read_listing(listing, layout)
+    found = None if layout == "manifest" else _read(listing, layout)
     if found is None and layout in ("auto", "manifest"):
         found = _find_table(listing, targets)
     if found is None:
         raise listing.nothing_fits(_EXPECTED.get(layout, ""))
     return found
+
+
+def _read(listing: Listing, layout: str) -> Found | None:
+    joined = join_scans(listing)
+    found = read_listing(joined.listing, layout)
+    return found and replace(found, catalog=part_scans(found.catalog, joined))
 
 
 def _find_table(listing: Listing, targets: Sequence[str]) -> Found | None:
@@ -129,7 +143,7 @@ def _find_in_two(place: str | Path | None, images: str | Path | None, masks: str
         raise ConfigError("both the folder of images and that of masks", f"no {missing}", f"Add --{missing} FOLDER.")
     left, right = Listing.open(_inside(place, images)), Listing.open(_inside(place, masks))
     if left.source.place == right.source.place:
-        found = read_listing(left, "pairs" if layout == "auto" else layout)
+        found = _read(left, "pairs" if layout == "auto" else layout)
         if found is None:
             raise left.nothing_fits()
         return found
@@ -138,7 +152,9 @@ def _find_in_two(place: str | Path | None, images: str | Path | None, masks: str
             raise listing.nothing_fits()
     presplit = {"pairs": False, "presplit": True}.get(layout)
     notes = [*left.notes(), *right.notes()]
-    return found_in_halves(_half(left, right), _half(right, left), presplit=presplit, notes=notes)
+    joined = join_scans(left, right.pictures)
+    found = found_in_halves(_half(joined.listing, right), _half(right, left), presplit=presplit, notes=notes)
+    return replace(found, catalog=part_scans(found.catalog, joined))
 
 
 def _half(listing: Listing, other: Listing) -> Half:

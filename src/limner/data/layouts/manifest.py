@@ -19,11 +19,11 @@ from typing import TypeAlias
 
 from limner.data.catalog import Catalog
 from limner.data.layouts.folders import SPLIT_WORDS
-from limner.data.layouts.found import Found, choose_ids, without_suffix
+from limner.data.layouts.found import Found, choose_ids
 from limner.data.layouts.listing import Listing
 from limner.data.pairing import Pairing
 from limner.errors import DataError, shorten
-from limner.images import parse_location, read_bytes
+from limner.images import parse_location, read_bytes, without_suffix
 
 # fmt: off
 _NAMES = {
