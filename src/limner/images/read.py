@@ -71,10 +71,10 @@ def read_image(
         DataError: The file is missing, damaged, cut short, too large or no picture; or has several
             pages or arrays and the location names none.
     """
-    decoded = _decode(location)
-    array = to_image(_expanded(decoded, location), location)
-    array = upright(array[..., None] if array.ndim == 2 else array, decoded.orientation)
-    return np.ascontiguousarray(array)
+    with _decoded(location) as decoded:
+        array = to_image(_expanded(decoded, location), location)
+        array = upright(array[..., None] if array.ndim == 2 else array, decoded.orientation)
+        return np.ascontiguousarray(array)
 
 
 def read_mask(location: str) -> StoredMask:
@@ -89,21 +89,24 @@ def read_mask(location: str) -> StoredMask:
     """
     if parse_location(location).row is not None:
         return StoredMask(decode_row(location), None)
-    decoded = _decode(location)
-    array = decoded.array
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
-    array = np.ascontiguousarray(upright(to_mask(array, location), decoded.orientation))
-    return StoredMask(array, None if decoded.palette is None else np.ascontiguousarray(decoded.palette[:, :3]))
+    with _decoded(location) as decoded:
+        array = decoded.array
+        if array.ndim == 3 and array.shape[2] == 1:
+            array = array[..., 0]
+        array = np.ascontiguousarray(upright(to_mask(array, location), decoded.orientation))
+        return StoredMask(array, None if decoded.palette is None else np.ascontiguousarray(decoded.palette[:, :3]))
 
 
-def _decode(location: str) -> Decoded:
+@contextlib.contextmanager
+def _decoded(location: str) -> Iterator[Decoded]:
+    """Pixels of a picture; what is done with them inside is guarded too, as memory may be short."""
     with _opened(location) as (stream, kind, place):
         if kind in pillow.KINDS:
-            return pillow.decode(stream, kind, place.page, location)
-        if kind == "tiff":
-            return tiff.decode(stream, place.page, location)
-        return numpy_files.decode(stream, kind, place.key, location)
+            yield pillow.decode(stream, kind, place.page, location)
+        elif kind == "tiff":
+            yield tiff.decode(stream, place.page, location)
+        else:
+            yield numpy_files.decode(stream, kind, place.key, location)
 
 
 def _expanded(decoded: Decoded, location: str) -> Shaped[np.ndarray, "height width *channels"]:
