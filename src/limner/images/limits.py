@@ -22,7 +22,7 @@ MEMBER_LIMIT = 2**33
 """Most bytes one member of an archive may unpack to, if that is less than `MEMORY_SHARE` allows."""
 
 MEMORY_SHARE = 4
-"""One picture may take up to one part of the memory in this many: what is done with it needs the rest."""
+"""A picture may take up to one part of the memory in this many: what is done with it needs the rest."""
 
 _CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # cgroups 2 and 1
 
@@ -62,8 +62,8 @@ def check_memory(needed: int, location: str) -> None:
     """
     if needed > memory() // MEMORY_SHARE:
         raise DataError(
-            f"a picture takes at most 1/{MEMORY_SHARE} of the {memory() / 2**30:.1f} GB of memory that there are",
-            f"'{location}' unpacks to {needed / 2**30:.1f} GB",
+            f"a file unpacks to at most 1/{MEMORY_SHARE} of the memory, which is {memory() / 2**30:.1f} GB here",
+            f"'{location}' says it unpacks to {needed / 2**30:.1f} GB",
             "If the file is sound, cut it into smaller pictures or use a machine with more memory; "
             "if it is not, remove it.",
         )

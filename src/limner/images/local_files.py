@@ -26,7 +26,7 @@ def open_file(path: str) -> io.BufferedReader:
         DataError: It is missing, cannot be read, or is no file.
     """
     try:
-        return open(path, "rb", opener=lambda name, flags: _open_regular(name, flags, path))  # noqa: PTH123 - faster
+        return open(path, "rb", opener=lambda name, flags: _open_regular(name, flags, path))
     except FileNotFoundError:
         raise DataError(f"a file '{path}'", "there is none", "Check the path; upper and lower case differ.") from None
     except (OSError, ValueError) as error:
