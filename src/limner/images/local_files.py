@@ -45,4 +45,4 @@ def _open_regular(name: str, flags: int, path: str) -> int:
     found, remedy = next(
         ((words, remedy) for is_kind, words, remedy in _KINDS if is_kind(mode)), ("no file", "Name a file.")
     )
-    raise DataError(f"a picture '{path}'", f"it is {found}", remedy)
+    raise DataError(f"a file '{path}'", f"it is {found}", remedy)
