@@ -6,6 +6,8 @@ import functools
 import io
 import logging
 import struct
+import subprocess
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -344,3 +346,31 @@ def test_the_memory_is_that_of_the_machine_or_less() -> None:
         pytest.skip("no /proc/meminfo")
     total = int(text.read_text().split()[1]) * 1024
     assert 2**26 < limits.memory() <= total
+
+
+BOMB = """
+import resource, sys, time
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+from limner.errors import DataError
+from limner.images import read_image, read_info
+assert read_info(sys.argv[1]).size == (30_000, 30_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    read_image(sys.argv[1])
+except DataError as error:
+    assert sys.argv[1] in str(error)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [*HUGE, "png, whole"])
+def test_what_unpacks_to_more_than_there_is_takes_no_memory(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(png(30_000, 30_000, bytes(30_001 * 30_000)) if kind == "png, whole" else HUGE[kind]())
+    assert path.stat().st_size < 1_000_000
+    ran = subprocess.run(
+        [sys.executable, "-c", BOMB, str(path)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert int(ran.stdout) < 64_000  # kB
