@@ -76,10 +76,10 @@ def read_image(
         DataError: The file is missing, damaged, cut short, too large or no picture; or has several
             pages or arrays and the location names none.
     """
-    decoded = _decode(location, stored=False)
-    array = to_image(_expanded(decoded, location), location)
-    array = upright(array[..., None] if array.ndim == 2 else array, decoded.orientation)
-    return np.ascontiguousarray(array)
+    with _decoded(location, stored=False) as decoded:
+        array = to_image(_expanded(decoded, location), location)
+        array = upright(array[..., None] if array.ndim == 2 else array, decoded.orientation)
+        return np.ascontiguousarray(array)
 
 
 def read_mask(location: str) -> StoredMask:
@@ -94,29 +94,35 @@ def read_mask(location: str) -> StoredMask:
     """
     if parse_location(location).row is not None:
         return StoredMask(decode_row(location), None)
-    decoded = _decode(location, stored=True)
-    array = decoded.array
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
-    array = np.ascontiguousarray(upright(to_mask(array, location), decoded.orientation))
-    return StoredMask(array, None if decoded.palette is None else np.ascontiguousarray(decoded.palette[:, :3]))
+    with _decoded(location, stored=True) as decoded:
+        array = decoded.array
+        if array.ndim == 3 and array.shape[2] == 1:
+            array = array[..., 0]
+        array = np.ascontiguousarray(upright(to_mask(array, location), decoded.orientation))
+        return StoredMask(array, None if decoded.palette is None else np.ascontiguousarray(decoded.palette[:, :3]))
 
 
-def _decode(location: str, *, stored: bool) -> Decoded:
-    """Pixels as the file has them; where that makes a difference, `stored` or as a picture."""
+@contextlib.contextmanager
+def _decoded(location: str, *, stored: bool) -> Iterator[Decoded]:
+    """Pixels as the file has them; where that makes a difference, `stored` or as a picture.
+
+    What is done with them inside is guarded too, as memory may be short.
+    """
     if suffix_of(parse_location(location).path) in NIFTI_SUFFIXES:
         with _explained(location, "nifti"):
-            return nifti.decode(lambda: _checked_nifti(location), location, stored=stored)
+            yield nifti.decode(lambda: _checked_nifti(location), location, stored=stored)
+        return
     with _opened(location) as (stream, kind, place):
         if kind in pillow.KINDS:
-            return pillow.decode(stream, kind, place.page, location)
-        if kind == "tiff":
-            return tiff.decode(stream, place.page, location)
-        if kind == "dicom":
-            return dicom.decode(stream, place.page, location, stored=stored)
-        if kind == "nifti":
-            return nifti.decode(lambda: open_location(location), location, stored=stored)
-        return numpy_files.decode(stream, kind, place.key, location)
+            yield pillow.decode(stream, kind, place.page, location)
+        elif kind == "tiff":
+            yield tiff.decode(stream, place.page, location)
+        elif kind == "dicom":
+            yield dicom.decode(stream, place.page, location, stored=stored)
+        elif kind == "nifti":
+            yield nifti.decode(lambda: open_location(location), location, stored=stored)
+        else:
+            yield numpy_files.decode(stream, kind, place.key, location)
 
 
 def _expanded(decoded: Decoded, location: str) -> Shaped[np.ndarray, "height width *channels"]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import io
 
-from limner.errors import DataError
 from limner.images.archives import read_member
+from limner.images.local_files import open_file
 from limner.images.locations import is_url, parse_location
 from limner.images.remote import fetch
 
@@ -24,20 +24,7 @@ def open_location(location: str) -> io.BufferedIOBase:
         return io.BytesIO(read_member(place.archive, place.path))
     if is_url(place.path):
         return io.BytesIO(fetch(place.path))
-    try:
-        return open(place.path, "rb")  # noqa: PTH123 - faster than Path.open; the caller closes it
-    except FileNotFoundError:
-        raise DataError(
-            f"a file '{place.path}'", "there is none", "Check the path; upper and lower case differ."
-        ) from None
-    except IsADirectoryError:
-        raise DataError(
-            f"a picture '{place.path}'", "it is a folder", "Name one file, or use limner.images.Source for folders."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"'{place.path}' can be read", str(error), "Check its permissions, or copy it somewhere readable."
-        ) from error
+    return open_file(place.path)
 
 
 def read_bytes(location: str) -> bytes:

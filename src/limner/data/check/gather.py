@@ -145,6 +145,11 @@ def _describe(catalog: Catalog, index: int, label_maps: Mapping[str, LabelMap]) 
         name: read_target(catalog.targets[name][index], label_map) if catalog.targets[name][index] else None
         for name, label_map in label_maps.items()
     }
+    # The headers agreed when they were read; the files may have changed since.
+    check_same_size(
+        {image_location(catalog, index): picture_size(image)}
+        | {catalog.targets[name][index]: picture_size(mask) for name, mask in masks.items() if mask is not None}
+    )
     files = [locations[index] for locations in catalog.targets.values() if locations[index]]
     return describe(image, masks, label_maps), FileFacts(
         orientation=np.array(read_info(image_location(catalog, index)).orientation, np.int64),

@@ -70,11 +70,13 @@ def find_manifest(path: str | Path, targets: Sequence[str] = (), *, labelled: bo
             id twice.
     """
     path = Path(path).expanduser().absolute()
-    try:
-        text = _decoded(path.read_bytes(), str(path))
-    except OSError as error:
-        raise DataError(f"a table of samples at '{path}'", error.strerror or str(error), "Check the path.") from None
-    return _found(text, str(path), lambda cell: _local(path.parent, cell), targets, labelled=labelled)
+    return _found(
+        _decoded(read_bytes(str(path)), str(path)),
+        str(path),
+        lambda cell: _local(path.parent, cell),
+        targets,
+        labelled=labelled,
+    )
 
 
 def find_manifest_in(listing: Listing, name: str, targets: Sequence[str] = ()) -> Found:
@@ -279,4 +281,7 @@ def _local(folder: Path, cell: str) -> str | None:
     if "://" in cell:
         return cell
     location = cell if cell.startswith("/") else f"{folder}/{cell}"
-    return location if Path(parse_location(location).path).exists() else None
+    try:
+        return location if Path(parse_location(location).path).exists() else None
+    except (OSError, ValueError):  # no name that a file could have
+        return None
