@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 
 from limner.errors import DataError
-from limner.images.limits import check_pixels
+from limner.images.limits import check_memory, check_pixels
 from limner.images.medical import import_medical
 from limner.images.pictures import Decoded, PictureInfo, choose_page
 
@@ -81,7 +81,9 @@ def read_header(stream: io.BufferedIOBase, location: str) -> Any:
         raise DataError(
             "a DICOM picture", f"'{location}' holds no pixels ({kind})", "Remove the file from the pictures."
         )
-    check_pixels((int(header.Rows), int(header.Columns)), int(header.get("SamplesPerPixel", 1)), location)
+    size, channels = (int(header.Rows), int(header.Columns)), int(header.get("SamplesPerPixel", 1))
+    check_pixels(size, channels, location)
+    check_memory(size[0] * size[1] * channels * 4, location)  # as float32
     return header
 
 

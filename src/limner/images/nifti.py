@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 import os
 import threading
 from collections import OrderedDict
@@ -119,6 +120,7 @@ def _read(stream: io.BufferedIOBase, location: str) -> _Voxels:
     unpacked = _unpacked(stream)
     header = _header(unpacked)
     volume, orientation = _grid(header, location)
+    limits.check_memory(math.prod(volume.shape) * header.get_data_dtype().itemsize, location)
     unpacked.seek(0)
     kind = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
     proxy = kind.from_stream(unpacked).dataobj
