@@ -16,6 +16,7 @@ With `--features` no file is drawn: descriptions of samples are, of which copies
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import resource
@@ -102,10 +103,8 @@ def measured_check(folder: str, page: str, *options: str) -> None:
     sys.argv = ["limner", "check", folder, "--out", page, "--json", *options]
     output = sys.stdout
     with tempfile.TemporaryFile("w+") as sys.stdout:
-        try:
+        with contextlib.suppress(SystemExit):
             main()
-        except SystemExit:
-            pass
         sys.stdout.seek(0)
         found = json.loads(sys.stdout.read())
     sys.stdout = output
@@ -166,7 +165,10 @@ def compare(counts: list[int]) -> None:
 
 def print_rows(rows: list[tuple[int, str, dict[str, Any]]]) -> None:
     """Runs as Markdown tables."""
-    print("\n| samples | run | seconds | processor seconds | ms per sample | peak memory, MiB |\n|--:|---|--:|--:|--:|--:|")
+    print(
+        "\n| samples | run | seconds | processor seconds | ms per sample | peak memory, MiB |"
+        "\n|--:|---|--:|--:|--:|--:|"
+    )
     for count, name, found in rows:
         each = 1000 * found["cpu"] / count
         print(

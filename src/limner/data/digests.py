@@ -13,28 +13,34 @@ import numpy as np
 from jaxtyping import Int64
 
 from limner.data.catalog import Catalog
+from limner.data.file_hashes import FileHashes
 from limner.data.stored_masks import mask_files
-from limner.images import archive_contents, parse_location, read_bytes, read_row
+from limner.images import archive_contents, hash_file, parse_location, read_row
 
 _BYTES = 16
 _STATED = "~"
 
 
-def digest(locations: Iterable[str]) -> str:
+def digest(locations: Iterable[str], known: FileHashes | None = None) -> str:
     """Hexadecimal BLAKE2b (128 bits) of the contents of files, in order.
 
     A folder of masks counts with all its files, a page of a file as that page, a row of a table as
     that row: names do not count, so that a copied data set is known again. Empty locations are skipped.
 
+    Args:
+        locations: The files.
+        known: Hashes of files that have not changed; without, every file is read.
+
     Raises:
         DataError: A file cannot be read.
     """
+    hash_of = hash_file if known is None else known.of
     total = hashlib.blake2b(digest_size=_BYTES)
     for location in locations:
         for file in mask_files(location) if location else ():
             place = parse_location(file)
-            content = read_bytes(file) if place.row is None else read_row(file)
-            total.update(hashlib.blake2b(content, digest_size=_BYTES).digest())
+            row = None if place.row is None else hashlib.blake2b(read_row(file), digest_size=_BYTES).digest()
+            total.update(row or hash_of(file))
             total.update(f"{place.page} {place.key}".encode())
     return total.hexdigest()
 

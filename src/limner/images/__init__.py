@@ -20,7 +20,7 @@ from limner.images.resize import resize_image, resize_mask
 from limner.images.rle import decode_rle, encode_rle
 from limner.images.rle_tables import is_rle_table, read_row, rle_names
 from limner.images.source import Source, natural_key
-from limner.images.stream import read_bytes
+from limner.images.stream import hash_file, read_bytes, reading_once
 from limner.images.write import (
     IGNORE_COLOR,
     encode_jpeg,
@@ -45,6 +45,7 @@ __all__ = [
     "encode_png",
     "encode_rle",
     "encode_webp",
+    "hash_file",
     "is_rle_table",
     "key_location",
     "member_location",
@@ -56,6 +57,7 @@ __all__ = [
     "read_info",
     "read_mask",
     "read_row",
+    "reading_once",
     "resize_image",
     "resize_mask",
     "rle_names",

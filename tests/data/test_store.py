@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from limner.data.check import store as module
-from limner.data.check.store import Store
+from limner.data import store as module
+from limner.data.store import Store
 
 ARRAYS = {
     "flag": np.array(True),
@@ -36,6 +36,8 @@ def test_what_was_put_is_there_again(tmp_path: Path) -> None:
 def test_without_a_folder_nothing_is_kept() -> None:
     with Store(None) as store:
         store.put("a", ARRAYS)
+        assert same(store.get("a"))
+    with Store(None) as store:
         assert store.get("a") is None
 
 
@@ -71,6 +73,7 @@ def test_a_place_that_is_a_file_costs_time_alone(tmp_path: Path) -> None:
 
 def test_what_was_not_used_for_longest_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_ENTRIES", 2)
+    monkeypatch.setattr(module, "_TOUCHED", 0.0)
     for key in ("a", "b"):
         with Store(tmp_path) as store:
             store.put(key, ARRAYS)
