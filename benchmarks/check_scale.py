@@ -24,12 +24,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sized
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.fft
+import scipy.ndimage
 
+from limner.data.catalog import Catalog
+from limner.data.check.copies import NEIGHBOURS, descriptors, find_copies
+from limner.data.check.features import FREQUENCIES, GRID, Features, MaskFeatures
+from limner.data.check.matching import check_matching
+from limner.data.check.neighbours import near_pairs
 from limner.images import encode_jpeg, encode_png, resize_image
 
 SIDE = 512
@@ -163,6 +171,92 @@ def compare(counts: list[int]) -> None:
     print_rows(rows)
 
 
+def draw_features(count: int) -> Features:
+    """Descriptions of samples: greys that are smooth with grain, one in a hundred mirrored from another's."""
+    rng = np.random.default_rng(0)
+    grey = np.empty((count, GRID, GRID), np.uint8)
+    for start in range(0, count, _CHUNK):
+        part = grey[start : start + _CHUNK]
+        smooth = scipy.ndimage.zoom(rng.uniform(40, 215, (len(part), 6, 6)), (1, GRID / 6, GRID / 6), order=1)
+        part[:] = (smooth + rng.normal(0, 4, part.shape)).clip(0, 255)
+    copies = np.arange(COPIES - 1, count, COPIES)
+    grey[copies] = grey[copies - 7][..., ::-1]
+    spectrum = np.empty((count, FREQUENCIES, FREQUENCIES), np.float32)
+    edges = np.empty_like(grey)
+    for start in range(0, count, _CHUNK):
+        part = grey[start : start + _CHUNK].astype(np.float32)
+        spectrum[start : start + _CHUNK] = scipy.fft.dctn(part, axes=(1, 2), norm="ortho")[
+            :, :FREQUENCIES, :FREQUENCIES
+        ]
+        edges[start : start + _CHUNK] = np.sqrt(np.hypot(*np.gradient(part, axis=(1, 2)))) * 13
+    zeros, classes = np.zeros(count, np.int64), np.ones((count, 2), np.int64)
+    maps = np.zeros((count, 3, GRID, GRID), np.uint8)
+    maps[:, 0] = rng.integers(0, 2, (count, GRID, 1), np.uint8) * 255
+    mask = MaskFeatures(
+        known=np.ones(count, bool),
+        area=classes,
+        ignored=zeros,
+        objects=classes,
+        smallest=classes,
+        largest=classes,
+        boxes=np.zeros((count, 2, 4), np.int32),
+        maps=maps,
+    )
+    return Features(
+        size=np.full((count, 2), SIDE),
+        channels=zeros + 3,
+        low=zeros.astype(float),
+        high=zeros + 255.0,
+        finite=np.ones(count, bool),
+        levels=zeros + 256,
+        grey=grey,
+        colour=np.full((count, 2, GRID // 2, GRID // 2), 128, np.uint8),
+        edges=edges,
+        spectrum=spectrum,
+        hash=np.arange(count, dtype=np.uint64),
+        masks={"mask": mask},
+    )
+
+
+def peak() -> float:
+    """Most memory since the last call, in MiB (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    found = next(line for line in lines if line.startswith("VmHWM"))
+    Path("/proc/self/clear_refs").write_text("5")
+    return float(found.split()[1]) / 1024
+
+
+def measure(name: str, count: int, each: float, step: Callable[..., Sized], *arguments: Any) -> None:
+    """Print what a step takes."""
+    peak()
+    before, begin, busy = peak(), time.perf_counter(), time.process_time()
+    found = len(step(*arguments))
+    wall, spent = time.perf_counter() - begin, time.process_time() - busy
+    print(
+        f"| {count:,} | {each:,.0f} | {name} | {found:,} | {wall:.1f} | {spent:.1f} | {peak() - before:,.0f} |",
+        flush=True,
+    )
+
+
+def compare_features(counts: list[int]) -> None:
+    """Copies and pairs among descriptions of samples."""
+    print("| samples | bytes each | step | pairs | seconds | processor seconds | memory beyond, MiB |")
+    print("|--:|--:|---|--:|--:|--:|--:|")
+    for count in counts:
+        features = draw_features(count)
+        arrays = features.to_arrays().values()
+        each = sum(array.nbytes for array in arrays) / count
+        catalog = Catalog([f"{number:06d}" for number in range(count)], {"image": [""] * count}, {"mask": [""] * count})
+        measure("candidates", count, each, candidates, features)
+        measure("copies", count, each, find_copies, features)
+        measure("pairs", count, each, check_matching, catalog, features)
+
+
+def candidates(features: Features) -> Sized:
+    """Pairs of look-alikes, which are then compared closely."""
+    return near_pairs(descriptors(features.spectrum), NEIGHBOURS, 0.65).pairs
+
+
 def print_rows(rows: list[tuple[int, str, dict[str, Any]]]) -> None:
     """Runs as Markdown tables."""
     print(
@@ -184,11 +278,14 @@ def print_rows(rows: list[tuple[int, str, dict[str, Any]]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--counts", type=int, nargs="+", default=[2_500, 5_000, 10_000], help="samples")
+    parser.add_argument("--features", type=int, nargs="+", help="samples whose descriptions are drawn instead")
     parser.add_argument("--draw", nargs=2, metavar=("FOLDER", "COUNT"), help="write a data set and leave it there")
     parser.add_argument("--measure", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         measured_check(*arguments.measure)
+    elif arguments.features:
+        compare_features(arguments.features)
     elif arguments.draw:
         folder = Path(arguments.draw[0])
         folder.mkdir(parents=True)

@@ -310,10 +310,9 @@ def _objects(
     """Number of connected regions, pixels of the smallest and the largest, and boxes, per class."""
     counts = np.zeros((3, classes), np.int64)
     boxes = np.zeros((classes, 4), np.int32)
-    places = scipy.ndimage.find_objects(mask.astype(np.int32) + 1, classes) if mask.ndim == 2 else [None] * classes
-    for number in range(classes):
+    for number in np.flatnonzero(_area(mask, classes)):
         inside = mask[..., number] == 1 if mask.ndim == 3 else mask == number
-        found = _box(inside) if mask.ndim == 3 else places[number]
+        found = _box(inside)
         if found is None:
             continue
         rows, columns = found

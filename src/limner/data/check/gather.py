@@ -32,6 +32,7 @@ from limner.types import Progress
 
 _WORDS = dict.fromkeys(("names", "colors", "because", "unit", "low", "high"))  # of a label map; they change no pixel
 _FACTS = "facts."
+_FEW = 16  # rows and columns from one pixel to the next that is looked at first
 
 Arrays: TypeAlias = dict[str, np.ndarray]
 
@@ -216,10 +217,18 @@ def without_opacity(image: Shaped[np.ndarray, "height width channels"]) -> Shape
 
 
 def _is_grey(image: Shaped[np.ndarray, "height width channels"]) -> bool:
-    first = image[..., 0]
-    return image.shape[2] < 3 or (image.shape[2] == 3 and all(np.array_equal(first, image[..., k]) for k in (1, 2)))
+    # A few pixels settle it for nearly every picture in colour.
+    return image.shape[2] < 3 or (image.shape[2] == 3 and all(map(_alike, (image[::_FEW, ::_FEW], image))))
+
+
+def _alike(image: Shaped[np.ndarray, "height width channels"]) -> bool:
+    return all(np.array_equal(image[..., 0], image[..., channel]) for channel in (1, 2))
 
 
 def _flat_channels(image: Shaped[np.ndarray, "height width channels"]) -> int:
-    flat = sum(bool((plane == plane.flat[0]).all()) for plane in np.moveaxis(image, 2, 0))
+    flat = sum(map(_is_flat, np.moveaxis(image, 2, 0)))
     return flat if flat < image.shape[2] else 0
+
+
+def _is_flat(plane: Shaped[np.ndarray, "height width"]) -> bool:
+    return all(bool((part == plane.flat[0]).all()) for part in (plane[::_FEW, ::_FEW], plane))

@@ -23,7 +23,7 @@ EXACT = 20_000
 _CELL = 256  # vectors of a cell, on average
 _MOST_CELLS = 4096
 _MOST_IN_CELL = 2048  # that are compared; of more, which are alike indeed, some that are drawn at random
-_PROBED = 12  # cells in which the neighbours of a vector are looked for
+_PROBED = 24  # cells in which the neighbours of a vector are looked for
 _BLOCK = 2**23  # distances that are held at a time
 _ROWS = 2048  # vectors whose neighbours are looked for at a time
 
