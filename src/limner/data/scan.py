@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from limner.data.catalog import Catalog
 from limner.data.digests import digest
 from limner.data.memory import Look, Memory
-from limner.data.stored_masks import mask_files, read_stored
+from limner.data.stored_masks import is_folder, mask_files, read_stored, split_planes
 from limner.data.values import ValueTable, outline_numbers, tabulate
 from limner.errors import DataError
 from limner.images import PictureInfo, read_image, read_info, reading_once
@@ -107,8 +107,7 @@ class _Files:
             if memory is None:
                 looked = self.look()
                 return looked if looked.problems else replace(looked, input_digest=found[0], target_digest=found[1])
-            key = json.dumps([found, list(self.inputs), list(self.targets), sorted(self.numbers), self.decode])
-            known = memory.recall(key, self.targets)
+            known = memory.recall(key := self._key(found), self.targets)
             if known is not None:
                 return Scanned(known.infos, known.tables, *found, ())
             looked = self._seen(memory, found[0])
@@ -116,6 +115,11 @@ class _Files:
                 memory.remember(key, Look(looked.infos, looked.tables))
                 looked = replace(looked, input_digest=found[0], target_digest=found[1])
             return looked
+
+    def _key(self, contents: tuple[str, str]) -> str:
+        """All that a look depends on; the same files may be planes of a mask, or make it up together."""
+        forms = [(name, is_folder(location), len(split_planes(location))) for name, location in self.targets.items()]
+        return json.dumps([contents, list(self.inputs), forms, sorted(self.numbers), self.decode])
 
     def _seen(self, memory: Memory, input_digest: str) -> Scanned:
         looked = replace(self, decode=self.decode and memory.see is None).look()

@@ -80,7 +80,8 @@ def test_files_just_written_are_hashed_again_but_not_decoded(
 @pytest.mark.usefixtures("settled")
 def test_a_damaged_picture_is_told_each_time(data: Path, tmp_path: Path) -> None:
     picture = data / "images" / "2.jpg"
-    picture.write_bytes(picture.read_bytes()[:300])
+    content = picture.read_bytes()
+    picture.write_bytes(content[: len(content) // 2])
     found = [findings(data, tmp_path / "cache") for _ in range(2)]
     assert found[0] == found[1]
     assert any("2:" in str(finding["evidence"]) and finding["level"] == "stop" for finding in found[0])
@@ -91,4 +92,4 @@ def test_pictures_of_a_few_samples_alone(data: Path, opened: Opened) -> None:
         understood = understand(data, memory=looking.memory)
         opened()
         looking.examine(understood.part, understood.label_maps)
-    assert opened() == sorted(f"{number}.{suffix}" for number in (0, 4, 8, 13) for suffix in ("jpg", "png", "png"))
+    assert opened() == sorted(f"{number}.{suffix}" for number in (0, 4, 8, 13) for suffix in ("jpg", "png"))

@@ -108,7 +108,7 @@ def _nearest(alike: np.ndarray, least: float, most: int) -> tuple[np.ndarray, np
     return here, nearest[here, rank]
 
 
-def _probed(vectors: Vectors, centres: Vectors) -> Int64[np.ndarray, "vectors probed"]:
+def _probed(vectors: Vectors, centres: Float32[np.ndarray, "cells numbers"]) -> Int64[np.ndarray, "vectors probed"]:
     """The cells nearest to each vector, its own first."""
     alike = vectors @ centres.T
     nearest = np.argpartition(alike, -_PROBED, axis=1)[:, -_PROBED:]
