@@ -104,8 +104,9 @@ def check(
         'clean'
     """
     chosen = read_settings(config, overrides, settings, data=data, recipe=recipe)
+    arguments = data_arguments(chosen)
     with examination(chosen, progress, whole=True) as looking:
-        findings, part, label_maps = _look(chosen, looking, progress)
+        findings, part, label_maps = _look(chosen, arguments, looking, progress)
     name = Path(str(chosen.data.path or chosen.data.images)).resolve().name
     checked = Checked(name, len(part), tuple(worst_first(findings)), label_maps)
     if out is None:
@@ -117,10 +118,9 @@ def check(
 
 
 def _look(
-    config: Config, looking: Examination, progress: Progress
+    config: Config, arguments: Mapping[str, Any], looking: Examination, progress: Progress
 ) -> tuple[list[Finding], Catalog, dict[str, LabelMap]]:
     """Findings, the samples they are about, and what their masks mean."""
-    arguments = data_arguments(config)
     understood = understand(**arguments, find_copies=looking.find_copies, memory=looking.memory, progress=progress)
     label_maps = understood.label_maps
     findings = [*understood.findings, *verdicts(understood.scans, label_maps, told=understood.told)]

@@ -67,9 +67,9 @@ def prepare_data(config: Config, progress: Progress, *, labels: Mapping[str, Lab
         ConfigError: They name none.
         DataError: See `limner.data.prepare`.
     """
+    arguments = data_arguments(config)
     with examination(config, progress) as looking:
         copies = None if config.data.check == "off" else looking.find_copies
-        arguments = data_arguments(config)
         return prepare(**arguments, labels=labels, find_copies=copies, memory=looking.memory, progress=progress)
 
 
