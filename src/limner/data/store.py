@@ -26,7 +26,7 @@ FORMAT = 3
 """Raise it whenever what is computed from a file changes: older entries are then thrown away."""
 
 _NAME = "check.sqlite"
-_MOST_ENTRIES = 1_000_000  # of 1.3 kilobytes on average, five of them for a sample
+_MOST_ENTRIES = 750_000  # of 1.8 kilobytes on average, five of them for a sample
 _BATCH = 1024  # entries that are written together
 _TOUCHED = 86_400.0  # seconds for which an entry that was used need not be marked as used again
 _FORGET = "DELETE FROM entries WHERE key IN (SELECT key FROM entries ORDER BY used LIMIT ?)"
