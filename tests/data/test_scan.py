@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from limner.data.catalog import Catalog
+from limner.data.check.examine import Examination
 from limner.data.memory import Memory
 from limner.data.scan import scan, target_tables
 from limner.data.store import Store
@@ -48,6 +49,10 @@ def test_a_cut_off_image_is_found_by_decoding(tmp_path):
     catalog.inputs["image"][0] = str(tmp_path / "0.jpg")
     assert not scan(catalog)[0].problems
     assert "0.jpg" in str(scan(catalog, decode=True)[0].problems[0])
+    with Examination(None, most=0) as nobody, Examination(None) as somebody:
+        for looking in (nobody, somebody):
+            assert not scan(catalog, memory=looking.memory)[0].problems
+            assert "0.jpg" in str(scan(catalog, decode=True, memory=looking.memory)[0].problems[0])
 
 
 def test_a_sample_without_mask_has_no_table(tmp_path):

@@ -38,10 +38,10 @@ class Memory:
     Args:
         store: Where they are kept.
         see: Called with every sample whose files are open, by its position and the hash of its inputs, to
-            find out more while they are; it may raise a `DataError`.
+            find out more while they are. It says whether the images were decoded, and may raise a `DataError`.
     """
 
-    def __init__(self, store: Store, see: Callable[[Catalog, int, str], None] | None = None) -> None:
+    def __init__(self, store: Store, see: Callable[[Catalog, int, str], bool] | None = None) -> None:
         self.see = see
         self._store = store
         self._hashes = FileHashes(store)

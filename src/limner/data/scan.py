@@ -122,12 +122,16 @@ class _Files:
         return json.dumps([contents, list(self.inputs), forms, sorted(self.numbers), self.decode])
 
     def _seen(self, memory: Memory, input_digest: str) -> Scanned:
-        looked = replace(self, decode=self.decode and memory.see is None).look()
-        if memory.see is not None and not looked.problems:
-            try:
-                memory.see(self.catalog, self.index, input_digest)
-            except DataError as error:
-                return replace(looked, problems=(error,)) if self.decode else looked
+        """A look, in which whoever wants to see the files sees them too."""
+        looked = replace(self, decode=False).look()
+        if looked.problems:
+            return looked
+        try:
+            decoded = memory.see is not None and memory.see(self.catalog, self.index, input_digest)
+            for location in self.inputs.values() if self.decode and not decoded else ():
+                read_image(location)
+        except DataError as error:
+            return replace(looked, problems=(error,)) if self.decode else looked
         return looked
 
     def look(self) -> Scanned:

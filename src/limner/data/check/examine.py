@@ -98,10 +98,12 @@ class Examination:
         copies = self._find(gathered)
         return worst_first([*findings, *detect(gathered, label_maps, working, copies, self._progress)])
 
-    def _see(self, catalog: Catalog, index: int, content: str) -> None:
-        """Describe a picture while its file is open."""
-        if self._most is None or len(catalog) <= self._most:
+    def _see(self, catalog: Catalog, index: int, content: str) -> bool:
+        """Describe a picture while its file is open, if every picture is looked at; says whether it was."""
+        wanted = self._most is None or len(catalog) <= self._most
+        if wanted:
             picture_of(catalog, index, content, self._store)
+        return wanted
 
     def _chosen(self, catalog: Catalog) -> list[int]:
         return spread(np.arange(len(catalog)), len(catalog) if self._most is None else self._most)
