@@ -28,8 +28,12 @@ EXIT_USER = 2
 EXIT_INTERRUPTED = 130
 
 STAGES = {
-    "scan": "Reading masks",
-    "check": "Looking at pictures",
+    "scan": "Reading files",
+    "check": "Describing samples",
+    "candidates": "Looking for look-alikes",
+    "copies": "Comparing look-alikes",
+    "matching": "Comparing masks with pictures",
+    "page": "Drawing the page",
     "measure": "Measuring pictures",
     "cache": "Decoding pictures",
     "evaluate": "Evaluating",

@@ -27,6 +27,7 @@ from limner.data.grouping import apply_groups, keep_together
 from limner.data.label_maps import find_label_maps
 from limner.data.labels import LabelMap
 from limner.data.layouts import find_samples
+from limner.data.memory import Memory
 from limner.data.pairing import Pairing
 from limner.data.splits import assign_splits, split_remarks
 from limner.data.strata import find_strata
@@ -85,6 +86,7 @@ def prepare(
     group: str | None = None,
     find_copies: CopyFinder | None = None,
     window: tuple[float, float] | None = None,
+    memory: Memory | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
     """Find samples, check them, understand their masks, split them and measure them.
@@ -112,6 +114,7 @@ def prepare(
         group: Column or regular expression that says which samples belong together (see `grouping`).
         find_copies: Finds samples whose pictures are the same one beyond equal files, to keep them together.
         window: Centre and width of the values that count as 0 to 1 (see `fingerprint`).
+        memory: What earlier looks at the files found (see `scan`).
         progress: Called with a stage (`trace`, `scan`, `measure`), how many are done, and how many there are.
 
     Raises:
@@ -136,7 +139,14 @@ def prepare(
     check_enough(found.catalog)
     numbers = regression_targets(options, known)
     surveyed = survey(
-        found.catalog, known, extent=extent, numbers=numbers, unreadable=unreadable, seed=seed, progress=progress
+        found.catalog,
+        known,
+        extent=extent,
+        numbers=numbers,
+        unreadable=unreadable,
+        seed=seed,
+        memory=memory,
+        progress=progress,
     )
     notes += surveyed.notes
     check_enough(surveyed.catalog)

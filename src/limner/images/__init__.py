@@ -21,7 +21,7 @@ from limner.images.rle import decode_rle, encode_rle
 from limner.images.rle_tables import is_rle_table, read_row, rle_names
 from limner.images.series import Series, Slice, read_series, read_slice
 from limner.images.source import Source, natural_key
-from limner.images.stream import read_bytes
+from limner.images.stream import hash_file, read_bytes, reading_once
 from limner.images.volumes import Volume, choose_plane
 from limner.images.write import (
     IGNORE_COLOR,
@@ -51,6 +51,7 @@ __all__ = [
     "encode_png",
     "encode_rle",
     "encode_webp",
+    "hash_file",
     "is_dicom",
     "is_picture",
     "is_rle_table",
@@ -68,6 +69,7 @@ __all__ = [
     "read_series",
     "read_slice",
     "read_volume",
+    "reading_once",
     "resize_image",
     "resize_mask",
     "rle_names",

@@ -5,7 +5,6 @@ Layer: workflow.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ from typing import Any
 from limner.config import Config, DataConfig, load_config, recipe_path
 from limner.data.cache import default_cache_dir
 from limner.data.catalog import Catalog
-from limner.data.check.examine import find_copies
+from limner.data.check.examine import QUICK, Examination
 from limner.data.labels import LabelMap
-from limner.data.prepare import CopyFinder, Prepared, prepare
+from limner.data.prepare import Prepared, prepare
 from limner.data.splits import parse_split
 from limner.data.target_options import TargetOptions
 from limner.errors import ConfigError
@@ -68,15 +67,16 @@ def prepare_data(config: Config, progress: Progress, *, labels: Mapping[str, Lab
         ConfigError: They name none.
         DataError: See `limner.data.prepare`.
     """
-    finder = None if config.data.check == "off" else copy_finder(config, progress, quick=config.data.check == "quick")
-    return prepare(
-        **data_arguments(config), labels=labels, find_copies=finder, window=config.data.window, progress=progress
-    )
+    arguments = data_arguments(config) | {"labels": labels, "window": config.data.window, "progress": progress}
+    with examination(config, progress) as looking:
+        copies = None if config.data.check == "off" else looking.find_copies
+        return prepare(**arguments, find_copies=copies, memory=looking.memory)
 
 
-def copy_finder(config: Config, progress: Progress, *, quick: bool) -> CopyFinder:
-    """How copies of pictures are found, for `prepare`; `quick` looks at some of the pictures."""
-    return functools.partial(find_copies, quick=quick, cache_dir=cache_dir(config), progress=progress)
+def examination(config: Config, progress: Progress, *, whole: bool = False) -> Examination:
+    """An examination of the data as far as the settings want it; `whole` looks at every picture in any case."""
+    most = None if whole else {"off": 0, "quick": QUICK, "full": None}[config.data.check]
+    return Examination(cache_dir(config), most=most, progress=progress)
 
 
 def cache_dir(config: Config) -> Path | None:

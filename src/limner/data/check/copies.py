@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64, Shaped, UInt8
 
 from limner.data.check.alignment import Agreement, agreement, may_agree, nearest_symmetry, same_framing_error
 from limner.data.check.features import FREQUENCIES, Features
+from limner.data.check.neighbours import near_pairs
 from limner.data.check.symmetries import symmetries
 from limner.data.digests import is_stated
 from limner.data.grouping import joined
 from limner.threads import ordered_map
+from limner.types import Progress, no_progress
 
 NEIGHBOURS = 12
 """Candidates per picture."""
 
-_BLOCK = 2048  # pictures whose distances to all others are found at a time
 _BATCH = 512  # pairs that are aligned at a time
 _MOST_DISTANCE = 0.65
 
@@ -69,12 +70,13 @@ class Copies:
         return joined(zip(self.first.tolist(), self.second.tolist(), strict=True))
 
 
-def find_copies(features: Features, hashes: Sequence[str] | None = None) -> Copies:
+def find_copies(features: Features, hashes: Sequence[str] | None = None, progress: Progress = no_progress) -> Copies:
     """Find pictures that are the same one.
 
     Args:
         features: Of all samples.
         hashes: Hash of each picture's file, `""` where unknown.
+        progress: Told of the search for candidates, as stage `candidates`, and of pairs, as stage `copies`.
 
     Returns:
         Each pair once. Of more than two equal files the first is paired with each of the others.
@@ -83,8 +85,7 @@ def find_copies(features: Features, hashes: Sequence[str] | None = None) -> Copi
     twins = {position for _, position in exact}
     single = np.array([index for index in range(len(features)) if index not in twins], np.int64)
     useful = single[_has_texture(features.grey[single])]
-    near = _near(features.subset(useful)) if len(useful) > 1 else _none()
-    near = replace(near, first=useful[near.first], second=useful[near.second])
+    near = _near(features, useful, progress) if len(useful) > 1 else _none()
     return _joined_up([_equal_files(exact), near])
 
 
@@ -134,11 +135,16 @@ def descriptors(spectrum: Float32[np.ndarray, "samples 8 8"]) -> Float32[np.ndar
     return np.asarray(vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-6))
 
 
-def _near(features: Features) -> Copies:
-    first, second = _candidates(descriptors(features.spectrum))
+def _near(features: Features, useful: Int64[np.ndarray, " useful"], progress: Progress) -> Copies:
+    """Copies among the pictures at the positions `useful`."""
+    vectors = descriptors(features.spectrum[useful])
+    first, second = useful[near_pairs(vectors, NEIGHBOURS, _MOST_DISTANCE, progress).pairs].T
     batches = [slice(start, start + _BATCH) for start in range(0, len(first), _BATCH)]
-    parts = ordered_map(lambda batch: _verify(features, first[batch], second[batch]), batches)
-    found = _joined_up([_none(), *parts])
+    parts = [_none()]
+    for part in ordered_map(lambda batch: _verify(features, first[batch], second[batch]), batches):
+        parts.append(part)
+        progress("copies", min(len(parts) * _BATCH - _BATCH, len(first)), len(first))
+    found = _joined_up(parts)
     return found.only(_best(found, len(features)))
 
 
@@ -149,23 +155,6 @@ def _best(found: Copies, count: int) -> np.ndarray:
         np.minimum.at(least, side, np.where(found.cropped, found.residual, _SURE))
     allowed = _RIVAL * np.minimum(least[found.first], least[found.second])
     return np.asarray(~found.cropped | (found.residual <= allowed))
-
-
-def _candidates(vectors: Float32[np.ndarray, "samples numbers"]) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of near neighbours, each once, the lesser first."""
-    count = len(vectors)
-    most = min(NEIGHBOURS, count - 1)
-    pairs = []
-    for start in range(0, count, _BLOCK):
-        alike = vectors[start : start + _BLOCK] @ vectors.T
-        rows = np.arange(len(alike))
-        alike[rows, rows + start] = -1
-        nearest = np.argpartition(-alike, most - 1, axis=1)[:, :most]
-        near = 2 - 2 * np.take_along_axis(alike, nearest, axis=1) <= _MOST_DISTANCE**2
-        here, rank = np.nonzero(near)
-        pairs.append(np.sort(np.stack([here + start, nearest[here, rank]], axis=1), axis=1))
-    once = np.unique(np.concatenate(pairs), axis=0)
-    return once[:, 0], once[:, 1]
 
 
 def _verify(features: Features, first: np.ndarray, second: np.ndarray) -> Copies:

@@ -28,14 +28,16 @@ _DISAGREE = 0.25  # share of what two masks mark that only one of them marks
 _NUMBER = re.compile(r"\d+")
 
 
-def check_duplicates(catalog: Catalog, features: Features) -> list[Finding]:
+def check_duplicates(catalog: Catalog, features: Features, copies: Copies | None = None) -> list[Finding]:
     """Pictures that are the same one: in different splits, with different masks, or merely twice.
 
     Args:
         catalog: The samples; facts `hash` (of each picture's file) are used where they are there.
         features: Their features, in the same order.
+        copies: What `find_copies` finds among them, where it was asked already.
     """
-    copies, frames = split_series(find_copies(features, catalog.facts.get("hash")), catalog.ids)
+    copies = find_copies(features, catalog.facts.get("hash")) if copies is None else copies
+    copies, frames = split_series(copies, catalog.ids)
     copies, several = _split_several(catalog, copies)
     findings = [
         _across_splits(catalog, copies),
@@ -47,9 +49,9 @@ def check_duplicates(catalog: Catalog, features: Features) -> list[Finding]:
     return [finding for finding in findings if finding is not None]
 
 
-def near_copies(catalog: Catalog, features: Features) -> list[list[int]]:
+def near_copies(catalog: Catalog, copies: Copies) -> list[list[int]]:
     """Positions of samples whose pictures are the same one, which a split must not part."""
-    return split_series(find_copies(features, catalog.facts.get("hash")), catalog.ids)[0].clusters()
+    return split_series(copies, catalog.ids)[0].clusters()
 
 
 def split_series(copies: Copies, ids: Sequence[str]) -> tuple[Copies, Copies]:

@@ -201,10 +201,11 @@ def describe_mask(mask: Shaped[np.ndarray, "height width *classes"] | None, labe
     if mask.dtype.kind == "f":
         return _describe_values(mask, classes)
     step = max(1, int((mask.shape[0] * mask.shape[1] / _COUNTED_PIXELS) ** 0.5))
-    objects, smallest, largest, boxes = _objects(mask[::step, ::step], classes, step)
+    area = _area(mask, classes)
+    objects, smallest, largest, boxes = _objects(mask[::step, ::step], area, step)
     return MaskFeatures(
         known=np.array(True),
-        area=_area(mask, classes),
+        area=area,
         ignored=np.array(np.count_nonzero(mask == IGNORE), np.int64),
         objects=objects,
         smallest=smallest,
@@ -300,7 +301,7 @@ def _area(mask: UInt8[np.ndarray, "height width *classes"], classes: int) -> Int
 
 
 def _objects(
-    mask: UInt8[np.ndarray, "height width *classes"], classes: int, step: int
+    mask: UInt8[np.ndarray, "height width *planes"], area: Int64[np.ndarray, " classes"], step: int
 ) -> tuple[
     Int64[np.ndarray, " classes"],
     Int64[np.ndarray, " classes"],
@@ -308,12 +309,11 @@ def _objects(
     Int32[np.ndarray, "classes 4"],
 ]:
     """Number of connected regions, pixels of the smallest and the largest, and boxes, per class."""
-    counts = np.zeros((3, classes), np.int64)
-    boxes = np.zeros((classes, 4), np.int32)
-    places = scipy.ndimage.find_objects(mask.astype(np.int32) + 1, classes) if mask.ndim == 2 else [None] * classes
-    for number in range(classes):
+    counts = np.zeros((3, area.size), np.int64)
+    boxes = np.zeros((area.size, 4), np.int32)
+    for number in np.flatnonzero(area):
         inside = mask[..., number] == 1 if mask.ndim == 3 else mask == number
-        found = _box(inside) if mask.ndim == 3 else places[number]
+        found = _box(inside)
         if found is None:
             continue
         rows, columns = found

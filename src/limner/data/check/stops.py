@@ -27,6 +27,7 @@ from limner.data.checks import (
 from limner.data.label_maps import find_label_maps
 from limner.data.labels import LabelMap
 from limner.data.layouts import Found, find_samples
+from limner.data.memory import Memory
 from limner.data.prepare import CopyFinder, set_groups, split_samples
 from limner.data.samples import image_location
 from limner.data.scan import Scanned
@@ -91,6 +92,7 @@ def understand(
     previous: Catalog | None = None,
     group: str | None = None,
     find_copies: CopyFinder | None = None,
+    memory: Memory | None = None,
     progress: Progress | None = None,
 ) -> Understood:
     """Find samples and understand their masks as `prepare` does, with every problem as a finding.
@@ -126,7 +128,9 @@ def understand(
     known = {**found.labels, **(labels or {})}
     numbers = regression_targets(options, known)
     with _stops(result, "unreadable-files"):
-        surveyed = look(found.catalog, known, extent=extent, numbers=numbers, seed=seed, progress=progress)
+        surveyed = look(
+            found.catalog, known, extent=extent, numbers=numbers, seed=seed, memory=memory, progress=progress
+        )
         _keep_readable(result, surveyed, unreadable)
     if result.scans:
         _same_size(result)
