@@ -17,7 +17,8 @@ _OPENED: list[list[str]] = []
 
 
 def _note(event: str, arguments: tuple[object, ...]) -> None:
-    if event == "open" and _OPENED and isinstance(arguments[0], str | os.PathLike):
+    # Without a mode it is `os.open`, by which `open` opens with an opener: that would count twice.
+    if event == "open" and _OPENED and isinstance(arguments[0], str | os.PathLike) and arguments[1] is not None:
         _OPENED[-1].append(os.fspath(arguments[0]))
 
 
