@@ -20,9 +20,11 @@ import numpy as np
 from PIL import Image
 
 from limner.data.catalog import Catalog
+from limner.data.check.closer import Look, looker
 from limner.data.check.copies import Copies, find_copies
 from limner.data.check.duplicates import split_series
-from limner.data.check.features import Features, describe
+from limner.data.check.features import Features, describe, working_grey
+from limner.data.check.gather import without_opacity
 from limner.data.check.groups import guess_groups
 from limner.data.check.matching import check_matching
 from limner.data.check.shuffled import fit_model, in_order, rate_pairs
@@ -55,7 +57,8 @@ def load(folder: Path, name: str, ignore: tuple[int, ...]) -> DataSet:
 
     def look(index: int) -> Features:
         mask = read_target(catalog.targets["mask"][index], label_map)
-        return describe(read_image(catalog.inputs["image"][index]), {"mask": mask}, {"mask": label_map})
+        image = without_opacity(read_image(catalog.inputs["image"][index]))
+        return describe(image, {"mask": mask}, {"mask": label_map})
 
     return DataSet(name, catalog, Features.stack(list(ordered_map(look, range(len(catalog))))))
 
@@ -104,9 +107,15 @@ def picture(data: DataSet, index: int) -> np.ndarray:
 
 def own_copies(data: DataSet) -> tuple[Copies, Copies, float]:
     start = time.perf_counter()
-    found = find_copies(data.features)
+    found = find_copies(data.features, looker(data.catalog))
     seconds = time.perf_counter() - start
     return *split_series(found, data.catalog.ids), seconds
+
+
+def with_planted(catalog: Catalog, copies: list[np.ndarray]) -> Look:
+    """Gives the pictures of the catalog, and the planted copies after them."""
+    look = looker(catalog)
+    return lambda index: look(index) if index < len(catalog) else working_grey(copies[index - len(catalog)])
 
 
 def copies_table(sets: list[DataSet]) -> None:
@@ -130,7 +139,7 @@ def copies_table(sets: list[DataSet]) -> None:
             arrays = {
                 key: np.concatenate([getattr(data.features, key), value]) for key, value in planted.to_arrays().items()
             }
-            found = find_copies(Features.from_arrays(arrays))
+            found = find_copies(Features.from_arrays(arrays), with_planted(data.catalog, copies))
             ids = [*data.catalog.ids, *(f"planted copy of {data.catalog.ids[index]}" for index in chosen)]
             hits, wrong = judge(split_series(found, ids)[0], chosen, len(data.catalog), known)
             totals[name] = tuple(np.add(totals[name], (hits, len(chosen), wrong)).tolist())

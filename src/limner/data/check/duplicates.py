@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from limner.data.catalog import Catalog
+from limner.data.check.closer import Look, looker
 from limner.data.check.copies import Copies, find_copies
 from limner.data.check.features import Features, MaskFeatures
 from limner.data.check.findings import Example, Finding
@@ -28,14 +29,15 @@ _DISAGREE = 0.25  # share of what two masks mark that only one of them marks
 _NUMBER = re.compile(r"\d+")
 
 
-def check_duplicates(catalog: Catalog, features: Features) -> list[Finding]:
+def check_duplicates(catalog: Catalog, features: Features, look: Look | None = None) -> list[Finding]:
     """Pictures that are the same one: in different splits, with different masks, or merely twice.
 
     Args:
         catalog: The samples; facts `hash` (of each picture's file) are used where they are there.
         features: Their features, in the same order.
+        look: Gives the pictures of those that seem to be crops; None reads their files.
     """
-    copies, frames = split_series(find_copies(features, catalog.facts.get("hash")), catalog.ids)
+    copies, frames = _copies_and_frames(catalog, features, look)
     copies, several = _split_several(catalog, copies)
     findings = [
         _across_splits(catalog, copies),
@@ -47,9 +49,14 @@ def check_duplicates(catalog: Catalog, features: Features) -> list[Finding]:
     return [finding for finding in findings if finding is not None]
 
 
-def near_copies(catalog: Catalog, features: Features) -> list[list[int]]:
-    """Positions of samples whose pictures are the same one, which a split must not part."""
-    return split_series(find_copies(features, catalog.facts.get("hash")), catalog.ids)[0].clusters()
+def near_copies(catalog: Catalog, features: Features, look: Look | None = None) -> list[list[int]]:
+    """Positions of samples whose pictures are the same one, which a split must not part; `look` as above."""
+    return _copies_and_frames(catalog, features, look)[0].clusters()
+
+
+def _copies_and_frames(catalog: Catalog, features: Features, look: Look | None) -> tuple[Copies, Copies]:
+    found = find_copies(features, look or looker(catalog), catalog.facts.get("hash"))
+    return split_series(found, catalog.ids)
 
 
 def split_series(copies: Copies, ids: Sequence[str]) -> tuple[Copies, Copies]:
