@@ -66,11 +66,13 @@ class Rule:
         image: Around the names of images.
         mask: Around the names of masks.
         support: Fewer pairs than this could be a coincidence.
+        words: The rule in words; empty where the affixes say it.
     """
 
     image: Affix
     mask: Affix
     support: int = 1
+    words: str = ""
 
     @property
     def rank(self) -> int:
@@ -80,6 +82,8 @@ class Rule:
         return 1 if self.image.known and self.mask.known else 2
 
     def __str__(self) -> str:
+        if self.words:
+            return self.words
         if self.image:
             return f"image '{self.image.around('*')}' goes with mask '{self.mask.around('*')}'"
         parts = [f"'{self.mask.prefix}'", "image name", f"'{self.mask.suffix}'"]

@@ -101,6 +101,12 @@ def match_pairs(images: Sequence[str], masks: Sequence[str], *, keys: Keys | Non
     one_sided += [Rule(image, NO_AFFIX) for image in image_affixes]
     two_sided = _two_sided(image_affixes, mask_affixes, share=_CONSTANT)
     fit = _best(left, right, [one_sided, two_sided], most)
+    if fit.score < most:
+        # `cat.jpg` with `cat.jpg.png` and `dog.png` with `dog.png.png`: no affix is common to both.
+        whole = Side(images, {name: f"{image_keys.get(name, name)}." for name in images})
+        named = best_fit(whole, right, [Rule(NO_AFFIX, NO_AFFIX, words="mask name = image name with its ending")], most)
+        if named.score > fit.score:
+            left, fit = whole, named
     return _settle(images, masks, fit, fit.candidates(left, right))
 
 
