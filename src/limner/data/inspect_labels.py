@@ -8,6 +8,7 @@ shows what was seen and the line to type. Nothing is guessed in silence.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +22,11 @@ from limner.data.doubts import (
     doubt,
     ignore_or_class,
     measurements,
+    merge_colors,
     merge_objects,
+    mixed_kinds,
     name_classes,
+    nearly_agree,
     refuse_continuous,
     refuse_many,
 )
@@ -41,6 +45,8 @@ _LONELY = 0.5  # share of values found in one mask alone, from which on they may
 _END = 0.1  # share of the range that counts as near one end
 _MASS = 0.95  # least share of pixels near the ends of blurred or JPEG-dirty binary masks
 _SURE_MASS = 0.98  # the same where few values lie between
+_BESIDE = 4  # levels from an end that count as beside it
+_WHOLE_MASKS = {0, 1, 255, 65535}  # values of binary masks
 
 
 @dataclass(frozen=True)
@@ -104,8 +110,19 @@ def _decide(evidence: Evidence) -> _Decision:
 
 def _decide_numbers(evidence: Evidence) -> _Decision:
     found = [value for value in evidence.counts if not isinstance(value, tuple)]
-    if any(math.isnan(value) or value < 0 for value in found):
-        raise doubt(evidence, "negative numbers or NaN among the values", ignore_or_class(evidence, min(found)))
+    if any(math.isnan(value) for value in found):
+        raise doubt(
+            evidence,
+            "NaN among the values",
+            "Save the masks with a number, such as 255, in place of NaN; name it in `data.ignore_values` if it marks "
+            "pixels to leave out.",
+        )
+    if found[0] < 0:
+        raise doubt(evidence, "negative numbers among the values", ignore_or_class(evidence, found[0]))
+    if len(found) > 2 and evidence.apart and set(found) <= _WHOLE_MASKS:
+        raise doubt(
+            evidence, "no mask holds two of them beside 0, as where masks of two kinds are mixed", mixed_kinds(found)
+        )
     if len(found) == 2 and not 0 < found[0] < found[1] == 255:
         low, high = found
         return _Decision(((low,), (high,)), f"{format_value(low)} is background, {format_value(high)} foreground")
@@ -113,7 +130,7 @@ def _decide_numbers(evidence: Evidence) -> _Decision:
         raise doubt(
             evidence, "small class numbers, and 255, which often means 'ignore'", ignore_or_class(evidence, 255)
         )
-    threshold = _decide_threshold(evidence, found)
+    threshold = _decide_threshold(evidence, found) or _decide_neighbours(evidence, found)
     return threshold or _decide_ids(evidence, found)
 
 
@@ -136,11 +153,27 @@ def _decide_threshold(evidence: Evidence, found: Sequence[int | float]) -> _Deci
     smeared = bool(middle) or min(len(near_low), len(near_high)) > 1
     if share < _MASS or pixels[1] > min(pixels[0], pixels[2]) or not smeared or evidence.solid.intersection(middle):
         return None
+    return _two_levels(low, high, whole, f"{format_share(share)} of the pixels lie near {{}}, nothing between fills")
+
+
+def _decide_neighbours(evidence: Evidence, found: Sequence[int | float]) -> _Decision | None:
+    """A few values beside the two ends, 0 and 255: noise if one alone fills areas at each end, else doubtful."""
+    low, high = found[0], found[-1]
+    ends = [[value for value in found if value <= low + _BESIDE], [value for value in found if value >= high - _BESIDE]]
+    if not (low <= _BESIDE and 255 - _BESIDE <= high <= 255) or not len(found) == sum(map(len, ends)) > 2:
+        return None
+    if all(len(evidence.solid.intersection(end)) == 1 for end in ends):
+        return _two_levels(low, high, True, "all pixels lie near {}, no other value fills")
+    remedy = f"{cut_levels(evidence)} {ignore_or_class(evidence, high)}"
+    raise doubt(evidence, "neighbouring numbers at an end, as compression leaves them", remedy)
+
+
+def _two_levels(low: int | float, high: int | float, whole: bool, why: str) -> _Decision:
     cut = math.ceil((low + high) / 2) if whole else (low + high) / 2
     return _Decision(
         ((min(low, 0),), (cut,)),
-        f"two levels with blurred edges or compression noise ({format_share(share)} of the pixels lie near "
-        f"{format_value(low)} or {format_value(high)}, nothing between fills a 3×3 block); foreground from "
+        "two levels with blurred edges or compression noise "
+        f"({why.format(f'{format_value(low)} or {format_value(high)}')} a 3×3 block); foreground from "
         f"{format_value(cut)} on",
         "threshold",
     )
@@ -152,7 +185,7 @@ def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> _Decision:
         raise doubt(
             evidence,
             "every mask numbers its pixels 1, 2, … without a gap, which objects rather than classes do",
-            merge_objects(),
+            merge_objects(evidence),
         )
     if whole and len(found) > _PERHAPS_NUMBERED and (evidence.numbered or _are_lonely(evidence, found)):
         raise doubt(
@@ -160,13 +193,13 @@ def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> _Decision:
             "every mask numbers its pixels 1, 2, … without a gap, as objects do"
             if evidence.numbered
             else "most numbers stand in one mask alone, as those of objects do",
-            f"{merge_objects()} {name_classes(evidence)}",
+            f"{merge_objects(evidence)} {name_classes(evidence)}",
         )
     if not whole and len(found) > _FEW:
         raise doubt(
             evidence,
             "many fractions, as in measurements, probabilities or resized masks",
-            f"{cut_levels(found)} {measurements(evidence)}",
+            f"{cut_levels(evidence)} {measurements(evidence)}",
         )
     refuse_many(evidence)
     thin = [value for value in found[1:-1] if value not in evidence.solid]
@@ -176,11 +209,11 @@ def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> _Decision:
         raise doubt(
             evidence,
             "most values nowhere fill a 3×3 block, as after JPEG or resizing, or in measurements",
-            f"{cut_levels(found)} {measurements(evidence)}",
+            f"{cut_levels(evidence)} {measurements(evidence)}",
         )
     # One or two thin classes may be; more of them between two levels are hardly ever classes.
     if blurred and thin and (len(thin) > 2 or ends >= _SURE_MASS * sum(evidence.counts.values())):
-        raise doubt(evidence, "rare values between two levels: thin classes or blurred edges", cut_levels(found))
+        raise doubt(evidence, "rare values between two levels: thin classes or blurred edges", cut_levels(evidence))
     conclusion = f"{len(found)} classes by number"
     if list(found) != list(range(len(found))):
         steps = ", ".join(f"{format_value(value)}→{number}" for number, value in enumerate(found))
@@ -190,7 +223,7 @@ def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> _Decision:
     return _Decision(tuple((value,) for value in found), conclusion)
 
 
-def _are_lonely(evidence: Evidence, found: Sequence[int | float]) -> bool:
+def _are_lonely(evidence: Evidence, found: Sequence[Value]) -> bool:
     """Whether most of many numbers stand in one mask alone."""
     lonely = sum(evidence.masks[value] == 1 for value in found)
     return evidence.files >= 4 and len(found) > _NUMBERED and lonely >= _LONELY * len(found)
@@ -198,17 +231,22 @@ def _are_lonely(evidence: Evidence, found: Sequence[int | float]) -> bool:
 
 def _decide_colors(evidence: Evidence) -> _Decision:
     colors = [value for value in evidence.counts if isinstance(value, tuple)]
-    refuse_many(evidence)
     thin = [color for color in colors if color not in evidence.solid]
     if len(colors) > _FEW and len(thin) * 2 > len(colors):
         raise doubt(
             evidence,
-            "most colours nowhere fill a 3×3 block, as after JPEG or resizing",
-            "Save the masks as PNG without smoothing.",
+            "most colours nowhere fill a 3×3 block, as after JPEG or resizing, or in photographs",
+            "Save the masks as PNG without smoothing. If these are photographs, check `data.masks`.",
         )
+    refuse_many(evidence)
+    if _are_lonely(evidence, colors):
+        raise doubt(evidence, "most colours stand in one mask alone, as those of objects do", merge_objects(evidence))
     black = [color for color in colors if not any(color[:3])]
     first = black[0] if black else max(colors, key=lambda color: evidence.counts[color])
     ordered = [first, *(color for color in colors if color != first)]
+    near = next((pair for pair in itertools.combinations(ordered, 2) if nearly_agree(*pair)), None)
+    if near is not None:
+        raise doubt(evidence, f"{' and '.join(map(format_value, near))} nearly agree", merge_colors(ordered))
     why = "black" if black else "the most frequent"
     conclusion = f"a class per colour, background is {format_value(first)}, {why}"
     return _Decision(tuple((color,) for color in ordered), conclusion, "colors")
@@ -237,6 +275,8 @@ def _label_map(
             "Correct the names, or group stored values with `data.values`.",
         )
     because = f"{describe(evidence)}: {decision.conclusion}"
+    if evidence.backwards:
+        because += "; the greys of a palette were read, which run against its numbers"
     if ignore:
         because += f"; ignored: {', '.join(format_value(value) for value in ignore)}"
     return LabelMap(
