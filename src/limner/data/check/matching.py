@@ -12,6 +12,7 @@ from limner.data.catalog import Catalog
 from limner.data.check.association import telling
 from limner.data.check.features import Features
 from limner.data.check.findings import Finding
+from limner.data.check.inverted import check_inverted
 from limner.data.check.shuffled import check_shuffled, check_single, check_step, deal, in_order, some_of
 from limner.data.check.transforms import check_placement, check_single_symmetry, check_symmetry
 
@@ -39,6 +40,10 @@ def check_matching(catalog: Catalog, features: Features, *, seed: int = 0) -> li
         if not features.masks[target].area.shape[1]:  # numbers: gradients of a depth lie as well mirrored
             whole = check_step(catalog, features, target, order, dealt) or check_shuffled(catalog, target, order, dealt)
             findings += [whole] if whole else []
+            continue
+        inverted = check_inverted(catalog, features, target, order)
+        if inverted:  # as they are, they would upset all that follows
+            findings += inverted
             continue
         whole = (
             check_symmetry(catalog, features, target, order, dealt.luckiest)
