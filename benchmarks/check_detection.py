@@ -185,6 +185,20 @@ def moved(features: Features, down: int, across: int) -> Features:
     return replace(features, masks={"mask": replace(mask, maps=np.roll(mask.maps, (down, across), (2, 3)))})
 
 
+def exchanged(features: Features, rows: np.ndarray) -> Features:
+    """Foreground and background exchanged in masks of two classes."""
+    mask = features.masks["mask"]
+    maps, area = mask.maps.copy(), mask.area.copy()
+    maps[rows, 1] = 255 - (maps[rows, 1] - 128)
+    area[rows] = area[rows][:, ::-1]
+    return replace(features, masks={"mask": replace(mask, maps=maps, area=area)})
+
+
+def named(catalog: Catalog, features: Features, kind: str) -> set[str]:
+    """Samples that the findings of a kind name."""
+    return {name for found in check_matching(catalog, features) if found.kind == kind for name in found.samples}
+
+
 def kinds(catalog: Catalog, features: Features) -> set[str]:
     return {finding.kind for finding in check_matching(catalog, features) if finding.level == "doubt"}
 
@@ -238,8 +252,8 @@ def pairs_table(sets: list[DataSet], size: int | None) -> None:
 def singles_table(sets: list[DataSet]) -> None:
     print(f"## Single wrong masks\n\n{WRONG:.0%} of the masks (at least 2) dealt out among themselves, five draws.\n")
     columns = ("stand out", "stand out wrongly", "in the worst 10 %", "correct data: stand out")
-    print(f"| data | {' | '.join(columns)} | single masks upside down: found | wrongly |")
-    print("|---|--:|--:|--:|--:|--:|--:|")
+    print(f"| data | {' | '.join(columns)} | upside down: found | wrongly | exchanged: found | wrongly |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     for data in sets:
         generator = np.random.default_rng(2)
         order = in_order(data.catalog, np.flatnonzero(data.features.masks["mask"].maps[:, 0].any(axis=(1, 2))))
@@ -256,23 +270,27 @@ def singles_table(sets: list[DataSet]) -> None:
             is_bad = np.isin(everything, bad)
             out = np.isin(everything, fit.doubtful)
             worst = np.argsort(fit.score)[: max(len(bad), count // 10)]
-            turned = check_matching(catalog, relaid(features, bad, 2))
-            named = {name for finding in turned if finding.kind == "turned-single-masks" for name in finding.samples}
             right = {catalog.ids[index] for index in bad}
+            turned = named(catalog, relaid(features, bad, 2), "turned-single-masks")
+            binary = features.masks["mask"].area.shape[1] == 2
+            inverted = named(catalog, exchanged(features, bad), "inverted-masks") if binary else set()
             rows.append(
                 (
                     out[is_bad].mean(),
                     out[~is_bad].mean(),
                     is_bad[worst].sum() / len(bad),
-                    len(named & right) / len(bad),
-                    len(named - right) / count,
+                    len(turned & right) / len(bad),
+                    len(turned - right) / count,
+                    len(inverted & right) / len(bad) if binary else np.nan,
+                    len(inverted - right) / count if binary else np.nan,
                 )
             )
         mean = np.mean(rows, axis=0)
         share = len(clean.doubtful) / count
+        last = f"{mean[5]:.2f} | {mean[6]:.4f}" if binary else "– | –"
         print(
             f"| {data.name} | {mean[0]:.2f} | {mean[1]:.4f} | {mean[2]:.2f} | {share:.4f} "
-            f"| {mean[3]:.2f} | {mean[4]:.4f} |",
+            f"| {mean[3]:.2f} | {mean[4]:.4f} | {last} |",
             flush=True,
         )
     print()

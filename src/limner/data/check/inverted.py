@@ -20,8 +20,7 @@ from limner.errors import shorten
 _FEWEST = 12  # usual masks, below which nothing can be said
 _FIT = 400  # samples that the model is fitted to
 _BARE = 0.1  # of the rim, up to which it counts as bare; as much bare counts as marked
-_FITTING = 0.75  # of the median likeness, which a mask must reach once it is exchanged
-_MARGIN = 0.25  # of likeness, by which it must then fit better
+_FITTING = 0.5  # of the median likeness, which a mask must reach once it is exchanged, and by which it must gain
 _SHOWN = 4
 _NOTHING = 128  # in the map of the second mixture, which masks of two classes leave alone
 
@@ -67,7 +66,8 @@ def _fit_exchanged(
     guesses, given = model.foretold(picture_maps(others)), mask_maps(others.masks[target])
     exchanged = given * np.array([1, -1, 1], np.float32)[:, None]  # outlines stay
     before, after = ((guesses * model.actual(version)).sum(axis=1) for version in (given, exchanged))
-    return np.asarray((after >= _FITTING * np.median(own)) & (after - before >= _MARGIN))
+    least = _FITTING * max(float(np.median(own)), 0)
+    return np.asarray((after > least) & (after - before > least))
 
 
 def _finding(catalog: Catalog, target: str, found: Int64[np.ndarray, " found"], usual: int) -> Finding:

@@ -42,6 +42,9 @@ Maps: TypeAlias = Float32[np.ndarray, "samples planes cells"]
 
 Place: TypeAlias = tuple[float, float, float, float]
 
+Judged: TypeAlias = tuple[float, Finding]
+"""Times as strongly as they are that changed masks are foretold, and the finding."""
+
 
 @dataclass(frozen=True)
 class Version:
@@ -118,7 +121,7 @@ def _moved(masks: Maps, place: Place) -> Maps:
 
 def check_symmetry(
     catalog: Catalog, features: Features, target: str, chosen: Int64[np.ndarray, " chosen"], luckiest: float
-) -> Finding | None:
+) -> Judged | None:
     """Whether all masks of a target lie mirrored, turned or transposed.
 
     Args:
@@ -134,7 +137,7 @@ def check_symmetry(
     ratio = compared[best].strength / max(compared[0].strength, 1e-9)
     if ratio < _CLEARLY or compared[best].agreement < _ERRORS or compared[best].strength < luckiest:
         return None
-    return doubt_on_all(
+    finding = doubt_on_all(
         catalog,
         target,
         chosen,
@@ -146,11 +149,12 @@ def check_symmetry(
         ),
         remedy="Look at some samples, and save the masks again as their pictures lie.",
     )
+    return ratio, finding
 
 
 def check_placement(
     catalog: Catalog, features: Features, target: str, chosen: Int64[np.ndarray, " chosen"], luckiest: float
-) -> Finding | None:
+) -> Judged | None:
     """Whether all masks of a target lie beside their objects, or are of another scale.
 
     Args:
@@ -172,7 +176,7 @@ def check_placement(
     best, ratio, version = found
     if version.agreement < _ERRORS or version.strength < luckiest:
         return None
-    return doubt_on_all(
+    finding = doubt_on_all(
         catalog,
         target,
         chosen,
@@ -184,6 +188,7 @@ def check_placement(
         ),
         remedy="Look at some samples, and save the masks again at the place and scale of their pictures.",
     )
+    return ratio, finding
 
 
 def _best_placement(
