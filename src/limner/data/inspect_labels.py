@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from limner.data.class_colors import class_colors
@@ -32,31 +32,19 @@ from limner.data.doubts import (
 )
 from limner.data.evidence import Evidence, gather
 from limner.data.fixed_values import cover, parse_ignored, parse_values
-from limner.data.labels import Encoding, LabelMap
-from limner.data.values import Value, ValueTable, format_share, format_value
+from limner.data.labels import LabelMap
+from limner.data.two_levels import Decision, decide_neighbours, decide_threshold
+from limner.data.values import Value, ValueTable, format_value
 from limner.errors import ConfigError
-from limner.types import Color, Task
+from limner.types import Color
 
 _SMALL_ID = 64  # ids of classes beside a 255 that means "ignore" are below this
 _FEW = 16  # up to so many values are classes, however thin
 _NUMBERED = 12  # beyond so many, 1, 2, … k in every mask are objects rather than classes
 _PERHAPS_NUMBERED = 5  # beyond so many they may be
 _LONELY = 0.5  # share of values found in one mask alone, from which on they may be objects
-_END = 0.1  # share of the range that counts as near one end
-_MASS = 0.95  # least share of pixels near the ends of blurred or JPEG-dirty binary masks
-_SURE_MASS = 0.98  # the same where few values lie between
-_BESIDE = 4  # levels from an end that count as beside it
+_SURE_MASS = 0.98  # least share of pixels at the two ends, beside which a few thin values are no classes
 _WHOLE_MASKS = {0, 1, 255, 65535}  # values of binary masks
-
-
-@dataclass(frozen=True)
-class _Decision:
-    """What the evidence says, before names and colours."""
-
-    values: tuple[tuple[Value | str, ...], ...]
-    conclusion: str
-    encoding: Encoding = "values"
-    task: Task | None = None
 
 
 def inspect_masks(
@@ -90,14 +78,14 @@ def inspect_masks(
         colored = any(isinstance(value, tuple) for row in rows for value in row)
         evidence = gather(tables, colors=colored)
         cover(evidence, rows, ignore)
-        decision = _Decision(rows, "classes as given in `data.values`", "colors" if colored else "values")
+        decision = Decision(rows, "classes as given in `data.values`", "colors" if colored else "values")
     else:
         evidence = replace(gather(tables), target=target)
         decision = _decide(evidence.without(ignore))
     return _label_map(evidence, decision, ignore, class_names)
 
 
-def _decide(evidence: Evidence) -> _Decision:
+def _decide(evidence: Evidence) -> Decision:
     refuse_continuous(evidence)
     if evidence.form == "planes":
         return _decide_planes(evidence)
@@ -108,7 +96,7 @@ def _decide(evidence: Evidence) -> _Decision:
     return _decide_numbers(evidence)
 
 
-def _decide_numbers(evidence: Evidence) -> _Decision:
+def _decide_numbers(evidence: Evidence) -> Decision:
     found = [value for value in evidence.counts if not isinstance(value, tuple)]
     if any(math.isnan(value) for value in found):
         raise doubt(
@@ -125,61 +113,16 @@ def _decide_numbers(evidence: Evidence) -> _Decision:
         )
     if len(found) == 2 and not 0 < found[0] < found[1] == 255:
         low, high = found
-        return _Decision(((low,), (high,)), f"{format_value(low)} is background, {format_value(high)} foreground")
+        return Decision(((low,), (high,)), f"{format_value(low)} is background, {format_value(high)} foreground")
     if found[-1] == 255 and found[-2] < _SMALL_ID:
         raise doubt(
             evidence, "small class numbers, and 255, which often means 'ignore'", ignore_or_class(evidence, 255)
         )
-    threshold = _decide_threshold(evidence, found) or _decide_neighbours(evidence, found)
+    threshold = decide_threshold(evidence, found) or decide_neighbours(evidence, found)
     return threshold or _decide_ids(evidence, found)
 
 
-def _decide_threshold(evidence: Evidence, found: Sequence[int | float]) -> _Decision | None:
-    """Binary masks with blurred edges or the noise of JPEG, if the evidence for that is strong.
-
-    Nearly all pixels lie near the two ends; both ends or the middle are smeared over several values;
-    the middle is rarer than the rarer end and nowhere fills a 3 × 3 block, as a class would.
-    """
-    low, high = found[0], found[-1]
-    margin = _END * (high - low)
-    whole = all(isinstance(value, int) for value in found)
-    if len(found) < 5 or (whole and high - low < 32):
-        return None
-    near_low = [value for value in found if value <= low + margin]
-    near_high = [value for value in found if value >= high - margin]
-    middle = [value for value in found if low + margin < value < high - margin]
-    pixels = [sum(evidence.counts[value] for value in group) for group in (near_low, middle, near_high)]
-    share = (pixels[0] + pixels[2]) / sum(pixels)
-    smeared = bool(middle) or min(len(near_low), len(near_high)) > 1
-    if share < _MASS or pixels[1] > min(pixels[0], pixels[2]) or not smeared or evidence.solid.intersection(middle):
-        return None
-    return _two_levels(low, high, whole, f"{format_share(share)} of the pixels lie near {{}}, nothing between fills")
-
-
-def _decide_neighbours(evidence: Evidence, found: Sequence[int | float]) -> _Decision | None:
-    """A few values beside the two ends, 0 and 255: noise if one alone fills areas at each end, else doubtful."""
-    low, high = found[0], found[-1]
-    ends = [[value for value in found if value <= low + _BESIDE], [value for value in found if value >= high - _BESIDE]]
-    if not (low <= _BESIDE and 255 - _BESIDE <= high <= 255) or not len(found) == sum(map(len, ends)) > 2:
-        return None
-    if all(len(evidence.solid.intersection(end)) == 1 for end in ends):
-        return _two_levels(low, high, True, "all pixels lie near {}, no other value fills")
-    remedy = f"{cut_levels(evidence)} {ignore_or_class(evidence, high)}"
-    raise doubt(evidence, "neighbouring numbers at an end, as compression leaves them", remedy)
-
-
-def _two_levels(low: int | float, high: int | float, whole: bool, why: str) -> _Decision:
-    cut = math.ceil((low + high) / 2) if whole else (low + high) / 2
-    return _Decision(
-        ((min(low, 0),), (cut,)),
-        "two levels with blurred edges or compression noise "
-        f"({why.format(f'{format_value(low)} or {format_value(high)}')} a 3×3 block); foreground from "
-        f"{format_value(cut)} on",
-        "threshold",
-    )
-
-
-def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> _Decision:
+def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> Decision:
     whole = all(isinstance(value, int) for value in found)
     if whole and len(found) > _NUMBERED and evidence.numbered:
         raise doubt(
@@ -220,7 +163,7 @@ def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> _Decision:
         conclusion = f"{len(found)} classes, stored value → class id: {steps}"
     if found[0] != 0:
         conclusion += f"; {format_value(found[0])}, the lowest, takes the place of the background"
-    return _Decision(tuple((value,) for value in found), conclusion)
+    return Decision(tuple((value,) for value in found), conclusion)
 
 
 def _are_lonely(evidence: Evidence, found: Sequence[Value]) -> bool:
@@ -229,7 +172,7 @@ def _are_lonely(evidence: Evidence, found: Sequence[Value]) -> bool:
     return evidence.files >= 4 and len(found) > _NUMBERED and lonely >= _LONELY * len(found)
 
 
-def _decide_colors(evidence: Evidence) -> _Decision:
+def _decide_colors(evidence: Evidence) -> Decision:
     colors = [value for value in evidence.counts if isinstance(value, tuple)]
     thin = [color for color in colors if color not in evidence.solid]
     if len(colors) > _FEW and len(thin) * 2 > len(colors):
@@ -249,22 +192,22 @@ def _decide_colors(evidence: Evidence) -> _Decision:
         raise doubt(evidence, f"{' and '.join(map(format_value, near))} nearly agree", merge_colors(ordered))
     why = "black" if black else "the most frequent"
     conclusion = f"a class per colour, background is {format_value(first)}, {why}"
-    return _Decision(tuple((color,) for color in ordered), conclusion, "colors")
+    return Decision(tuple((color,) for color in ordered), conclusion, "colors")
 
 
-def _decide_planes(evidence: Evidence) -> _Decision:
+def _decide_planes(evidence: Evidence) -> Decision:
     refuse_many(evidence)
     set_planes = {sum(value) for value in evidence.counts if isinstance(value, tuple)}
     rows = tuple((number,) for number in range(evidence.channels))
     if set_planes == {1}:
-        return _Decision(rows, "exactly one plane is set in every pixel, so planes exclude one another", "planes")
-    return _Decision(
+        return Decision(rows, "exactly one plane is set in every pixel, so planes exclude one another", "planes")
+    return Decision(
         rows, "pixels with no plane or several set, so each plane is a class of its own", "planes", "multilabel"
     )
 
 
 def _label_map(
-    evidence: Evidence, decision: _Decision, ignore: tuple[Value, ...], class_names: Sequence[str] | None
+    evidence: Evidence, decision: Decision, ignore: tuple[Value, ...], class_names: Sequence[str] | None
 ) -> LabelMap:
     count = len(decision.values)
     names = tuple(class_names) if class_names else _names(decision)
@@ -291,7 +234,7 @@ def _label_map(
     )
 
 
-def _names(decision: _Decision) -> tuple[str, ...]:
+def _names(decision: Decision) -> tuple[str, ...]:
     count = len(decision.values)
     if decision.task == "multilabel":
         return tuple(f"class {number + 1}" for number in range(count))
@@ -307,7 +250,7 @@ def _names(decision: _Decision) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _colors(evidence: Evidence, decision: _Decision) -> tuple[Color, ...]:
+def _colors(evidence: Evidence, decision: Decision) -> tuple[Color, ...]:
     own = class_colors(len(decision.values), background=decision.task != "multilabel")
     colors = []
     for row, fallback in zip(decision.values, own, strict=True):
