@@ -135,7 +135,12 @@ def check_prepared(config: Config, data: Prepared, progress: Progress) -> list[F
     Raises:
         DataError: Something was found that a training must not go on with.
     """
-    findings = [judge(name, (), label_map).to_finding(label_map) for name, label_map in data.label_maps.items()]
+    told = {name for name, target in (config.data.targets or {}).items() if target.values}
+    told |= set(list(data.label_maps)[:1]) if config.data.values else set()
+    findings = [
+        judge(name, (), label_map, told=name in told).to_finding(label_map)
+        for name, label_map in data.label_maps.items()
+    ]
     if config.data.check != "off":
         plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
         with examination(config, progress) as looking:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from limner.data.catalog import Catalog, spread
+from limner.data.check.closer import looker
 from limner.data.check.content import Working, check_content
 from limner.data.check.copies import Copies, find_copies
 from limner.data.check.duplicates import check_duplicates, near_copies
@@ -124,7 +125,7 @@ class Examination:
     def _find(self, gathered: Gathered) -> Copies:
         if self._copies is None or self._copies[0].features is not gathered.features:
             hashes = gathered.catalog.facts.get("hash")
-            self._copies = (gathered, find_copies(gathered.features, hashes, self._progress))
+            self._copies = (gathered, find_copies(gathered.features, looker(gathered.catalog), hashes, self._progress))
         return self._copies[1]
 
 

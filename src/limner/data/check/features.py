@@ -168,7 +168,7 @@ def describe(
         label_maps: Label map per target.
     """
     finite = bool(np.isfinite(image).all()) if image.dtype.kind == "f" else True
-    clean = image if finite else np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
+    clean = _finite(image)
     work = _to_bytes(resize_image(clean, (WORK, WORK)), clean)
     grey = work.mean(axis=2, dtype=np.float32)
     spectrum = _spectrum(grey)
@@ -186,6 +186,13 @@ def describe(
         hash=np.array(_hash(spectrum), np.uint64),
         masks={name: describe_mask(masks.get(name), label_map) for name, label_map in label_maps.items()},
     )
+
+
+def working_grey(image: Shaped[np.ndarray, "height width channels"]) -> Float32[np.ndarray, "work work"]:
+    """The picture in grey, 0–255, `WORK` pixels high and wide, as everything is drawn from."""
+    clean = _finite(image)
+    work = _to_bytes(resize_image(clean, (WORK, WORK)), clean)
+    return np.asarray(work.mean(axis=2, dtype=np.float32))
 
 
 _EDGE_SCALE = 255 / 360**0.5  # the steepest step of `np.gradient` over bytes is 127.5 along each side, 180 in all
@@ -240,6 +247,11 @@ def _columns(features: Features | MaskFeatures) -> dict[str, Any]:
 def _stack_masks(samples: Sequence[Features], target: str) -> MaskFeatures:
     masks = [sample.masks[target] for sample in samples]
     return MaskFeatures(**{name: np.stack([getattr(mask, name) for mask in masks]) for name in _columns(masks[0])})
+
+
+def _finite(image: Shaped[np.ndarray, "height width channels"]) -> Shaped[np.ndarray, "height width channels"]:
+    """The picture with 0 for what is no number."""
+    return np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0) if image.dtype.kind == "f" else image
 
 
 def _to_bytes(

@@ -5,6 +5,8 @@ Layer: data.
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 from jaxtyping import Int64
 
@@ -12,7 +14,8 @@ from limner.data.catalog import Catalog
 from limner.data.check.association import telling
 from limner.data.check.features import Features
 from limner.data.check.findings import Finding
-from limner.data.check.shuffled import check_shuffled, check_single, check_step, deal, in_order, some_of
+from limner.data.check.inverted import check_inverted
+from limner.data.check.shuffled import Deal, check_shuffled, check_single, check_step, deal, in_order, some_of
 from limner.data.check.transforms import check_placement, check_single_symmetry, check_symmetry
 from limner.types import Progress, no_progress
 
@@ -50,13 +53,25 @@ def _of_target(catalog: Catalog, features: Features, target: str, seed: int) -> 
     if not features.masks[target].area.shape[1]:  # numbers: gradients of a depth lie as well mirrored
         whole = check_step(catalog, features, target, order, dealt) or check_shuffled(catalog, target, order, dealt)
         return [whole] if whole else []
-    whole = (
-        check_symmetry(catalog, features, target, order, dealt.luckiest)
-        or check_step(catalog, features, target, order, dealt)
-        or check_placement(catalog, features, target, order, dealt.luckiest)
-        or check_shuffled(catalog, target, order, dealt)
-    )
+    # Inverted masks, as they are, would upset all that follows.
+    if inverted := check_inverted(catalog, features, target, order):
+        return inverted
+    whole = _whole(catalog, features, target, order, dealt)
     return [whole] if whole else _single(catalog, features, target, order, seed)
+
+
+def _whole(
+    catalog: Catalog, features: Features, target: str, order: Int64[np.ndarray, " chosen"], dealt: Deal
+) -> Finding | None:
+    """The finding on all masks of a target that explains most."""
+    turned = check_symmetry(catalog, features, target, order, dealt.luckiest)
+    if turned is None and (step := check_step(catalog, features, target, order, dealt)):
+        return step
+    # Round objects in the middle that were moved also seem mirrored, but less clearly.
+    placed = check_placement(catalog, features, target, order, dealt.luckiest)
+    if turned or placed:
+        return max(filter(None, (turned, placed)), key=operator.itemgetter(0))[1]
+    return check_shuffled(catalog, target, order, dealt)
 
 
 def _single(

@@ -121,6 +121,8 @@ def understand(
         return result
     check_options(options, found.catalog.targets)
     _pairs(result, found, unmatched)
+    if not len(found.catalog) and any(finding.level == "stop" for finding in result.findings):
+        return result
     with _stops(result, "too-few"):
         check_enough(found.catalog)
     if not len(found.catalog):
@@ -154,7 +156,10 @@ def _pairs(result: Understood, found: Found, unmatched: Policy) -> None:
     notes: list[str] = []
     with _stops(result, "ambiguous-pairs" if pairing.ambiguous else "unmatched-files"):
         notes = check_pairing(pairing, unmatched)
-    most = min(len(pairing.pairs) + len(pairing.unmatched_images), len(pairing.pairs) + len(pairing.unmatched_masks))
+    claimed = {mask for _, masks in pairing.ambiguous for mask in masks}
+    most = len(pairing.pairs) + min(
+        len(pairing.unmatched_images) + len(pairing.ambiguous), len(pairing.unmatched_masks) + len(claimed)
+    )
     tried = [f"tried: {rule}, which pairs {count:,} of {most:,}" for rule, count in pairing.tried]
     result.findings.append(
         Finding(
