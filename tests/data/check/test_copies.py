@@ -101,12 +101,16 @@ def test_alignment_finds_the_scale_and_place_of_a_crop(drawn, features_of):
     assert found.texture[0] > 0.9
 
 
-def duplicates(catalog, pairs):
-    features = features_of(pairs)
-    return check_duplicates(catalog, features, find_copies(features, look_of(pairs)))
+@pytest.fixture
+def duplicates(features_of, look_of):
+    def check(catalog, pairs):
+        features = features_of(pairs)
+        return check_duplicates(catalog, features, find_copies(features, look_of(pairs)))
+
+    return check
 
 
-def test_copies_in_different_splits(drawn, features_of, look_of, catalog_of):
+def test_copies_in_different_splits(drawn, duplicates, catalog_of):
     pairs = [*drawn, (drawn[3][0][:, ::-1].copy(), drawn[3][1][:, ::-1].copy())]
     catalog = catalog_of(25, splits=["train"] * 24 + ["test"])
 
@@ -117,7 +121,7 @@ def test_copies_in_different_splits(drawn, features_of, look_of, catalog_of):
     assert "mirrored left to right" in findings[0].evidence[0]
 
 
-def test_one_picture_with_two_masks(drawn, features_of, look_of, catalog_of):
+def test_one_picture_with_two_masks(drawn, duplicates, catalog_of):
     image, mask = drawn[3]
     other = np.zeros_like(mask)
     other[:100, :100] = 1

@@ -35,8 +35,9 @@ _MOST_ERROR, _MOST_WORST, _MOST_RELATIVE = 1.3, 9.0, 0.35
 # A crop may be: a tighter framing that explains what differed, alike in height and width.
 _SCALE, _LEAST_SCALE, _UNEVEN, _BEYOND = 0.988, 0.88, 0.04, 0.6
 _TEXTURE, _EDGES, _LEFT, _RESIDUAL = 0.75, 0.6, 0.6, 0.25
-# It is, where the larger pictures differ nowhere by more, and none explains it much better.
-_MOST_DIFFERENCE, _RIVAL = 0.55, 1.25
+# It is, where the larger pictures differ nowhere by more, which is less where the small ones left more than
+# `_CLOSE` of a residual, and where none explains it much better.
+_MOST_DIFFERENCE, _LESS_DIFFERENCE, _CLOSE, _RIVAL = 0.55, 0.45, 0.18, 1.25
 _LARGE_BATCH = 64  # pairs that are looked at again at a time
 
 
@@ -201,7 +202,8 @@ def _crops(look: Look, first: np.ndarray, second: np.ndarray, symmetry: np.ndarr
         difference = worst_difference(look, one, other, way, found.places[some])
         inner = np.where(found.scale[some].max(axis=1) < 1, one, other)
         crops = Copies(one, other, np.zeros(len(some), bool), inner, way, difference)
-        parts.append(crops.only(difference <= _MOST_DIFFERENCE))
+        most = np.where(found.residual[some] < _CLOSE, _MOST_DIFFERENCE, _LESS_DIFFERENCE)
+        parts.append(crops.only(difference <= most))
     return _joined_up(parts)
 
 
