@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from limner.errors import DataError
+
 Kind: TypeAlias = Literal["png", "jpeg", "bmp", "gif", "webp", "tiff", "npy", "npz"]
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".npy", ".npz"})
@@ -57,6 +59,26 @@ def sniff(head: bytes) -> Kind | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
     return None
+
+
+def picture_suffix(head: bytes, where: str) -> str:
+    """The usual suffix of the picture that begins with `head`.
+
+    Args:
+        head: Its first bytes.
+        where: What to call it in messages.
+
+    Raises:
+        DataError: It is no picture that Limner reads.
+
+    Example:
+        >>> picture_suffix(b"GIF89a...", "here")
+        '.gif'
+    """
+    kind = sniff(head)
+    if kind is None:
+        raise DataError(f"a picture in '{where}'", describe(head[:HEAD]), "Save it again, or remove it.")
+    return {"jpeg": ".jpg", "tiff": ".tif"}.get(kind, f".{kind}")
 
 
 def describe(head: bytes) -> str:

@@ -97,6 +97,29 @@ def read_mask(location: str) -> StoredMask:
     return StoredMask(array, None if decoded.palette is None else np.ascontiguousarray(decoded.palette[:, :3]))
 
 
+def decode_mask(data: bytes, where: str) -> Shaped[np.ndarray, "height width *channels"]:
+    """Values, as stored, of a mask that lies within another file: PNG, or another of Pillow's formats.
+
+    Args:
+        data: The picture's own bytes.
+        where: What to call it in messages.
+
+    Raises:
+        DataError: It is damaged, too large or no such picture.
+    """
+    stream = io.BytesIO(data)
+    kind: Kind | None = None
+    try:
+        kind = _recognise(stream, where)
+        if kind not in pillow.KINDS:
+            raise DataError("a PNG", f"'{where}' holds {kind.upper()}", "Save it as PNG.")
+        return np.ascontiguousarray(pillow.decode(stream, kind, None, where).array)
+    except LimnerError:
+        raise
+    except Exception as error:  # decoders raise almost anything on damaged bytes
+        raise _damaged(where, kind, error) from error
+
+
 def _decode(location: str) -> Decoded:
     with _opened(location) as (stream, kind, place):
         if kind in pillow.KINDS:
