@@ -89,14 +89,10 @@ def _print(result: Converted, out: Path) -> None:
     output().print(f"{result.pictures:,} pictures with masks ({result.task}) written to {out}, from {result.kind}")
     rows = [[one.name, f"{one.shapes:,}", f"{one.pictures:,}", f"{one.pixels:,}"] for one in result.classes]
     print_table("Classes", ["class", "shapes", "pictures", "pixels"], rows)
-    counts = count_doubts(result.doubts)
-    for lost, title in ((True, "Left out"), (False, "Doubts")):
-        lines = []
-        for kind, count, pixels in counts:
-            if KINDS[kind][0] == lost:
-                first = next(doubt for doubt in result.doubts if doubt.kind == kind)
-                lines.append([KINDS[kind][1], f"{count:,}", f"{pixels:,}" if pixels else "", describe(first)])
-        if lines:
-            print_table(title, ["what", "number", "pixels", "such as"], lines)
+    for kind, count, pixels in count_doubts(result.doubts):
+        lost, words = KINDS[kind]
+        example = describe(next(doubt for doubt in result.doubts if doubt.kind == kind))
+        more = f" ({pixels:,} pixels)" if pixels else ""
+        output().print(f"{'left out: ' if lost else ''}{count:,} {words}{more}, such as {example}")
     output().print(f"Every shape  {out / 'conversion.csv'}")
     output().print(f"Next         limner check {out}")

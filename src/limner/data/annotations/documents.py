@@ -110,13 +110,19 @@ def validate(kind: Any, value: Any, where: str, what: str) -> Any:
     try:
         return _adapter(kind).validate_python(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
+        # Of a value that may be of several kinds, the kind that it nearly is.
+        nearest = max(error.errors(include_url=False, include_input=False), key=lambda one: len(one["loc"]))
+        place = ".".join(str(part) for part in nearest["loc"] if not _is_kind(part))
         raise DataError(
             f"{what} in '{where}'",
-            f"at {place or 'the top'}: {first['msg']}"[:200],
+            f"at {place or 'the top'}: {nearest['msg']}"[:200],
             "Export the annotations again, correct the entry, or remove the file.",
         ) from None
+
+
+def _is_kind(part: int | str) -> bool:
+    """Whether a part of a place is not a key but the name of a kind of value."""
+    return isinstance(part, str) and (part.startswith(("_", "function-")) or "[" in part or part in ("str", "int"))
 
 
 @functools.lru_cache(maxsize=64)
