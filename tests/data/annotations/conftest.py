@@ -82,11 +82,15 @@ def brush(mask: np.ndarray) -> list[int]:
     return [int(text[place : place + 8], 2) for place in range(0, len(text), 8)]
 
 
+def flat(points: list[list[int]]) -> list[int]:
+    return [part for point in points for part in point]
+
+
 def coco() -> dict[str, Any]:
     annotations = [
         {"category_id": 3, "segmentation": {"size": [HEIGHT, WIDTH], "counts": runs(ring_mask().T.ravel())}},
-        {"category_id": 7, "segmentation": [sum(NUCLEUS, [])]},
-        {"category_id": 3, "segmentation": [sum(BEYOND, [])]},
+        {"category_id": 7, "segmentation": [flat(NUCLEUS)]},
+        {"category_id": 3, "segmentation": [flat(BEYOND)]},
     ]
     return {
         "images": [{"id": 9, "file_name": "a.png", "height": HEIGHT, "width": WIDTH}],

@@ -30,7 +30,9 @@ def box(label, left, top, right, bottom, **more):
 def test_the_order_in_the_file_settles_an_overlap(convert):
     result, mask = convert(box("cell", 2, 2, 12, 12, z_order=3), box("nucleus", 8, 2, 18, 12, z_order=1))
     assert (mask[5, 9], mask[5, 15]) == (1, 2)
-    assert {doubt.label: doubt.pixels for doubt in result.doubts if doubt.kind == "overlap"} == {"cell over nucleus": 40}
+    assert {doubt.label: doubt.pixels for doubt in result.doubts if doubt.kind == "overlap"} == {
+        "cell over nucleus": 40
+    }
 
 
 def test_a_box_turns_about_its_middle(convert):

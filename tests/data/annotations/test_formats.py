@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from limner.data.annotations.formats import FORMATS
-from limner.data.layouts import LAYOUTS, find_samples
 from limner.data.labels import read_target
+from limner.data.layouts import LAYOUTS, find_samples
 from limner.errors import ConfigError, DataError, LimnerError
 
 
@@ -143,9 +143,7 @@ def test_output_is_whole_or_absent(desk, tmp_path):
     from limner.types import no_progress
 
     with pytest.raises(LimnerError, match="it holds files"):
-        convert_annotations(
-            desk.root, tmp_path / "out0", wishes=Wishes(overlap="later"), progress=no_progress
-        )
+        convert_annotations(desk.root, tmp_path / "out0", wishes=Wishes(overlap="later"), progress=no_progress)
     assert [path.name for path in tmp_path.iterdir() if path.name != "desk"] == ["out0"]
 
 

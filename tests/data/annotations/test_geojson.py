@@ -17,7 +17,9 @@ def feature(kind, coordinates, **properties):
 
 def test_several_polygons_with_holes_are_one_shape(desk):
     hole = [[4, 4], [6, 4], [6, 6], [4, 6], [4, 4]]
-    desk.write_scene("geojson", feature("MultiPolygon", [[square(2), hole], [square(20)]], classification={"name": "T"}))
+    desk.write_scene(
+        "geojson", feature("MultiPolygon", [[square(2), hole], [square(20)]], classification={"name": "T"})
+    )
     result = desk.convert()
     assert (result.classes[0].shapes, result.classes[0].pixels) == (1, 36 - 4 + 36)
 
@@ -65,7 +67,13 @@ def test_a_picture_without_features_has_an_empty_mask(desk):
 
 @pytest.mark.parametrize(
     ("kind", "coordinates"),
-    [("Polygon", [[[1]]]), ("Polygon", 7), ("Curve", []), ("MultiPolygon", [square(2)]), ("Polygon", [[[1, 1e99], [2, 2]]])],
+    [
+        ("Polygon", [[[1]]]),
+        ("Polygon", 7),
+        ("Curve", []),
+        ("MultiPolygon", [square(2)]),
+        ("Polygon", [[[1, 1e99], [2, 2]]]),
+    ],
 )
 def test_geometry_that_makes_no_sense_stops_with_its_place(desk, kind, coordinates):
     desk.write_scene("geojson", {"type": "FeatureCollection", "features": [feature(kind, coordinates)]})

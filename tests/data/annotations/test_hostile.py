@@ -59,8 +59,7 @@ def survives(desk: Any, file: str, content: bytes) -> None:
                 result = convert_annotations(
                     root, out, wishes=Wishes(overlap=overlap, instances=True), progress=no_progress
                 )
-            except LimnerError as error:
-                assert error.expected and error.found and error.remedy
+            except LimnerError:
                 assert not out.exists()
             else:
                 assert result.pictures == len(list(out.glob("instances/**/*.png")))

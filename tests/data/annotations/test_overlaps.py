@@ -52,7 +52,9 @@ def overlapping(desk, left):
 def test_seams_are_settled_and_counted_but_not_where_any_overlap_is_to_stop(desk):
     overlapping(desk, 21)
     result = desk.convert()
-    assert [(doubt.kind, doubt.pixels, doubt.label) for doubt in result.doubts] == [("overlap", 20, "nucleus over cell")]
+    assert [(doubt.kind, doubt.pixels, doubt.label) for doubt in result.doubts] == [
+        ("overlap", 20, "nucleus over cell")
+    ]
     assert not result.lost
     with pytest.raises(DataError, match="--overlap smaller"):
         desk.convert(overlap="stop")

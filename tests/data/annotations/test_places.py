@@ -96,7 +96,10 @@ def test_classes_are_chosen_and_ordered(desk):
     result = desk.convert(classes=("nucleus",))
     assert [(one.name, one.shapes) for one in result.classes] == [("nucleus", 1)]
     assert desk.kinds(result) == ["unknown-label"]
-    assert [one.name for one in desk.convert(classes=("nucleus", "cell"), overlap="later").classes] == ["nucleus", "cell"]
+    assert [one.name for one in desk.convert(classes=("nucleus", "cell"), overlap="later").classes] == [
+        "nucleus",
+        "cell",
+    ]
     with pytest.raises(ConfigError, match="cell, nucleus"):
         desk.convert(classes=("nuclei",))
     with pytest.raises(ConfigError, match="each once"):

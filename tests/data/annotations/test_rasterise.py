@@ -64,7 +64,12 @@ def test_a_ring_within_another_is_a_hole_and_parts_are_taken_together():
 
 @pytest.mark.parametrize(
     ("box", "beyond"),
-    [((-4.0, -2.0, 3.0, 3.0), 35 - 9), ((50.0, 2.0, 60.0, 4.0), -1), ((2.2, 2.2, 2.4, 2.4), 0), ((-1e6, -1e6, 1e6, 1e6), -1)],
+    [
+        ((-4.0, -2.0, 3.0, 3.0), 35 - 9),
+        ((50.0, 2.0, 60.0, 4.0), -1),
+        ((2.2, 2.2, 2.4, 2.4), 0),
+        ((-1e6, -1e6, 1e6, 1e6), -1),
+    ],
 )
 def test_what_lies_beyond_the_picture_is_counted(box, beyond):
     mask, found = filled(Rings((rectangle(*box),)))

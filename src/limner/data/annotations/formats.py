@@ -77,12 +77,22 @@ def check_format(name: str) -> None:
         )
 
 
-def find_format(files: Sequence[File]) -> str | None:
-    """The format of the first of a few files that is of any; files that cannot be read are passed over."""
+def find_format(files: Sequence[File], *, strict: bool = False) -> str | None:
+    """The format of the first of a few files that is of any; None if none is.
+
+    Args:
+        files: Candidates.
+        strict: Do not pass over files that cannot be read.
+
+    Raises:
+        DataError: A file cannot be read, if `strict`.
+    """
     for file in files[:_LOOKED_AT]:
         try:
             name = _recognise(read_document(file.location))
         except DataError:
+            if strict:
+                raise
             continue
         if name is not None:
             return name

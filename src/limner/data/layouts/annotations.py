@@ -24,9 +24,13 @@ from limner.types import Progress
 _OPTIONS = ("classes", "overlap", "images")
 
 
-def is_annotated(place: str | Path) -> bool:
-    """Whether a place holds annotations in a known format; a few files are looked at."""
-    return find_format(open_place(place).files) is not None
+def is_annotated(place: str | Path, *, strict: bool = False) -> bool:
+    """Whether a place holds annotations in a known format; a few files are looked at.
+
+    Raises:
+        DataError: One of them cannot be read, if `strict`.
+    """
+    return find_format(open_place(place).files, strict=strict) is not None
 
 
 def read_annotated(place: str | Path, layout: str, options: Options, progress: Progress) -> Found:

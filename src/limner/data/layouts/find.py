@@ -111,18 +111,24 @@ def _find_in_one(place: str | Path, layout: str, options: Options, targets: Sequ
             return found
     if layout in PROJECTS:
         raise listing.nothing_fits(PROJECTS[layout].expected)
-    if layout in ANNOTATIONS or (layout == "auto" and _only_annotations(listing)):
+    if layout in ANNOTATIONS or (layout == "auto" and _only_annotations(listing, strict=False)):
         return _find_annotated(place, layout, options, progress)
     found = None if layout == "manifest" else read_listing(listing, layout)
     if found is None and layout in ("auto", "manifest"):
         found = _find_table(listing, targets)
+    if found is None and layout == "auto":
+        _only_annotations(listing, strict=True)  # a damaged file of annotations says so itself
     if found is None:
         raise listing.nothing_fits(_EXPECTED.get(layout, ""))
     return found
 
 
-def _only_annotations(listing: Listing) -> bool:
-    """Whether annotations in a known format lie there, and no folder of masks with which they would compete."""
+def _only_annotations(listing: Listing, *, strict: bool) -> bool:
+    """Whether annotations in a known format lie there, and no folder of masks with which they would compete.
+
+    Raises:
+        DataError: A file that may hold some cannot be read, if `strict`.
+    """
     suffixes = {suffix for suffix in listing.others if suffix in _ANNOTATIONS}
     if not suffixes and not listing.archives:
         return False
@@ -130,7 +136,7 @@ def _only_annotations(listing: Listing) -> bool:
         return False
     from limner.data.layouts.annotations import is_annotated
 
-    return is_annotated(listing.source.place)
+    return is_annotated(listing.source.place, strict=strict)
 
 
 def _find_annotated(place: str | Path, layout: str, options: Options, progress: Progress) -> Found:
