@@ -47,7 +47,7 @@ def test_from_annotations_to_a_clean_check(
     result = limner("convert", coco, "-o", "cells", "--overlap", "smaller", "--instances")
     assert (result.code, result.err) == (0, "")
     assert "10 pictures with masks (multiclass) written to cells, from coco" in result.out
-    assert "10 overlaps of different classes (240 pixels), such as images/0.png" in result.out
+    assert "10 × overlaps of different classes, 240 pixels; such as images/0.png" in result.out
     checked = limner("check", "cells", "--json").json
     assert checked["outcome"] == "clean", checked["findings"]
     assert checked["label_maps"]["mask"]["names"] == ["background", "cell", "nucleus"]

@@ -55,6 +55,12 @@ def test_a_folder_of_masks_wins_unless_the_layout_is_named(labelme):
     assert find_samples(labelme, layout="labelme").layout == "labelme"
 
 
+def test_masks_beside_pictures_win_too(labelme):
+    for name in ("a", "b"):
+        write_image(labelme / f"{name}_mask.png", np.eye(20, 30, dtype=np.uint8))
+    assert find_samples(labelme).layout == "pairs"
+
+
 def test_json_of_another_kind_among_pictures_is_nothing_to_us(labelme):
     for name in ("a", "b"):
         (labelme / f"{name}.json").write_text('{"exposure": 12}')

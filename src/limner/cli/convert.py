@@ -89,10 +89,13 @@ def _print(result: Converted, out: Path) -> None:
     output().print(f"{result.pictures:,} pictures with masks ({result.task}) written to {out}, from {result.kind}")
     rows = [[one.name, f"{one.shapes:,}", f"{one.pictures:,}", f"{one.pixels:,}"] for one in result.classes]
     print_table("Classes", ["class", "shapes", "pictures", "pixels"], rows)
-    for kind, count, pixels in count_doubts(result.doubts):
-        lost, words = KINDS[kind]
-        example = describe(next(doubt for doubt in result.doubts if doubt.kind == kind))
-        more = f" ({pixels:,} pixels)" if pixels else ""
-        output().print(f"{'left out: ' if lost else ''}{count:,} {words}{more}, such as {example}")
+    for lost, title in ((True, "Left out"), (False, "Doubts, and what was settled")):
+        counts = [found for found in count_doubts(result.doubts) if KINDS[found[0]][0] == lost]
+        if counts:
+            output().print(title)
+        for kind, count, pixels in counts:
+            example = describe(next(doubt for doubt in result.doubts if doubt.kind == kind))
+            more = f", {pixels:,} pixels" if pixels else ""
+            output().print(f"  {count:,} × {KINDS[kind][1]}{more}; such as {example}")
     output().print(f"Every shape  {out / 'conversion.csv'}")
     output().print(f"Next         limner check {out}")

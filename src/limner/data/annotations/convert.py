@@ -20,7 +20,7 @@ from pathlib import Path
 
 from limner.data.annotations.assign import Job, assign_pictures
 from limner.data.annotations.classes import Classes, find_classes
-from limner.data.annotations.documents import read_document
+from limner.data.annotations.documents import forget_documents, read_document
 from limner.data.annotations.doubts import Doubt
 from limner.data.annotations.drawing import Picture, draw_picture, look_at_size
 from limner.data.annotations.formats import check_format, read_files
@@ -130,6 +130,7 @@ def convert_annotations(
         _move(building, out)
     finally:
         remove(building)
+        forget_documents()
     return converted
 
 

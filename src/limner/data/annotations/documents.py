@@ -43,6 +43,11 @@ def read_document(location: str) -> Any:
     return _read(location, suffix, changed)
 
 
+def forget_documents() -> None:
+    """Let go of the last document, which may take much memory."""
+    _read.cache_clear()
+
+
 @functools.lru_cache(maxsize=1)  # recognised first, then read: one file's worth
 def _read(location: str, suffix: str, changed: tuple[int, int]) -> Any:
     del changed  # part of the key

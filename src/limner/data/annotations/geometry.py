@@ -16,6 +16,7 @@ _DEVIATION = 0.002
 _MOST_SIDES = 20_000
 # Beyond so many pairs of edges to compare, an outline is not looked at.
 _MOST_PAIRS = 20_000_000
+_PAIRS_AT_ONCE = 200_000
 
 
 def rectangle(
@@ -72,13 +73,17 @@ def crosses_itself(ring: Ring) -> bool:
     # In this order only the edges that begin before one ends can meet it.
     last = np.searchsorted(low, high, side="right")
     counts = last - np.arange(len(ring)) - 1
-    if counts.sum() > _MOST_PAIRS:
-        return False
-    first = np.repeat(np.arange(len(ring)), counts)
-    second = first + 1 + np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts)
-    apart = _side(starts, ends, first, starts, second) * _side(starts, ends, first, ends, second)
-    across = _side(starts, ends, second, starts, first) * _side(starts, ends, second, ends, first)
-    return bool(((apart < 0) & (across < 0)).any())
+    until = np.cumsum(counts)
+    total = int(until[-1]) if until[-1] <= _MOST_PAIRS else 0
+    for start in range(0, total, _PAIRS_AT_ONCE):
+        pairs = np.arange(start, min(start + _PAIRS_AT_ONCE, total))
+        first = np.searchsorted(until, pairs, side="right")
+        second = first + 1 + pairs - (until[first] - counts[first])
+        apart = _side(starts, ends, first, starts, second) * _side(starts, ends, first, ends, second)
+        across = _side(starts, ends, second, starts, first) * _side(starts, ends, second, ends, first)
+        if ((apart < 0) & (across < 0)).any():
+            return True
+    return False
 
 
 def _side(starts: Ring, ends: Ring, edges: np.ndarray, points: Ring, places: np.ndarray) -> np.ndarray:

@@ -119,7 +119,7 @@ class Sample:
 def describe(doubt: Doubt) -> str:
     """A doubt in a line, without its kind."""
     parts = [doubt.picture, doubt.where, doubt.label, f"{doubt.pixels:,} pixels" if doubt.pixels else "", doubt.text]
-    return "; ".join(dict.fromkeys(part for part in parts if part))
+    return ", ".join(dict.fromkeys(part for part in parts if part))
 
 
 class Writer:

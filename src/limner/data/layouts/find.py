@@ -21,6 +21,7 @@ from limner.data.layouts.options import Options, check_options
 from limner.data.layouts.pages import choose_page, expand_pages
 from limner.data.layouts.projects import PROJECTS
 from limner.data.layouts.readings import read_listing
+from limner.data.pairing import match_within
 from limner.data.placement import refuse_unfinished
 from limner.errors import ConfigError, DataError
 from limner.types import Progress, no_progress
@@ -53,7 +54,7 @@ def find_samples(
     """Find images with their masks.
 
     Tried in this order: a CSV or a file of annotations that is named itself; the layouts of published
-    projects; annotations of other programs, unless a folder of masks lies beside them; folders named
+    projects; annotations of other programs, unless masks lie beside them; folders named
     for images and masks, with train, val and test honoured and one such pair of folders per picture
     taken as instances; a folder of masks beside images; one folder with both, told apart by name; a
     CSV among the pictures. Files without a partner are reported in the result's `pairing`, not refused.
@@ -124,7 +125,7 @@ def _find_in_one(place: str | Path, layout: str, options: Options, targets: Sequ
 
 
 def _only_annotations(listing: Listing, *, strict: bool) -> bool:
-    """Whether annotations in a known format lie there, and no folder of masks with which they would compete.
+    """Whether annotations in a known format lie there, and no masks with which they would compete.
 
     Raises:
         DataError: A file that may hold some cannot be read, if `strict`.
@@ -132,7 +133,7 @@ def _only_annotations(listing: Listing, *, strict: bool) -> bool:
     suffixes = {suffix for suffix in listing.others if suffix in _ANNOTATIONS}
     if not suffixes and not listing.archives:
         return False
-    if any(folder.role == "mask" for folder in listing.folders.values()):
+    if any(folder.role == "mask" for folder in listing.folders.values()) or match_within(listing.pictures).pairs:
         return False
     from limner.data.layouts.annotations import is_annotated
 
