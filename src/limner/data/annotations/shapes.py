@@ -16,7 +16,7 @@ from jaxtyping import Float64, Int64
 
 from limner.types import Color, Size
 
-Ring: TypeAlias = Float64[np.ndarray, "points 2"]
+Ring: TypeAlias = Float64[np.ndarray, "_ 2"]
 """A closed outline; the last point is joined to the first."""
 
 

@@ -107,11 +107,8 @@ def _find_in_one(place: str | Path, layout: str, options: Options, targets: Sequ
     listing = Listing.open(place)
     if listing.source.kind == "folder":
         refuse_unfinished(Path(listing.source.place))
-    for name, project in PROJECTS.items():
-        if layout in ("auto", name) and (found := project.read(listing, options, progress)) is not None:
-            return found
-    if layout in PROJECTS:
-        raise listing.nothing_fits(PROJECTS[layout].expected)
+    if (project := _find_project(listing, layout, options, progress)) is not None:
+        return project
     if layout in ANNOTATIONS or (layout == "auto" and _only_annotations(listing, strict=False)):
         return _find_annotated(place, layout, options, progress)
     found = None if layout == "manifest" else read_listing(listing, layout)
@@ -122,6 +119,15 @@ def _find_in_one(place: str | Path, layout: str, options: Options, targets: Sequ
     if found is None:
         raise listing.nothing_fits(_EXPECTED.get(layout, ""))
     return found
+
+
+def _find_project(listing: Listing, layout: str, options: Options, progress: Progress) -> Found | None:
+    for name, project in PROJECTS.items():
+        if layout in ("auto", name) and (found := project.read(listing, options, progress)) is not None:
+            return found
+    if layout in PROJECTS:
+        raise listing.nothing_fits(PROJECTS[layout].expected)
+    return None
 
 
 def _only_annotations(listing: Listing, *, strict: bool) -> bool:
