@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from pydantic import BaseModel, Field, FiniteFloat
 
-from limner.data.annotations.documents import to_ring, validate
+from limner.data.annotations.documents import Coordinate, to_ring, validate
 from limner.data.annotations.geometry import ellipse, rectangle
 from limner.data.annotations.shapes import Annotated, Declared, Reading, Rings, Runs, Shape
 from limner.data.layouts.folders import SPLIT_WORDS
@@ -43,15 +43,15 @@ class _Mark(BaseModel):
 
 
 class _Box(_Mark):
-    xtl: FiniteFloat
-    ytl: FiniteFloat
-    xbr: FiniteFloat
-    ybr: FiniteFloat
+    xtl: Coordinate
+    ytl: Coordinate
+    xbr: Coordinate
+    ybr: Coordinate
 
 
 class _Ellipse(_Mark):
-    cx: FiniteFloat
-    cy: FiniteFloat
+    cx: Coordinate
+    cy: Coordinate
     rx: Checked[FiniteFloat, Field(ge=0, le=1e7)]
     ry: Checked[FiniteFloat, Field(ge=0, le=1e7)]
 

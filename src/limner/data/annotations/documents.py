@@ -9,12 +9,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pydantic_core
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from limner.data.annotations.shapes import Ring
 from limner.errors import DataError
@@ -26,6 +26,9 @@ SUFFIXES = frozenset({".json", ".geojson", ".xml", ".roi", ".zip"})
 _MOST_OUTLINES = 200_000
 _MOST_BYTES = 2**28
 _FARTHEST = 1e7
+
+Coordinate: TypeAlias = Annotated[FiniteFloat, Field(ge=-_FARTHEST, le=_FARTHEST)]
+"""A number of pixels or per cent, for models of formats; larger ones would overflow in sums."""
 
 
 def read_document(location: str) -> Any:

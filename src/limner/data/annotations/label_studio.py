@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, Field, FiniteFloat
 
 from limner.data.annotations.brush import decode_brush
-from limner.data.annotations.documents import to_ring, validate
+from limner.data.annotations.documents import Coordinate, to_ring, validate
 from limner.data.annotations.geometry import ellipse, rectangle
 from limner.data.annotations.rasterise import encode_runs
 from limner.data.annotations.shapes import Annotated, Reading, Ring, Rings, Shape
@@ -33,12 +33,12 @@ _Byte = Checked[int, Field(ge=0, le=255)]
 
 
 class _Value(BaseModel, extra="allow"):
-    points: list[tuple[FiniteFloat, FiniteFloat]] | None = None
+    points: list[tuple[Coordinate, Coordinate]] | None = None
     closed: bool = True
-    x: FiniteFloat = 0.0
-    y: FiniteFloat = 0.0
-    width: FiniteFloat = 0.0
-    height: FiniteFloat = 0.0
+    x: Coordinate = 0.0
+    y: Coordinate = 0.0
+    width: Coordinate = 0.0
+    height: Coordinate = 0.0
     radius_x: Checked[FiniteFloat, Field(ge=0, le=1e6)] = Field(0.0, alias="radiusX")
     radius_y: Checked[FiniteFloat, Field(ge=0, le=1e6)] = Field(0.0, alias="radiusY")
     rotation: FiniteFloat = 0.0
