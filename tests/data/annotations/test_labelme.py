@@ -80,6 +80,13 @@ def test_background_cuts_holes_and_ignore_takes_no_part(convert):
     assert not result.lost
 
 
+def test_background_and_ignore_have_no_place_where_all_classes_stay(desk):
+    marks = [shape("rectangle", [[0, 0], [9, 9]], label) for label in ("cell", "nucleus", "__ignore__")]
+    desk.write_scene("labelme", {**desk.scene("labelme"), "shapes": marks})
+    with pytest.raises(DataError, match="1 shapes of the background or to ignore"):
+        desk.convert(overlap="multilabel")
+
+
 def test_a_picture_that_was_renamed_is_found_by_the_name_of_its_annotation(desk):
     desk.write_scene("labelme", {**desk.scene("labelme"), "imagePath": "IMG_0001.jpg"})
     result = desk.convert(overlap="later")

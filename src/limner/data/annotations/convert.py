@@ -178,6 +178,12 @@ def _refuse(tally: _Tally, samples: Sequence[Sample], jobs: Sequence[Job], polic
             "Look at the shapes: masks are made of polygons, masks, ellipses and rectangles.",
             details=shorten([f"{one.where}: {one.kind}" for one in tally.doubts if one.where and one.lost], 6),
         )
+    if policy == "multilabel" and (count := tally.shapes[0] + tally.shapes[IGNORE]):
+        raise DataError(
+            "shapes of classes alone, where classes keep their pixels each for itself",
+            f"{count:,} shapes of the background or to ignore, which would change nothing",
+            "Choose `--overlap later` or `smaller`, or remove these shapes.",
+        )
     if policy == "stop" and (overlaps := [one for one in tally.doubts if one.kind == "overlap"]):
         found = defaultdict(list)
         for one in overlaps:

@@ -48,7 +48,7 @@ def open_place(annotations: str | Path, images: str | Path | None = None) -> Pla
         DataError: It is missing, or holds no file that can be read.
     """
     path = Path(annotations).expanduser()
-    single = path.is_file() and (path.suffix.lower() in SUFFIXES - {".zip"} or _is_outlines(path))
+    single = path.is_file() and (path.suffix.lower() in SUFFIXES - {".zip"} or _is_outlines(path, broken=False))
     if not single and path.is_file() and path.suffix.lower() != ".zip":
         raise DataError(
             "annotations: .json, .geojson, .xml, .roi, or a folder or .zip of them",
@@ -67,11 +67,6 @@ def open_place(annotations: str | Path, images: str | Path | None = None) -> Pla
     return Place(files, {name: other.location(name) for name in names}, str(annotations))
 
 
-def may_hold_annotations(names: Sequence[str]) -> bool:
-    """Whether any file has a suffix that annotations have; archives aside."""
-    return any(PurePosixPath(name).suffix.lower() in SUFFIXES - {".zip"} for name in names)
-
-
 def _found(home: Path, images: str | Path) -> str | Path:
     if "://" in str(images) or Path(images).expanduser().exists():
         return images
@@ -82,15 +77,18 @@ def _found(home: Path, images: str | Path) -> str | Path:
 def _may_be(source: Source, name: str) -> bool:
     suffix = PurePosixPath(name).suffix.lower()
     if suffix == ".zip":
-        return source.kind == "folder" and _is_outlines(Path(source.place) / name)
+        return source.kind == "folder" and _is_outlines(Path(source.place) / name, broken=True)
     return suffix in SUFFIXES
 
 
-def _is_outlines(path: Path) -> bool:
-    """Whether a zip holds outlines of ImageJ, and neither pictures nor other annotations."""
+def _is_outlines(path: Path, *, broken: bool) -> bool:
+    """Whether a zip holds outlines of ImageJ, and neither pictures nor other annotations; `broken` if it is damaged."""
     if path.suffix.lower() != ".zip":
         return False
-    suffixes = {PurePosixPath(name).suffix.lower() for name in Source.open(path).files()}
+    try:
+        suffixes = {PurePosixPath(name).suffix.lower() for name in Source.open(path).files()}
+    except DataError:
+        return broken
     return ".roi" in suffixes and not suffixes & (IMAGE_SUFFIXES | {".json", ".geojson", ".xml"})
 
 
