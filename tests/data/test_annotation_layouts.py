@@ -55,12 +55,13 @@ def test_a_folder_of_masks_wins_unless_the_layout_is_named(labelme):
     assert find_samples(labelme, layout="labelme").layout == "labelme"
 
 
-def test_a_broken_archive_beside_pairs_is_nothing_to_us(tmp_path):
+def test_a_broken_archive_beside_a_table_is_nothing_to_us(tmp_path):
     for name in ("a", "b"):
         write_image(tmp_path / f"{name}.png", np.full((20, 30, 3), 7, np.uint8))
-        write_image(tmp_path / f"{name}_mask.png", np.eye(20, 30, dtype=np.uint8))
+        write_image(tmp_path / f"{ord(name)}.png", np.eye(20, 30, dtype=np.uint8))
+    (tmp_path / "table.csv").write_text("image,mask\na.png,97.png\nb.png,98.png\n")
     (tmp_path / "old.zip").write_bytes(b"PK\x03\x04 cut")
-    assert find_samples(tmp_path).layout == "pairs"
+    assert find_samples(tmp_path).layout == "manifest"
 
 
 def test_masks_beside_pictures_win_too(labelme):
