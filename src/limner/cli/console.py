@@ -39,6 +39,8 @@ STAGES = {
     "evaluate": "Evaluating",
     "predict": "Predicting",
     "trace": "Reading tracings",
+    "annotations": "Reading annotations",
+    "draw": "Drawing masks",
     "place": "Placing files",
     "compose": "Composing",
 }

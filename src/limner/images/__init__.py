@@ -5,7 +5,7 @@ Layer: images. The only importer of Pillow, tifffile, imagecodecs, pydicom and n
 
 from limner.images.archives import archive_contents
 from limner.images.channels import to_channels
-from limner.images.kinds import IMAGE_SUFFIXES, suffix_of, without_suffix
+from limner.images.kinds import IMAGE_SUFFIXES, picture_suffix, suffix_of, without_suffix
 from limner.images.locations import (
     Location,
     key_location,
@@ -15,7 +15,16 @@ from limner.images.locations import (
     row_location,
 )
 from limner.images.pictures import PictureInfo, StoredMask
-from limner.images.read import is_dicom, is_picture, is_volume, read_image, read_info, read_mask, read_volume
+from limner.images.read import (
+    decode_mask,
+    is_dicom,
+    is_picture,
+    is_volume,
+    read_image,
+    read_info,
+    read_mask,
+    read_volume,
+)
 from limner.images.resize import resize_image, resize_mask
 from limner.images.rle import decode_rle, encode_rle
 from limner.images.rle_tables import is_rle_table, read_row, rle_names
@@ -46,6 +55,7 @@ __all__ = [
     "ZipWriter",
     "archive_contents",
     "choose_plane",
+    "decode_mask",
     "decode_rle",
     "encode_jpeg",
     "encode_png",
@@ -61,6 +71,7 @@ __all__ = [
     "natural_key",
     "page_location",
     "parse_location",
+    "picture_suffix",
     "read_bytes",
     "read_image",
     "read_info",

@@ -8,6 +8,8 @@ from __future__ import annotations
 import zlib
 from typing import Literal, TypeAlias
 
+from limner.errors import DataError
+
 Kind: TypeAlias = Literal["png", "jpeg", "bmp", "gif", "webp", "tiff", "npy", "npz", "dicom", "nifti"]
 
 NIFTI_SUFFIXES = frozenset({".nii", ".nii.gz"})
@@ -99,6 +101,26 @@ def _is_nifti(head: bytes) -> bool:
         except zlib.error:
             return False
     return head[344:348] == b"n+1\0" or head[4:12] == b"n+2\0\r\n\x1a\n"
+
+
+def picture_suffix(head: bytes, where: str) -> str:
+    """The usual suffix of the picture that begins with `head`.
+
+    Args:
+        head: Its first bytes.
+        where: What to call it in messages.
+
+    Raises:
+        DataError: It is no picture that Limner reads.
+
+    Example:
+        >>> picture_suffix(b"GIF89a...", "here")
+        '.gif'
+    """
+    kind = sniff(head)
+    if kind is None:
+        raise DataError(f"a picture in '{where}'", describe(head[:HEAD]), "Save it again, or remove it.")
+    return {"jpeg": ".jpg", "tiff": ".tif", "dicom": ".dcm", "nifti": ".nii"}.get(kind, f".{kind}")
 
 
 def describe(head: bytes) -> str:

@@ -102,6 +102,25 @@ def read_mask(location: str) -> StoredMask:
         return StoredMask(array, None if decoded.palette is None else np.ascontiguousarray(decoded.palette[:, :3]))
 
 
+def decode_mask(data: bytes, where: str) -> Shaped[np.ndarray, "height width *channels"]:
+    """Values, as stored, of a mask that lies within another file: PNG, or another of Pillow's formats.
+
+    Args:
+        data: The picture's own bytes.
+        where: What to call it in messages.
+
+    Raises:
+        DataError: It is damaged, too large or no such picture.
+    """
+    stream = io.BytesIO(data)
+    with _explained(where, None):
+        kind = _recognise(stream, where)
+    if kind not in pillow.KINDS:
+        raise DataError("a PNG", f"'{where}' holds {kind.upper()}", "Save it as PNG.")
+    with _explained(where, kind):
+        return np.ascontiguousarray(pillow.decode(stream, kind, None, where).array)
+
+
 @contextlib.contextmanager
 def _decoded(location: str, *, stored: bool) -> Iterator[Decoded]:
     """Pixels as the file has them; where that makes a difference, `stored` or as a picture.

@@ -22,6 +22,7 @@ from limner.data.layouts.folders import SPLIT_WORDS
 from limner.data.layouts.found import Found, choose_ids
 from limner.data.layouts.listing import Listing
 from limner.data.pairing import Pairing
+from limner.data.stored_masks import PLANES, join_planes
 from limner.errors import DataError, shorten
 from limner.images import parse_location, read_bytes, without_suffix
 
@@ -217,7 +218,7 @@ def _require_inputs(inputs: dict[str, list[str]], where: str) -> None:
 
 def _located(cells: list[str], resolve: Resolve, column: str, where: str) -> list[str]:
     """Locations; an empty cell stays empty."""
-    found = [resolve(cell) if cell else "" for cell in cells]
+    found = [_resolved(cell, resolve) for cell in cells]
     missing = [
         f"row {number}: {cell}"
         for number, (cell, location) in enumerate(zip(cells, found, strict=True), start=2)
@@ -231,6 +232,17 @@ def _located(cells: list[str], resolve: Resolve, column: str, where: str) -> lis
             details=shorten(missing),
         )
     return [location or "" for location in found]
+
+
+def _resolved(cell: str, resolve: Resolve) -> str | None:
+    """The location of a cell, which may name several planes of one mask; None where one of them is missing."""
+    if PLANES not in cell:
+        return resolve(cell) if cell else ""
+    whole = resolve(cell)
+    if whole is not None and Path(whole).exists():
+        return whole  # one file of an odd name
+    planes = [resolve(plane) for plane in cell.split(PLANES)]
+    return None if None in planes else join_planes([plane or "" for plane in planes])
 
 
 def _splits(cells: list[str], where: str) -> list[str]:
