@@ -69,7 +69,14 @@ def prepare_data(config: Config, progress: Progress, *, labels: Mapping[str, Lab
         DataError: See `limner.data.prepare`.
     """
     finder = None if config.data.check == "off" else copy_finder(config, progress, quick=config.data.check == "quick")
-    return prepare(**data_arguments(config), labels=labels, find_copies=finder, progress=progress)
+    return prepare(
+        **data_arguments(config),
+        labels=labels,
+        folds=config.data.folds,
+        review=config.data.review,
+        find_copies=finder,
+        progress=progress,
+    )
 
 
 def copy_finder(config: Config, progress: Progress, *, quick: bool) -> CopyFinder:
@@ -108,7 +115,7 @@ def data_arguments(config: Config) -> dict[str, Any]:
         "class_names": data.class_names,
         "ignore_values": data.ignore_values,
         "targets": {name: TargetOptions(**target.model_dump()) for name, target in (data.targets or {}).items()},
-        "previous": _previous(data.keep_splits),
+        "previous": previous_samples(data.keep_splits),
         "unmatched": data.unmatched,
         "unreadable": data.unreadable,
         "extent": data.scan,
@@ -116,7 +123,8 @@ def data_arguments(config: Config) -> dict[str, Any]:
     }
 
 
-def _previous(place: str | None) -> Catalog | None:
+def previous_samples(place: str | None) -> Catalog | None:
+    """The samples of an earlier run folder or `samples.csv`, whose splits are kept; None where none is named."""
     if place is None:
         return None
     path = Path(place)
@@ -125,6 +133,15 @@ def _previous(place: str | None) -> Catalog | None:
 
 def split_shares(data: DataConfig) -> tuple[float, float]:
     """Validation and test samples, as shares or counts."""
+    if data.folds is not None:
+        if data.split is not None or data.val is not None:
+            given = f"data.split={data.split}" if data.val is None else f"data.val={data.val:g}"
+            raise ConfigError(
+                "no share of val samples where each fold validates once",
+                f"data.folds={data.folds} and {given}",
+                "Leave it out; data.test alone may stand beside folds.",
+            )
+        return 1 / data.folds, data.test or 0
     if data.split is None:
         return (_SHARE if data.val is None else data.val), (_SHARE if data.test is None else data.test)
     if data.val is not None or data.test is not None:
