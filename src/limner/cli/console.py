@@ -32,6 +32,7 @@ STAGES = {
     "cache": "Decoding pictures",
     "evaluate": "Evaluating",
     "predict": "Predicting",
+    "review": "Comparing with masks",
     "trace": "Reading tracings",
     "place": "Placing files",
     "compose": "Composing",
