@@ -28,8 +28,12 @@ from limner.inference.scoring import Progress, score
 EVIDENCE = {"val": "validation", "test": "test", "train": "seen in training", "fold": "out-of-fold"}
 """What a prediction is worth: only of training samples the network had seen the mask."""
 
+TABLE_NAME = "review.csv"
+
 _COLUMNS = ("rank", "id", "score", "target", "what", "evidence", "decision", "hash", "target_hash")
-_REGION_COLUMNS = ("id", "target", "mask", "model", "confidence", "pixels", "top", "left", "bottom", "right")
+_REGIONTABLE_NAME = "review.csv"
+
+_COLUMNS = ("id", "target", "mask", "model", "confidence", "pixels", "top", "left", "bottom", "right")
 _ENOUGH = 20  # samples whose median says what is usual for a model
 _LEAST_SPREAD = 0.1
 _SAID = 2
@@ -185,7 +189,7 @@ def write_tables(
                 "target_hash": facts["target_hash"][index],
             }
         )
-    _write(out / "review.csv", _COLUMNS, rows)
+    _write(out / TABLE_NAME, _COLUMNS, rows)
     _write(out / "regions.csv", _REGION_COLUMNS, _region_rows(ranked, label_maps))
     return rows
 

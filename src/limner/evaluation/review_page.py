@@ -29,7 +29,7 @@ from limner.files import write_bytes
 from limner.images import encode_webp, resize_image, resize_mask
 from limner.inference.drawing import draw_target, show_inputs
 from limner.inference.prediction import Prediction
-from limner.render import ERROR_LEGEND, errors
+from limner.render import ERROR_LEGEND, WRONG_CLASS, errors
 
 _SIDE = 320
 _QUALITY = 82
@@ -118,7 +118,7 @@ def write_review_page(
         version=__version__,
         total=len(rows),
         shown=[(row, panels[row["id"]]) for row in rows if row["id"] in panels],
-        legend=[*_classes(label_maps), *_differences()],
+        legends=[("Masks", _classes(label_maps)), ("Compared", _differences(label_maps))],
         script=Markup(script),  # noqa: S704 - a file of ours, without a word of the data
         allowed=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         table=Markup(_json({"key": f"limner-review-{data_hash}", "rows": rows})),  # noqa: S704 - see `_json`
@@ -143,9 +143,15 @@ def _classes(label_maps: Mapping[str, LabelMap]) -> list[tuple[str, str]]:
     return [(name, "#{:02x}{:02x}{:02x}".format(*color)) for name, color in dict.fromkeys(entries)]
 
 
-def _differences() -> list[tuple[str, str]]:
+def _differences(label_maps: Mapping[str, LabelMap]) -> list[tuple[str, str]]:
+    """Colours of the compared pictures; a single class cannot be taken for another."""
     words = {"hit": "both", "false alarm": "model alone", "miss": "mask alone", "wrong class": "another class"}
-    return [(words[name], "#{:02x}{:02x}{:02x}".format(*color)) for name, color in ERROR_LEGEND]
+    binary = all(label_map.task in ("binary", "regression") for label_map in label_maps.values())
+    return [
+        (words[name], "#{:02x}{:02x}{:02x}".format(*color))
+        for name, color in ERROR_LEGEND
+        if not (binary and color == WRONG_CLASS)
+    ]
 
 
 def _frame(picture: UInt8[np.ndarray, "height width 3"], box: Sequence[int]) -> Bool[np.ndarray, "height width"]:

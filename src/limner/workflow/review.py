@@ -15,11 +15,12 @@ import numpy as np
 
 from limner.allocator import keep_large_blocks
 from limner.data.catalog import Catalog
+from limner.data.decisions import read_decisions
 from limner.data.digests import catalog_digest
 from limner.data.folds import FOLD, fold_count
 from limner.data.prepare import Prepared
-from limner.errors import ConfigError, DataError
-from limner.evaluation.review import EVIDENCE, Doubt, look, rank, write_tables
+from limner.errors import ConfigError, DataError, OutputError
+from limner.evaluation.review import EVIDENCE, TABLE_NAME, Doubt, look, rank, write_tables
 from limner.evaluation.review_page import Panel, draw, write_review_page
 from limner.evaluation.run_folder import FOLDS_NAME
 from limner.inference.prediction import Prediction
@@ -101,6 +102,7 @@ def review(
         )
     parts = _parts(folder, data, split)
     page = Path(out) if out is not None else folder / "review" / "review.html"
+    _spare_decisions(page.parent / TABLE_NAME)
     doubts = _look(parts, data, device, progress)
     ranked = rank(doubts)
     rows = write_tables(page.parent, ranked, data.catalog, data.label_maps)
@@ -113,9 +115,22 @@ def review(
         panels,
         data.label_maps,
         data_hash=catalog_digest(data.catalog),
-        command=f"limner train DATA --review {shlex.quote('review.csv')}",
+        command=f"limner train DATA --review {TABLE_NAME}",
     )
-    return Reviewed(page.parent / "review.csv", page, rows, len(panels))
+    return Reviewed(page.parent / TABLE_NAME, page, rows, len(panels))
+
+
+def _spare_decisions(table: Path) -> None:
+    """Refuse to write over what a person decided."""
+    if not table.is_file():
+        return
+    decided = sum(bool(row.decision) for row in read_decisions(table).values())
+    if decided:
+        raise OutputError(
+            f"no decisions at '{table}', which is to be written anew",
+            f"{decided:,} samples are marked there",
+            "Name another page with --out, or move that file.",
+        )
 
 
 def _parts(folder: Path, data: Prepared, split: str | None) -> list[_Part]:
