@@ -31,9 +31,7 @@ EVIDENCE = {"val": "validation", "test": "test", "train": "seen in training", "f
 TABLE_NAME = "review.csv"
 
 _COLUMNS = ("rank", "id", "score", "target", "what", "evidence", "decision", "hash", "target_hash")
-_REGIONTABLE_NAME = "review.csv"
-
-_COLUMNS = ("id", "target", "mask", "model", "confidence", "pixels", "top", "left", "bottom", "right")
+_REGION_COLUMNS = ("id", "target", "mask", "model", "confidence", "pixels", "top", "left", "bottom", "right")
 _ENOUGH = 20  # samples whose median says what is usual for a model
 _LEAST_SPREAD = 0.1
 _SAID = 2

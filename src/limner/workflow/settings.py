@@ -141,7 +141,7 @@ def split_shares(data: DataConfig) -> tuple[float, float]:
                 f"data.folds={data.folds} and {given}",
                 "Leave it out; data.test alone may stand beside folds.",
             )
-        return 1 / data.folds, data.test or 0
+        return 1 / data.folds, data.test or 0.0
     if data.split is None:
         return (_SHARE if data.val is None else data.val), (_SHARE if data.test is None else data.test)
     if data.val is not None or data.test is not None:
