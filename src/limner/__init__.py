@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from limner.workflow.check import check
     from limner.workflow.evaluate import evaluate
     from limner.workflow.predict import load, predict
+    from limner.workflow.review import review
     from limner.workflow.run import Run
     from limner.workflow.show import show
     from limner.workflow.split import split
@@ -47,6 +48,7 @@ __all__ = [
     "load",
     "predict",
     "report",
+    "review",
     "sample",
     "show",
     "split",
@@ -62,6 +64,7 @@ _HOMES = {
     "load": ("limner.workflow.predict", "load"),
     "predict": ("limner.workflow.predict", "predict"),
     "report": ("limner.evaluation.report", "write_report"),
+    "review": ("limner.workflow.review", "review"),
     "sample": ("limner.examples", "write_example"),
     "show": ("limner.workflow.show", "show"),
     "split": ("limner.workflow.split", "split"),

@@ -5,10 +5,11 @@ Layer: part of `evaluation`. Arrays in, numbers and regions out.
 A pixel disagrees where its class in the mask is not the likeliest one, unless the right class lies within the
 `tolerance` of it in the other map: outlines of experts differ there. How strongly it disagrees is its *surprise*,
 the logarithm of how many times likelier the predicted class is than that of the mask. A sample is as doubtful as
-its most surprising patch (see `_doubt`): pictures that are hard have many pixels of little surprise, masks that
-are wrong have a patch of much. That the worst pixels tell more than the mean of all is what Lad and Mueller found
-("Estimating label quality and errors in semantic segmentation data via any model", 2023), whose soft minimum
-this follows, with patches for single pixels and the scale of log-odds, on which confidence does not saturate.
+its most surprising region and pixels: pictures that are hard have many pixels of little surprise, masks that are
+wrong have a region of much. That the worst pixels tell more than the mean of all is what Lad and Mueller found
+("Estimating label quality and errors in semantic segmentation data via any model", 2023), whose score is a soft
+minimum of the probabilities of the mask's classes. Here regions stand beside pixels, and the scale is that of
+log-odds, on which confidence does not saturate; `benchmarks/review.md` compares them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ LONGEST = 512
 TOLERANCE = 0.012
 """Of the square root of the picture's area: 3 pixels of 256×256."""
 
-_PATCH = 0.01  # standard deviation of the patch, likewise: 2.6 pixels of 256×256
+_REGION = 0.005  # of the picture: smaller regions count less, by the square root of their size
+_WORST = 0.002  # of the picture's pixels
 _LEAST = 1e-5  # probabilities below say no more
 _MOST_REGIONS = 5
 
@@ -56,7 +58,7 @@ class Disagreement:
     """How far one target's mask of a sample is in doubt.
 
     Attributes:
-        score: The surprise of its worst patch, at least 0.
+        score: The surprise of its worst region and pixels, at least 0.
         regions: The most surprising first, a few.
         share: Of the picture's pixels that disagree beyond the tolerance.
     """
@@ -126,8 +128,16 @@ class _Compared:
         return cls(sure, surprise.astype(np.float32), wrong, mask, model, classes or tuple(range(len(probs))))
 
     def doubt(self) -> float:
-        """The mean surprise of the most surprising patch: a Gaussian window, so that no single pixel decides."""
-        return float(ndimage.gaussian_filter(self.surprise, _PATCH * _side(self.wrong)).max())
+        """Half from the worst region, which finds objects, and half from the worst pixels, which find shapes."""
+        if not self.wrong.any():
+            return 0.0
+        labels, count = ndimage.label(self.wrong)
+        sizes = np.bincount(labels.ravel())[1:]
+        means = ndimage.mean(self.surprise, labels, np.arange(1, count + 1))
+        region = float((means * np.minimum(1, np.sqrt(sizes / (_REGION * labels.size)))).max())
+        most = max(1, round(_WORST * labels.size))
+        worst = float(np.partition(self.surprise.ravel(), -most)[-most:].mean())
+        return (region + worst) / 2
 
     def regions(self, step: int) -> list[tuple[float, Region]]:
         """Regions with their whole surprise."""

@@ -105,7 +105,7 @@ def read_run_folder(path: Path) -> RunFolder:
         data=reader.record("data.json", DataRecord, "what the data looked like is unknown") or DataRecord(),
         config=reader.text("config.yaml", "the settings are unknown"),
         plan=reader.plan("plan.yaml") if whole else {},
-        splits=reader.splits("samples.csv"),
+        splits=_of_folds(reader.splits("samples.csv"), whole=whole),
         epochs=reader.epochs("metrics.jsonl") if whole else [],
         summary=summary,
         # Without the summary, which is written last, the rest may be of another evaluation.
@@ -117,6 +117,11 @@ def read_run_folder(path: Path) -> RunFolder:
         check=reader.record(CHECK_NAME, CheckRecord, "") if (path / CHECK_NAME).is_file() else None,
         in_folds=not whole,
     )
+
+
+def _of_folds(splits: dict[str, tuple[int, int]], *, whole: bool) -> dict[str, tuple[int, int]]:
+    """Samples that are in folds train and validate in turn."""
+    return {split if whole or split != "train" else "folds": numbers for split, numbers in splits.items()}
 
 
 R = TypeVar("R", bound=Record)
