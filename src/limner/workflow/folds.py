@@ -19,7 +19,6 @@ from limner.config import Config, config_from, parse_duration
 from limner.data.digests import catalog_digest
 from limner.data.folds import fold_count, with_fold_apart
 from limner.data.prepare import Prepared
-from limner.errors import ConfigError
 from limner.evaluation.folds import evaluate_folds
 from limner.evaluation.report import write_report
 from limner.evaluation.run_folder import CHECK_NAME, FOLDS_NAME
@@ -55,12 +54,9 @@ def train_folds(
         reporter: Told of the progress.
 
     Raises:
-        ConfigError: Another number of folds than the run has.
         LimnerError: As `train_run`.
     """
     count = fold_count(data.catalog)
-    if config.data.folds != count:
-        raise ConfigError(f"the {count} folds of this run", f"data.folds={config.data.folds}", "Leave data.folds out.")
     settings = _settings(config, count)
     runs: list[Run] = []
     tables: list[ScoreTable | None] = []

@@ -90,6 +90,7 @@ def train(
         folder = Path(resume)
         prepared = read_data(folder)
         chosen = read_settings(folder / "config.yaml", overrides, settings)
+        _check_same_samples(chosen, read_settings(folder / "config.yaml", (), None), folder)
         seconds = 0.0
     else:
         begin = time.monotonic()
@@ -130,6 +131,18 @@ def train(
         )
     run, _ = train_run(folder, chosen, prepared, record, resume=resume is not None, reporter=reporter)
     return run
+
+
+def _check_same_samples(chosen: Config, recorded: Config, folder: Path) -> None:
+    """Refuse settings that would give a run that goes on other samples than it has."""
+    for name in ("folds", "review"):
+        asked, known = getattr(chosen.data, name), getattr(recorded.data, name)
+        if asked != known:
+            raise ConfigError(
+                f"the samples of the run '{folder}', which were settled when it began (data.{name}: {known})",
+                f"data.{name}={asked}",
+                "Leave it out, or train anew with it.",
+            )
 
 
 def _new_folder(out: str | Path | None, config: Config) -> Path:
