@@ -115,6 +115,9 @@ def test_a_column_that_holds_no_folds():
     with pytest.raises(ConfigError, match="at least 3 folds"):
         divide(catalog, 2)
     assert divided(catalog, 3)[0][:3] == ["0", "1", "2"]
+    catalog.facts["fold"] = list("002200")
+    with pytest.raises(DataError, match="fold 1 has none"):
+        divide(catalog, 3)
     catalog.facts["fold"] = ["a"] * 6
     with pytest.raises(DataError, match="'a' for '0000'"):
         divide(catalog, 3)

@@ -49,7 +49,7 @@ def divide(
 
     Raises:
         ConfigError: Fewer than 2 folds, or more folds in an earlier draw.
-        DataError: Fewer groups than folds, or a column `fold` that holds no such numbers.
+        DataError: Fewer groups than folds, or a column `fold` that holds no such numbers or leaves one out.
     """
     notes = []
     given = set(catalog.splits) - {""}
@@ -66,6 +66,12 @@ def divide(
     known = {**(_known(previous, folds) if previous else {}), **_known(catalog, folds)}
     kinds = None if strata is None else [strata[index] for index in pool]
     assigned = assign_folds(catalog.subset(pool), folds, seed, kinds, known)
+    if empty := set(range(folds)) - set(assigned):
+        raise DataError(
+            f"samples in each of {folds} folds",
+            f"fold {min(empty)} has none, by the column '{FOLD}' that the samples have already",
+            "Ask for fewer folds, or take the column out to divide them anew.",
+        )
     column = [""] * len(catalog)
     for index, fold in zip(pool, assigned, strict=True):
         column[index] = str(fold)

@@ -35,6 +35,7 @@ _REGION_COLUMNS = ("id", "target", "mask", "model", "confidence", "pixels", "top
 _ENOUGH = 20  # samples whose median says what is usual for a model
 _LEAST_SPREAD = 0.1
 _SAID = 2
+_WORTH = 0.2  # of the worst region's pixels: smaller ones are not spoken of
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ def explain(doubt: Doubt, label_map: LabelMap, size: tuple[int, int]) -> str:
     regions = doubt.found[doubt.target].regions
     if not regions:
         return "nothing"
-    return "; ".join(_words(region, label_map, size) for region in regions[:_SAID])
+    said = [region for region in regions if region.pixels >= _WORTH * regions[0].pixels]
+    return "; ".join(_words(region, label_map, size) for region in said[:_SAID])
 
 
 def _words(region: Region, label_map: LabelMap, size: tuple[int, int]) -> str:
