@@ -36,7 +36,7 @@ from limner.training.record import read_data
 from limner.types import IGNORE
 
 KINDS = ("missing", "extra", "shifted", "grown", "shrunk", "swapped", "of another picture")
-SHARE, FIRST, DRAWS, FOLDS = 0.05, 0.10, 300, 3
+SHARE, FIRST, DRAWS, FOLDS = 0.05, 0.10, 100, 3
 SIDE = 256
 SETTINGS = {
     "data.folds": FOLDS,

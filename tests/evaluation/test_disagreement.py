@@ -8,6 +8,7 @@ import pytest
 from limner.evaluation.disagreement import disagree
 
 SURE = 0.999
+LOG = math.log(SURE / (1 - SURE))
 
 
 def plane(*boxes, value=SURE, size=(128, 128)):
@@ -33,7 +34,8 @@ def test_agreement_and_outlines_a_pixel_apart_count_nothing():
 
 def test_a_whole_object_that_is_missing_has_all_of_its_surprise():
     found = disagree(plane((40, 40, 80, 80), (10, 90, 30, 110)), mask((40, 40, 80, 80)), "binary")
-    assert found.score == pytest.approx(math.log(SURE / (1 - SURE)), rel=1e-3)
+    # Worst region and pixels, and 400 pixels per foreground (1,600 in the mask, 2,000 of the model) + 1 %.
+    assert found.score == pytest.approx(LOG * (1 + 400 / (1800 + 163.84)), rel=1e-3)
     (region,) = found.regions
     assert (region.mask_class, region.model_class, region.pixels) == (0, 1, 400)
     assert region.box == (10, 90, 30, 110)
@@ -43,7 +45,8 @@ def test_a_whole_object_that_is_missing_has_all_of_its_surprise():
 
 def test_surprise_grows_with_confidence():
     scores = [disagree(plane(value=value), mask((20, 20, 60, 60)), "binary").score for value in (0.6, 0.9, 0.99, 0.999)]
-    expected = [math.log(value / (1 - value)) for value in (0.6, 0.9, 0.99, 0.999)]
+    size = 1 + 1600 / (800 + 163.84)
+    expected = [size * math.log(value / (1 - value)) for value in (0.6, 0.9, 0.99, 0.999)]
     assert scores == pytest.approx(expected, rel=1e-3)
 
 
@@ -57,7 +60,7 @@ def test_classes_that_are_swapped():
     probs[0] = 0.98
     probs[:, 30:60, 30:60] = np.array([0.01, 0.04, 0.95], np.float32)[:, None, None]
     found = disagree(probs, mask((30, 30, 60, 60), size=(96, 96)), "multiclass")
-    assert found.score == pytest.approx(math.log(0.95 / 0.04), rel=1e-3)
+    assert found.score == pytest.approx(math.log(0.95 / 0.04) * (1 + 900 / (900 + 92.16)), rel=1e-3)
     assert (found.regions[0].mask_class, found.regions[0].model_class) == (1, 2)
 
 

@@ -3,17 +3,19 @@
 Layer: part of `evaluation`. Arrays in, numbers and regions out.
 
 A pixel disagrees where its class in the mask is not the likeliest one, unless the right class lies within the
-`tolerance` of it in the other map: outlines of experts differ there. How strongly it disagrees is its *surprise*,
+tolerance of it in the other map: outlines of experts differ there. How strongly it disagrees is its *surprise*,
 the logarithm of how many times likelier the predicted class is than that of the mask. A sample is as doubtful as
-its most surprising region and pixels: pictures that are hard have many pixels of little surprise, masks that are
-wrong have a region of much. That the worst pixels tell more than the mean of all is what Lad and Mueller found
-("Estimating label quality and errors in semantic segmentation data via any model", 2023), whose score is a soft
-minimum of the probabilities of the mask's classes. Here regions stand beside pixels, and the scale is that of
-log-odds, on which confidence does not saturate; `benchmarks/review.md` compares them.
+its most surprising region and pixels, and as its surprise is much for its foreground: pictures that are hard have
+many pixels of little surprise, masks that are wrong have a region of much. That the worst pixels tell more than
+the mean of all is what Lad and Mueller found ("Estimating label quality and errors in semantic segmentation data
+via any model", 2023), whose score is a soft minimum of the probabilities of the mask's classes. Here regions
+stand beside pixels, and the scale is that of log-odds, on which confidence does not saturate;
+`benchmarks/review.md` compares them.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,10 +28,12 @@ LONGEST = 512
 """Longer sides are looked at with every second, third … pixel only."""
 
 TOLERANCE = 0.012
-"""Of the square root of the picture's area: 3 pixels of 256×256."""
+"""Of the square root of the picture's area: 3 pixels of 256×256. Less where objects are thin."""
 
 _REGION = 0.005  # of the picture: smaller regions count less, by the square root of their size
 _WORST = 0.002  # of the picture's pixels
+_EMPTY = 0.01  # of the picture, added to its foreground
+_THICKNESS = 0.2  # of the usual object's half thickness
 _LEAST = 1e-5  # probabilities below say no more
 _MOST_REGIONS = 5
 
@@ -58,7 +62,7 @@ class Disagreement:
     """How far one target's mask of a sample is in doubt.
 
     Attributes:
-        score: The surprise of its worst region and pixels, at least 0.
+        score: The surprise of its worst region and pixels, and per foreground pixel, at least 0.
         regions: The most surprising first, a few.
         share: Of the picture's pixels that disagree beyond the tolerance.
     """
@@ -85,7 +89,7 @@ def disagree(
         >>> mask[20:40, 20:40] = 1
         >>> found = disagree(probs, mask, "binary")
         >>> round(found.score, 1), found.regions[0].mask_class, found.regions[0].box
-        (6.9, 1, (20, 20, 40, 40))
+        (18.4, 1, (20, 20, 40, 40))
     """
     step = max(1, -(-max(probs.shape[1:]) // LONGEST))
     probs, mask = probs[:, ::step, ::step], mask[::step, ::step]
@@ -128,7 +132,7 @@ class _Compared:
         return cls(sure, surprise.astype(np.float32), wrong, mask, model, classes or tuple(range(len(probs))))
 
     def doubt(self) -> float:
-        """Half from the worst region, which finds objects, and half from the worst pixels, which find shapes."""
+        """Worst region and worst pixels, half each, which find objects; and the surprise per foreground, for shapes."""
         if not self.wrong.any():
             return 0.0
         labels, count = ndimage.label(self.wrong)
@@ -137,7 +141,9 @@ class _Compared:
         region = float((means * np.minimum(1, np.sqrt(sizes / (_REGION * labels.size)))).max())
         most = max(1, round(_WORST * labels.size))
         worst = float(np.partition(self.surprise.ravel(), -most)[-most:].mean())
-        return (region + worst) / 2
+        foreground = (_foreground(self.mask).sum() + (self.model != 0).sum()) / 2
+        spread = float(self.surprise.sum() / (foreground + _EMPTY * labels.size))
+        return (region + worst) / 2 + spread
 
     def regions(self, step: int) -> list[tuple[float, Region]]:
         """Regions with their whole surprise."""
@@ -178,7 +184,7 @@ def _beyond_tolerance(
     known = mask != IGNORE
     differs = (mask != model) & known
     wrong = np.zeros(mask.shape, bool)
-    reach = TOLERANCE * _side(mask)
+    reach = min(TOLERANCE * _side(mask), _THICKNESS * _half_thickness(mask, model))
     classes: Int64[np.ndarray, " classes"] = np.union1d(mask[differs], model[differs]).astype(np.int64)
     for number in classes.tolist():
         for one, other in ((mask == number, model == number), (model == number, mask == number)):
@@ -186,6 +192,21 @@ def _beyond_tolerance(
             if lone.any():
                 wrong |= lone & (ndimage.distance_transform_edt(~other) > reach) if other.any() else lone
     return wrong
+
+
+def _half_thickness(mask: UInt8[np.ndarray, "height width"], model: UInt8[np.ndarray, "height width"]) -> float:
+    """How far the inmost pixel of the usual object lies from its outline, in the map where it is less."""
+    found = [math.inf]
+    for there in (_foreground(mask), model != 0):
+        if there.any():
+            labels, count = ndimage.label(there)
+            inmost = ndimage.maximum(ndimage.distance_transform_edt(there), labels, np.arange(1, count + 1))
+            found.append(float(np.median(inmost)))
+    return min(found)
+
+
+def _foreground(mask: UInt8[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
+    return np.asarray((mask != 0) & (mask != IGNORE))
 
 
 def _side(array: np.ndarray) -> float:
