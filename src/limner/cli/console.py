@@ -38,6 +38,7 @@ STAGES = {
     "cache": "Decoding pictures",
     "evaluate": "Evaluating",
     "predict": "Predicting",
+    "review": "Comparing with masks",
     "trace": "Reading tracings",
     "annotations": "Reading annotations",
     "draw": "Drawing masks",

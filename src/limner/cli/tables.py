@@ -10,6 +10,7 @@ from typing import Any
 from limner.cli.console import output, print_table
 
 _SCORES = ("dice", "iou", "precision", "recall")
+_TITLES = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall", "rmse": "RMSE", "mae": "MAE"}
 
 
 def print_scores(summary: dict[str, Any]) -> None:
@@ -36,6 +37,21 @@ def print_scores(summary: dict[str, Any]) -> None:
                 )
             if entry["n_missed"]:
                 output().print(f"{entry['name']} missed altogether in {entry['n_missed']:,} pictures")
+
+
+def print_folds(summary: dict[str, Any]) -> None:
+    """Scores of each fold by its own model, and how far they differ."""
+    for target, spread in summary["spread"].items():
+        names = [name for name in (*_SCORES, "rmse", "mae") if name in spread]
+        rows = [
+            [str(fold["fold"]), f"{fold['n_images']:,}", *(_score(fold["targets"][target][name]) for name in names)]
+            for fold in summary["folds"]
+        ]
+        rows += [
+            [what, "", *(_score(spread[name][key]) for name in names)]
+            for what, key in (("mean", "mean"), ("std. deviation", "std"))
+        ]
+        print_table(f"{target}: each fold", ["fold", "pictures", *(_TITLES[name] for name in names)], rows)
 
 
 def _print_errors(target: str, result: dict[str, Any], summary: dict[str, Any]) -> None:

@@ -67,8 +67,17 @@ class DataConfig(_Section):
     val: float | None = Field(None, ge=0, description="Validation samples: a share below 1, or a count. Default 0.15.")
     test: float | None = Field(None, ge=0, description="Test samples: a share below 1, or a count. Default 0.15.")
     seed: Seed = Field(0, description="Seed of the split.")
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="Train one model for each of so many folds; each sample is scored by the one that did not see it. "
+        "Test samples are then drawn only if `data.test` says so.",
+    )
     keep_splits: str | None = Field(
-        None, description="Run folder or `samples.csv` of an earlier run: samples it has keep their split."
+        None,
+        description="Run folder or `samples.csv` of an earlier run: samples it has keep their split, or their fold.",
+    )
+    review: str | None = Field(
+        None, description="`review.csv` of `limner review`: samples that it marks `drop` take no part."
     )
     group: str | None = Field(
         None,

@@ -6,8 +6,8 @@ Layer: inference. Validation during training and the final evaluation both use `
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import tee
 from typing import Any
 
@@ -194,6 +194,29 @@ class ScoreTable:
                 **{metric: _number(float(values[place])) for metric, values in errors.items()},
                 "pixels": int(sums.pixels[place]),
             }
+
+
+def join_tables(tables: Sequence[ScoreTable]) -> ScoreTable:
+    """The scores of several sets of samples as those of one, in their order; targets must be the same."""
+    starts = np.cumsum([0, *(len(table.ids) for table in tables)]).tolist()
+
+    def joined(parts: Sequence[TargetScores | NumberScores]) -> dict[str, Any]:
+        samples = [int(start) + place for start, part in zip(starts, parts, strict=False) for place in part.samples]
+        return {"samples": samples, "table": np.concatenate([part.table for part in parts])}
+
+    first = tables[0]
+    return ScoreTable(
+        [name for table in tables for name in table.ids],
+        [group for table in tables for group in table.groups],
+        {
+            name: replace(found, **joined([table.targets[name] for table in tables]))
+            for name, found in first.targets.items()
+        },
+        {
+            name: replace(found, **joined([table.numbers[name] for table in tables]))
+            for name, found in first.numbers.items()
+        },
+    )
 
 
 @dataclass(frozen=True, eq=False)

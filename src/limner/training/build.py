@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -18,7 +19,9 @@ from limner.bundle import BundleMeta, DataSpec, InputSpec, ModelSpec, TargetSpec
 from limner.config import Config
 from limner.data.cache import open_samples
 from limner.data.digests import catalog_digest
+from limner.data.folds import FOLD
 from limner.data.prepare import Prepared
+from limner.data.samples import Samples, SomeSamples
 from limner.errors import ConfigError
 from limner.images import parse_location
 from limner.losses import create_loss
@@ -233,9 +236,11 @@ def open_batches(
     Raises:
         DataError: Files that cannot be decoded.
     """
-    train = data.catalog.subset(data.catalog.indices("train"))
-    samples = open_samples(
-        train,
+    train = data.catalog.indices("train")
+    # Of a training in folds every sample but test ones is decoded, once for all folds.
+    chosen = np.flatnonzero([split != "test" for split in data.catalog.splits]) if FOLD in data.catalog.facts else train
+    samples: Samples = open_samples(
+        data.catalog.subset(chosen),
         data.label_maps,
         channels=plan.channels,
         dtype=data.fingerprint.dtype,
@@ -246,6 +251,8 @@ def open_batches(
         limit_bytes=int(config.data.cache_limit_gb * 1e9),
         progress=progress,
     )
+    if len(chosen) != len(train):
+        samples = SomeSamples(samples, np.searchsorted(chosen, train))
     return Batches(
         samples,
         EpochOrder(len(train), phase.batch, phase.passes, config.training.seed),

@@ -67,10 +67,11 @@ def prepare_data(config: Config, progress: Progress, *, labels: Mapping[str, Lab
         ConfigError: They name none.
         DataError: See `limner.data.prepare`.
     """
-    arguments = data_arguments(config) | {"labels": labels, "window": config.data.window, "progress": progress}
+    data = config.data
+    arguments = data_arguments(config) | {"labels": labels, "window": data.window, "progress": progress}
     with examination(config, progress) as looking:
-        copies = None if config.data.check == "off" else looking.find_copies
-        return prepare(**arguments, find_copies=copies, memory=looking.memory)
+        copies = None if data.check == "off" else looking.find_copies
+        return prepare(**arguments, folds=data.folds, review=data.review, find_copies=copies, memory=looking.memory)
 
 
 def examination(config: Config, progress: Progress, *, whole: bool = False) -> Examination:
@@ -111,7 +112,7 @@ def data_arguments(config: Config) -> dict[str, Any]:
         "class_names": data.class_names,
         "ignore_values": data.ignore_values,
         "targets": {name: TargetOptions(**target.model_dump()) for name, target in (data.targets or {}).items()},
-        "previous": _previous(data.keep_splits),
+        "previous": previous_samples(data.keep_splits),
         "unmatched": data.unmatched,
         "unreadable": data.unreadable,
         "extent": data.scan,
@@ -119,7 +120,8 @@ def data_arguments(config: Config) -> dict[str, Any]:
     }
 
 
-def _previous(place: str | None) -> Catalog | None:
+def previous_samples(place: str | None) -> Catalog | None:
+    """The samples of an earlier run folder or `samples.csv`, whose splits are kept; None where none is named."""
     if place is None:
         return None
     path = Path(place)
@@ -128,6 +130,15 @@ def _previous(place: str | None) -> Catalog | None:
 
 def split_shares(data: DataConfig) -> tuple[float, float]:
     """Validation and test samples, as shares or counts."""
+    if data.folds is not None:
+        if data.split is not None or data.val is not None:
+            given = f"data.split={data.split}" if data.val is None else f"data.val={data.val:g}"
+            raise ConfigError(
+                "no share of val samples where each fold validates once",
+                f"data.folds={data.folds} and {given}",
+                "Leave it out; data.test alone may stand beside folds.",
+            )
+        return 1 / data.folds, data.test or 0.0
     if data.split is None:
         return (_SHARE if data.val is None else data.val), (_SHARE if data.test is None else data.test)
     if data.val is not None or data.test is not None:
