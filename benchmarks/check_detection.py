@@ -20,9 +20,11 @@ import numpy as np
 from PIL import Image
 
 from limner.data.catalog import Catalog
+from limner.data.check.closer import Look, looker
 from limner.data.check.copies import Copies, find_copies
 from limner.data.check.duplicates import split_series
-from limner.data.check.features import Features, describe
+from limner.data.check.features import Features, describe, working_grey
+from limner.data.check.gather import without_opacity
 from limner.data.check.groups import guess_groups
 from limner.data.check.matching import check_matching
 from limner.data.check.shuffled import fit_model, in_order, rate_pairs
@@ -55,7 +57,8 @@ def load(folder: Path, name: str, ignore: tuple[int, ...]) -> DataSet:
 
     def look(index: int) -> Features:
         mask = read_target(catalog.targets["mask"][index], label_map)
-        return describe(read_image(catalog.inputs["image"][index]), {"mask": mask}, {"mask": label_map})
+        image = without_opacity(read_image(catalog.inputs["image"][index]))
+        return describe(image, {"mask": mask}, {"mask": label_map})
 
     return DataSet(name, catalog, Features.stack(list(ordered_map(look, range(len(catalog))))))
 
@@ -104,9 +107,15 @@ def picture(data: DataSet, index: int) -> np.ndarray:
 
 def own_copies(data: DataSet) -> tuple[Copies, Copies, float]:
     start = time.perf_counter()
-    found = find_copies(data.features)
+    found = find_copies(data.features, looker(data.catalog))
     seconds = time.perf_counter() - start
     return *split_series(found, data.catalog.ids), seconds
+
+
+def with_planted(catalog: Catalog, copies: list[np.ndarray]) -> Look:
+    """Gives the pictures of the catalog, and the planted copies after them."""
+    look = looker(catalog)
+    return lambda index: look(index) if index < len(catalog) else working_grey(copies[index - len(catalog)])
 
 
 def copies_table(sets: list[DataSet]) -> None:
@@ -130,7 +139,7 @@ def copies_table(sets: list[DataSet]) -> None:
             arrays = {
                 key: np.concatenate([getattr(data.features, key), value]) for key, value in planted.to_arrays().items()
             }
-            found = find_copies(Features.from_arrays(arrays))
+            found = find_copies(Features.from_arrays(arrays), with_planted(data.catalog, copies))
             ids = [*data.catalog.ids, *(f"planted copy of {data.catalog.ids[index]}" for index in chosen)]
             hits, wrong = judge(split_series(found, ids)[0], chosen, len(data.catalog), known)
             totals[name] = tuple(np.add(totals[name], (hits, len(chosen), wrong)).tolist())
@@ -174,6 +183,20 @@ def relaid(features: Features, rows: np.ndarray, number: int) -> Features:
 def moved(features: Features, down: int, across: int) -> Features:
     mask = features.masks["mask"]
     return replace(features, masks={"mask": replace(mask, maps=np.roll(mask.maps, (down, across), (2, 3)))})
+
+
+def exchanged(features: Features, rows: np.ndarray) -> Features:
+    """Foreground and background exchanged in masks of two classes."""
+    mask = features.masks["mask"]
+    maps, area = mask.maps.copy(), mask.area.copy()
+    maps[rows, 1] = 255 - (maps[rows, 1] - 128)
+    area[rows] = area[rows][:, ::-1]
+    return replace(features, masks={"mask": replace(mask, maps=maps, area=area)})
+
+
+def named(catalog: Catalog, features: Features, kind: str) -> set[str]:
+    """Samples that the findings of a kind name."""
+    return {name for found in check_matching(catalog, features) if found.kind == kind for name in found.samples}
 
 
 def kinds(catalog: Catalog, features: Features) -> set[str]:
@@ -229,8 +252,8 @@ def pairs_table(sets: list[DataSet], size: int | None) -> None:
 def singles_table(sets: list[DataSet]) -> None:
     print(f"## Single wrong masks\n\n{WRONG:.0%} of the masks (at least 2) dealt out among themselves, five draws.\n")
     columns = ("stand out", "stand out wrongly", "in the worst 10 %", "correct data: stand out")
-    print(f"| data | {' | '.join(columns)} | single masks upside down: found | wrongly |")
-    print("|---|--:|--:|--:|--:|--:|--:|")
+    print(f"| data | {' | '.join(columns)} | upside down: found | wrongly | exchanged: found | wrongly |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     for data in sets:
         generator = np.random.default_rng(2)
         order = in_order(data.catalog, np.flatnonzero(data.features.masks["mask"].maps[:, 0].any(axis=(1, 2))))
@@ -247,23 +270,27 @@ def singles_table(sets: list[DataSet]) -> None:
             is_bad = np.isin(everything, bad)
             out = np.isin(everything, fit.doubtful)
             worst = np.argsort(fit.score)[: max(len(bad), count // 10)]
-            turned = check_matching(catalog, relaid(features, bad, 2))
-            named = {name for finding in turned if finding.kind == "turned-single-masks" for name in finding.samples}
             right = {catalog.ids[index] for index in bad}
+            turned = named(catalog, relaid(features, bad, 2), "turned-single-masks")
+            binary = features.masks["mask"].area.shape[1] == 2
+            inverted = named(catalog, exchanged(features, bad), "inverted-masks") if binary else set()
             rows.append(
                 (
                     out[is_bad].mean(),
                     out[~is_bad].mean(),
                     is_bad[worst].sum() / len(bad),
-                    len(named & right) / len(bad),
-                    len(named - right) / count,
+                    len(turned & right) / len(bad),
+                    len(turned - right) / count,
+                    len(inverted & right) / len(bad) if binary else np.nan,
+                    len(inverted - right) / count if binary else np.nan,
                 )
             )
         mean = np.mean(rows, axis=0)
         share = len(clean.doubtful) / count
+        last = f"{mean[5]:.2f} | {mean[6]:.4f}" if binary else "– | –"
         print(
             f"| {data.name} | {mean[0]:.2f} | {mean[1]:.4f} | {mean[2]:.2f} | {share:.4f} "
-            f"| {mean[3]:.2f} | {mean[4]:.4f} |",
+            f"| {mean[3]:.2f} | {mean[4]:.4f} | {last} |",
             flush=True,
         )
     print()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -105,3 +106,73 @@ def refused(limner: Callable[..., Result]) -> Callable[..., str]:
         return result.err
 
     return run
+
+
+class Scans:
+    """Writes DICOM and NIfTI as other programs do. Series and volumes of one array lie in one place."""
+
+    axial = (1, 0, 0, 0, 1, 0)
+    affine = np.array([[-0.7, 0, 0, -10], [0, -0.5, 0, -20], [0, 0, 3, -7], [0, 0, 0, 1.0]])
+    """Of NIfTI voxels `columns rows slices` that lie where `series` puts its slices."""
+
+    def picture(self, stored: np.ndarray, **attributes: Any) -> Any:
+        """A DICOM data set of stored numbers `[frames] height width [3]`; attributes replace what is usual."""
+        from pydicom.dataset import FileDataset, FileMetaDataset
+        from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+        meta = FileMetaDataset()
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, generate_uid()
+        found = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+        found.SOPClassUID, found.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+        color = stored.ndim > 2 and stored.shape[-1] == 3
+        frames = stored if stored.ndim == 3 + color else stored[None]
+        found.Rows, found.Columns = frames.shape[1:3]
+        if len(frames) > 1:
+            found.NumberOfFrames = len(frames)
+        found.SamplesPerPixel = 3 if color else 1
+        found.PhotometricInterpretation = "RGB" if color else "MONOCHROME2"
+        if color:
+            found.PlanarConfiguration = 0
+        found.BitsAllocated = 8 * stored.itemsize
+        found.BitsStored = attributes.pop("BitsStored", found.BitsAllocated)
+        found.HighBit = found.BitsStored - 1
+        found.PixelRepresentation = int(stored.dtype.kind == "i")
+        found.PixelData = stored.tobytes() + bytes(stored.nbytes % 2)
+        for name, value in attributes.items():
+            setattr(found, name, value)
+        return found
+
+    def dicom(self, path: Path, stored: np.ndarray, **attributes: Any) -> str:
+        """Write such a data set, and give its location."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.picture(stored, **attributes).save_as(path, enforce_file_format=True)
+        return str(path)
+
+    def series(self, folder: Path, voxels: np.ndarray, names: list[str] | None = None, **attributes: Any) -> None:
+        """Axial slices 3 mm apart, from the feet up, of `slices height width`."""
+        from pydicom.uid import generate_uid
+
+        usual = {"SeriesInstanceUID": generate_uid(), "PixelSpacing": [0.5, 0.7]}
+        for number, plane in enumerate(voxels):
+            name = names[number] if names else f"IM{number:04}.dcm"
+            place = {"ImageOrientationPatient": list(self.axial), "ImagePositionPatient": [10, 20, 3 * number - 7]}
+            self.dicom(folder / name, plane, **(usual | place | attributes))
+
+    def nifti(self, path: Path, voxels: np.ndarray, affine: np.ndarray | None = None, **header: Any) -> str:
+        """Write voxels `slices height width` as such a volume, or voxels as they are under an affine of their own."""
+        import nibabel
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stored = voxels.T if affine is None else voxels
+        image = nibabel.Nifti1Image(stored, self.affine if affine is None else affine)
+        for name, value in header.items():
+            image.header[name] = value
+        nibabel.save(image, path)
+        return str(path)
+
+
+@pytest.fixture(scope="session")
+def scans() -> Scans:
+    """Writes DICOM and NIfTI."""
+    return Scans()

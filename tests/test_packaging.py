@@ -54,6 +54,7 @@ class TestImport:
         "arguments",
         [
             ["traces", "nowhere", "-o", "out"],
+            ["convert", "nowhere", "-o", "out"],
             ["split", "nowhere"],
             ["compose", "--backgrounds", "nowhere", "--foregrounds", "nowhere", "-o", "out"],
         ],

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from limner.workflow.check import check
     from limner.workflow.evaluate import evaluate
     from limner.workflow.predict import load, predict
+    from limner.workflow.review import review
+    from limner.workflow.run import Run
     from limner.workflow.show import show
     from limner.workflow.split import split
-    from limner.workflow.train import Run, train
+    from limner.workflow.train import train
 
 __all__ = [
     "BundleError",
@@ -48,6 +50,7 @@ __all__ = [
     "load",
     "predict",
     "report",
+    "review",
     "sample",
     "show",
     "split",
@@ -57,13 +60,14 @@ __all__ = [
 _HOMES = {
     "Prediction": ("limner.inference.prediction", "Prediction"),
     "Predictor": ("limner.inference.predictor", "Predictor"),
-    "Run": ("limner.workflow.train", "Run"),
+    "Run": ("limner.workflow.run", "Run"),
     "check": ("limner.workflow.check", "check"),
     "compare": ("limner.evaluation.compare", "compare"),
     "evaluate": ("limner.workflow.evaluate", "evaluate"),
     "load": ("limner.workflow.predict", "load"),
     "predict": ("limner.workflow.predict", "predict"),
     "report": ("limner.evaluation.report", "write_report"),
+    "review": ("limner.workflow.review", "review"),
     "sample": ("limner.examples", "write_example"),
     "show": ("limner.workflow.show", "show"),
     "split": ("limner.workflow.split", "split"),

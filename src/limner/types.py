@@ -18,6 +18,7 @@ A *location* is a string that names one picture wherever it lies:
     zip://sub/a.png::/data/pictures.zip       a member of an archive, read without unpacking
     s3://bucket/a.png                         anything fsspec opens
     /data/stack.tif#page=3                    one page (from 0) of a multi-page file
+    /data/brain.nii.gz#page=12@axial          one slice (from 0, the lowest) of a volume
     /data/masks.csv#row=a.jpg@1280x1918       one row of a table of run lengths, and the mask's size
     /data/masks/                              a trailing slash: every picture of a folder together
     /data/heart/a.png | /data/lv/a.png        binary masks that are the planes of one target
@@ -46,6 +47,10 @@ Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "regression"]
 binary: one class against background, one logit, sigmoid. multiclass: exactly one class per pixel,
 softmax. multilabel: classes may overlap, a sigmoid each. regression: a number per pixel.
 """
+
+Plane: TypeAlias = Literal["sagittal", "coronal", "axial"]
+PLANES: tuple[Plane, ...] = ("sagittal", "coronal", "axial")
+"""In which volumes are cut into slices: across the axis left–right, back–front, or feet–head."""
 
 Split: TypeAlias = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")

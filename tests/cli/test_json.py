@@ -44,6 +44,8 @@ def test_results(limner: Limner, small: Small, data: Path, cells: Path, run: Pat
         ["predict", "nothing", "nothing", "-o", "out"],
         ["report"],
         ["report", "nothing"],
+        ["review"],
+        ["review", "nothing"],
         ["show"],
         ["show", "nothing"],
         ["show", "nothing", "--count", "0"],

@@ -27,6 +27,13 @@ def test_data_besides(refused: Refused, run: Path, cells: Path) -> None:
     assert "A run knows its data" in refused("train", "--resume", run, "-o", run.parent / "other")
 
 
+def test_other_samples(refused: Refused, run: Path, tmp_path: Path) -> None:
+    before = (run / "config.yaml").read_text()
+    assert "data.folds=3" in refused("train", "--resume", run, "--folds", "3")
+    assert "train anew" in refused("train", "--resume", run, "--review", tmp_path / "review.csv")
+    assert (run / "config.yaml").read_text() == before
+
+
 FILES = ("samples.csv", "data.json", "plan.yaml", "checkpoints/last.ckpt")
 
 

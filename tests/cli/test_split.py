@@ -140,3 +140,21 @@ def test_what_is_there_is_not_replaced_unasked(limner, cells, tmp_path, refused)
 def test_contradictions_are_refused(refused, cells, tmp_path, words):
     refused("split", cells, "-o", tmp_path / "samples.csv", *words)
     assert not (tmp_path / "samples.csv").exists()
+
+
+def test_folds_are_a_column_that_an_earlier_table_keeps(limner, refused, data, tmp_path):
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    result = limner("split", data, "--folds", 3, "--test", 2, "-o", first, "--json")
+    assert (result.json["folds"], result.json["samples"]) == ([2, 2, 2], {"train": 6, "val": 0, "test": 2})
+    for number in (8, 9, 10):
+        for kind in ("images", "masks"):
+            picture = (data / kind / f"{number - 8}.png").read_bytes()
+            (data / kind / f"{number}.png").write_bytes(picture)
+    result = limner("split", data, "--folds", 3, f"data.keep_splits={first}", "-o", second)
+    assert f"limner train {second} --folds 3" in result.out
+    folds = {row["id"]: (row["split"], row["fold"]) for row in rows(second)}
+    assert {row["id"]: (row["split"], row["fold"]) for row in rows(first)}.items() <= folds.items()
+    # Copies go where their originals are.
+    assert [folds[str(number)] for number in (8, 9, 10)] == [folds[str(number)] for number in (0, 1, 2)]
+    assert "folds alone" in refused("split", data, "--folds", 3, "--ungrouped", "-o", tmp_path / "third.csv")
+    assert "Leave it out" in refused("split", data, "--folds", 3, "--val", 2, "-o", tmp_path / "third.csv")

@@ -3,13 +3,46 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from limner.images import encode_png, write_image
+
+_OPENED: list[list[str]] = []
+
+
+def _note(event: str, arguments: tuple[object, ...]) -> None:
+    # Without a mode it is `os.open`, by which `open` opens with an opener: that would count twice.
+    if event == "open" and _OPENED and isinstance(arguments[0], str | os.PathLike) and arguments[1] is not None:
+        _OPENED[-1].append(os.fspath(arguments[0]))
+
+
+sys.addaudithook(_note)  # cannot be taken away; it does nothing while nobody asks
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[[], list[str]]]:
+    """Files below `tmp_path` that this process has opened since the last call, by their names, sorted."""
+    _OPENED.append([])
+
+    def since() -> list[str]:
+        names = sorted(Path(name).name for name in _OPENED[-1] if name.startswith(f"{tmp_path}/data"))
+        _OPENED[-1].clear()
+        return names
+
+    yield since
+    _OPENED.pop()
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files count as unchanged for long, although the test wrote them a moment ago."""
+    monkeypatch.setattr("limner.data.file_hashes._TICK", 0)
 
 
 @pytest.fixture

@@ -299,7 +299,7 @@ def write_pages(path, pages):
     ("names", "message"),
     [
         ([], "it is empty"),
-        (["a.dcm", "b.dcm"], r"none of its files is one[\s\S]*2 \.dcm files"),
+        (["a.mha", "b.mha"], r"none of its files is one[\s\S]*2 \.mha files"),
         (["cat_1.png", "cat_2.png", "dog_1.png"], r"3 pictures in .* arranged otherwise[\s\S]*top level: 3 pictures"),
         (["images/1.png", "outlines/1.png"], r"--images '\S*/images' --masks '\S*/outlines'"),
         (["images/a.png", "masks/b.png"], r"no naming rule pairs[\s\S]*image images/a\.png[\s\S]*mask masks/b\.png"),

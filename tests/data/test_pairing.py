@@ -2,7 +2,7 @@ import random
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limner.data.pairing import match_pairs, match_within
@@ -32,6 +32,11 @@ CONVENTIONS = [
     ("{}_sat.jpg", "{}_mask.png", "image '*_sat' goes with mask '*_mask'"),  # DeepGlobe
     ("{}.jpg", "{}.jpg.png", "mask name = image name + '.jpg'"),
     ("{}.ome.tif", "{}_foo.ome.tif", "mask name = image name + '_foo'"),
+    ("{}.ome.tif", "{}.png", "mask name = image name"),
+    ("{}.nii.gz", "{}.nii", "mask name = image name"),
+    ("brain{}.nii.gz", "brain{}_seg.nii.gz", "mask name = image name + '_seg'"),
+    ("Präparat (Nr. {}).png", "Präparat (Nr. {}) mask.png", "mask name = image name + ' mask'"),
+    ("e\u0301tude {}.png", "\u00e9tude {}_mask.png", "mask name = image name + '_mask'"),  # macOS, others
     ("{}.png", "{}_foo.png", "mask name = image name + '_foo'"),
     ("{}.png", "{}_gtFine_labelIds.png", "mask name = image name + '_gtFine_labelIds'"),
     ("scene-{}.png", "truth-{}.png", "image 'scene-*' goes with mask 'truth-*'"),
@@ -52,6 +57,34 @@ def test_conventions_are_recognised(image, mask, rule):
     assert pairing.pairs == list(zip(images, masks, strict=True))
     assert pairing.rule == rule
     assert pairing.complete
+
+
+def test_a_mask_may_be_named_after_the_whole_file():
+    images = ["cat.jpg", "dog.jpg", "cow.jpeg", "hen.png"]
+
+    pairing = match_pairs(images, [f"{name}.png" for name in images])
+
+    assert pairing.pairs == [(name, f"{name}.png") for name in images]
+    assert pairing.rule == "mask name = image name with its ending"
+
+
+def test_folders_that_run_in_step_are_never_crossed():
+    images, masks = numbered("p/{}.png"), numbered("p/{}_mask.png")
+
+    pairing = match_pairs([*images, "a/x.png"], [*masks, "b/x_mask.png"])
+
+    assert pairing.pairs == list(zip(images, masks, strict=True))
+    assert (pairing.unmatched_images, pairing.unmatched_masks) == (["a/x.png"], ["b/x_mask.png"])
+    within = match_within([*images, "a/x.png", *masks, "b/x_mask.png"])
+    assert within.pairs == pairing.pairs
+    assert within.unmatched_masks == ["b/x_mask.png"]
+
+
+def test_a_mask_per_class_is_ambiguous():
+    pairing = match_pairs(numbered("{}.png"), numbered("{}_disc.png") + numbered("{}_vertebra.png"))
+
+    assert pairing.pairs == []
+    assert pairing.ambiguous[0] == ("1.png", ["1_disc.png", "1_vertebra.png"])
 
 
 def test_numbers_match_whole():
@@ -162,9 +195,11 @@ def test_two_annotators_in_one_folder_are_ambiguous():
 names = st.lists(
     st.from_regex(r"(p[12]/)?(case)?[0-9]{1,3}([ab]_[0-9])?", fullmatch=True), min_size=1, max_size=20, unique=True
 )
+tries = settings(derandomize=False)  # new examples each time: one of them found files paired across folders
 patterns = st.sampled_from([("{}.png", "{}.png"), ("{}.jpg", "{}_mask.png"), ("{}.png", "{}_foo.png")])
 
 
+@tries
 @given(names=names, pattern=patterns, seed=st.integers(0, 100))
 def test_the_order_of_the_listing_changes_no_pair(names, pattern, seed):
     images, masks = numbered(pattern[0], names), numbered(pattern[1], names)
@@ -182,6 +217,7 @@ def test_the_order_of_the_listing_changes_no_pair(names, pattern, seed):
     assert shuffled.rule == expected.rule
 
 
+@tries
 @given(names=names.filter(lambda names: len(names) > 2), pattern=patterns, data=st.data())
 def test_removing_files_shifts_no_other_pair(names, pattern, data):
     lost_images = data.draw(st.sets(st.sampled_from(names), max_size=len(names) // 3))
@@ -196,6 +232,7 @@ def test_removing_files_shifts_no_other_pair(names, pattern, data):
     assert set(pairing.pairs) == set(zip(numbered(pattern[0], kept), numbered(pattern[1], kept), strict=True))
 
 
+@tries
 @given(
     images=st.lists(st.text("ab1_/.", min_size=1), unique=True),
     masks=st.lists(st.text("ab1_/.", min_size=1), unique=True),

@@ -146,3 +146,24 @@ def test_folders_of_masks_must_be_binary(tmp_path):
         prepare(tmp_path, layout="instances", val=1, test=0)
     merged = prepare(tmp_path, layout="instances", val=1, test=0, values=[[0], ["other"]])
     assert merged.label_maps["mask"].task == "binary"
+
+
+def test_a_review_leaves_samples_out_and_moves_no_other(folder, tmp_path):
+    first = prepare(folder)
+    splits = dict(zip(first.catalog.ids, first.catalog.splits, strict=True))
+    train, test = (next(name for name, own in splits.items() if own == split) for split in ("train", "test"))
+    rows = [
+        f"{name},{'drop' if name in (train, test) else ''},{hash_},{mask}"
+        for name, hash_, mask in zip(
+            first.catalog.ids, *map(first.catalog.facts.get, ("hash", "target_hash")), strict=True
+        )
+    ]
+    (tmp_path / "review.csv").write_text("\n".join(["id,decision,hash,target_hash", *rows]))
+    second = prepare(folder, review=tmp_path / "review.csv")
+    left = dict(zip(second.catalog.ids, second.catalog.splits, strict=True))
+    assert left == {name: split for name, split in splits.items() if name not in (train, test)}
+    assert sorted(second.dropped) == sorted((train, test))
+    assert any("2 dropped, 0 kept, 10 undecided" in note for note in second.notes)
+    (tmp_path / "review.csv").write_text((tmp_path / "review.csv").read_text().replace(",,", ",drop,"))
+    with pytest.raises(DataError, match="drops all of split"):
+        prepare(folder, review=tmp_path / "review.csv")

@@ -1,9 +1,13 @@
 """Every file is looked at once; what cannot be read is gathered."""
 
 import numpy as np
+import pytest
 
 from limner.data.catalog import Catalog
+from limner.data.check.examine import Examination
+from limner.data.memory import Memory
 from limner.data.scan import scan, target_tables
+from limner.data.store import Store
 from limner.images import encode_jpeg, write_image
 
 
@@ -45,6 +49,10 @@ def test_a_cut_off_image_is_found_by_decoding(tmp_path):
     catalog.inputs["image"][0] = str(tmp_path / "0.jpg")
     assert not scan(catalog)[0].problems
     assert "0.jpg" in str(scan(catalog, decode=True)[0].problems[0])
+    with Examination(None, most=0) as nobody, Examination(None) as somebody:
+        for looking in (nobody, somebody):
+            assert not scan(catalog, memory=looking.memory)[0].problems
+            assert "0.jpg" in str(scan(catalog, decode=True, memory=looking.memory)[0].problems[0])
 
 
 def test_a_sample_without_mask_has_no_table(tmp_path):
@@ -53,3 +61,18 @@ def test_a_sample_without_mask_has_no_table(tmp_path):
     scans = scan(catalog)
     assert target_tables(scans, "mask") == []
     assert not scans[0].problems
+
+
+@pytest.mark.usefixtures("settled")
+def test_files_that_are_planes_and_files_that_make_up_one_mask_are_told_apart(tmp_path):
+    catalog = make_catalog(tmp_path, count=1)
+    folder = tmp_path / "objects"
+    for name in ("a", "b"):
+        write_image(folder / f"{name}.png", np.eye(6, 8, dtype=np.uint8) * 255)
+    forms = [f"{folder}/", f"{folder}/a.png | {folder}/b.png"]
+    found = []
+    with Store(None) as store:
+        for location in forms * 2:
+            catalog.targets["mask"][0] = location
+            found.append(scan(catalog, memory=Memory(store))[0].tables["mask"])
+    assert [table.channels for table in found] == [0, 2, 0, 2]

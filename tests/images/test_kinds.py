@@ -14,7 +14,7 @@ from limner.images.kinds import describe
         (b"<?xml version='1.0'?><Error>NoSuchKey", "an XML document"),
         (b'{"message": "Not Found"}', "JSON text"),
         (b"id,mask\n1,2\n", "plain text"),
-        (b"\0" * 128 + b"DICM", "a DICOM file"),
+        (b"\1" * 344 + b"ni1\0", "half of a NIfTI pair"),
         (b"\0\0\0\x18ftypheic", "a HEIC, AVIF or video file"),
         (b"\x80\x04\x95\x10", "a Python pickle"),
         (b"\x01\x02\xfe\xff", "data of no format"),

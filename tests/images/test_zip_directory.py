@@ -88,18 +88,6 @@ def test_names_in_a_code_page_are_left_to_zipfile(tmp_path):
     assert read_bytes(member_location(str(path), "aüb.png")) == b"content"
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_of_a_repeated_name_the_last_counts(tmp_path):
-    path = tmp_path / "twice.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for content in (b"first", b"second", b"last"):
-            archive.writestr("a.png", content)
-
-    assert Source.open(path).files() == ["a.png"]
-    assert read_bytes(member_location(str(path), "a.png")) == b"last"
-    assert archive_contents(str(path), ["a.png"])[0, 1] == 4
-
-
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_rare_compressions(tmp_path, compression):
     path = tmp_path / "rare.zip"

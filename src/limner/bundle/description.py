@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from limner._version import __version__
 from limner.errors import BundleError
-from limner.types import MAX_CLASSES, Task
+from limner.types import MAX_CLASSES, Plane, Task
 
 FORMAT = 1
 """Version of the description. A bundle with a higher one is refused."""
@@ -61,6 +61,7 @@ class InputSpec(_Spec):
         dict[str, _Count],
         Field(description="Channels by input, in the order in which they are joined; empty for the usual one picture."),
     ] = {}
+    plane: Annotated[Plane | None, Field(description="In which volumes were cut into pictures, if they were.")] = None
 
     @model_validator(mode="after")
     def _agree(self) -> InputSpec:

@@ -14,7 +14,22 @@ from typing import Any
 import typer
 
 from limner import _version
-from limner.cli import check, compare, compose, evaluate, predict, recipes, report, sample, show, split, traces, train
+from limner.cli import (
+    check,
+    compare,
+    compose,
+    convert,
+    evaluate,
+    predict,
+    recipes,
+    report,
+    review,
+    sample,
+    show,
+    split,
+    traces,
+    train,
+)
 
 app = typer.Typer(
     name="limner",
@@ -44,7 +59,22 @@ def _guarded(run: Callable[..., None]) -> Callable[..., None]:
     return verb
 
 
-for module in (check, train, evaluate, compare, predict, report, show, split, traces, compose, sample, recipes):
+for module in (
+    check,
+    train,
+    evaluate,
+    compare,
+    predict,
+    report,
+    review,
+    show,
+    split,
+    traces,
+    convert,
+    compose,
+    sample,
+    recipes,
+):
     app.command(module.NAME)(_guarded(module.run))
 
 

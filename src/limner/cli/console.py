@@ -11,11 +11,13 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -26,16 +28,32 @@ EXIT_USER = 2
 EXIT_INTERRUPTED = 130
 
 STAGES = {
-    "scan": "Reading masks",
-    "check": "Looking at pictures",
+    "scan": "Reading files",
+    "check": "Describing samples",
+    "candidates": "Looking for look-alikes",
+    "copies": "Comparing look-alikes",
+    "matching": "Comparing masks with pictures",
+    "page": "Drawing the page",
     "measure": "Measuring pictures",
     "cache": "Decoding pictures",
     "evaluate": "Evaluating",
     "predict": "Predicting",
+    "review": "Comparing with masks",
     "trace": "Reading tracings",
+    "annotations": "Reading annotations",
+    "draw": "Drawing masks",
     "place": "Placing files",
     "compose": "Composing",
 }
+
+
+# The pictures that Unicode has of control characters, and the mark of the unknown for those it has no picture of,
+# among them the marks that turn the direction of writing. Line ends are rich's own.
+_VISIBLE = (
+    {code: 0x2400 + code for code in range(0x20) if code != 0x0A}
+    | {0x7F: 0x2421}
+    | dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
+)
 
 
 def output() -> Console:
@@ -51,7 +69,26 @@ def messages() -> Console:
 def _console(*, stderr: bool) -> Console:
     # Names of files and classes are printed as they are: `[old]` is no markup, `:x:` no emoji.
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, soft_wrap=not stream.isatty(), highlight=False, markup=False, emoji=False)
+    console = Console(stderr=stderr, soft_wrap=not stream.isatty(), highlight=False, markup=False, emoji=False)
+    console.push_render_hook(_Harmless())
+    return console
+
+
+class _Harmless(RenderHook):
+    """Shows control characters instead of sending them: names of files could move the cursor, or hide text."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Wrap whatever is printed."""
+        return [_Shown(renderable) for renderable in renderables]
+
+
+@dataclass(frozen=True)
+class _Shown:
+    content: ConsoleRenderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self.content, options):
+            yield segment if segment.control else Segment(segment.text.translate(_VISIBLE), segment.style)
 
 
 @contextlib.contextmanager
@@ -97,7 +134,9 @@ def _show_error(error: LimnerError, as_json: bool) -> None:
 
 def print_json(values: Any) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(values, indent=2, ensure_ascii=False, default=str) + "\n")
+    text = json.dumps(values, indent=2, ensure_ascii=False, default=str) + "\n"
+    # Names of files need not be text; what cannot be encoded is written as JSON's own escape.
+    sys.stdout.write(text.encode(errors="backslashreplace").decode())
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

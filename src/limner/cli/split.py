@@ -32,6 +32,10 @@ def run(
     test: Annotated[
         float | None, typer.Option(help="Test samples: a share below 1, or a count.", show_default=False)
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Write a column of so many folds instead of train and val.", show_default=False),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the draw.", show_default=False)] = None,
     group: Annotated[
         str | None,
@@ -75,6 +79,7 @@ def run(
         "data.split": shares,
         "data.val": val,
         "data.test": test,
+        "data.folds": folds,
         "data.seed": seed,
         "data.unmatched": "skip" if skip_unmatched else None,
     }
@@ -100,6 +105,12 @@ def run(
         return
     for note in result.notes:
         messages().print(note)
+    if result.folds:
+        rows = [[f"fold {fold}", f"{count:,}"] for fold, count in enumerate(result.folds)]
+        print_table("", ["", "samples"], [*rows, ["test", f"{result.counts['test']:,}"]])
+        table = shlex.quote(str(result.table))
+        output().print(f"Table  {result.table}\nUse it:  limner train {table} --folds {len(result.folds)}")
+        return
     rows = [[name, f"{count:,}", f"{result.groups[name]:,}"] for name, count in result.counts.items()]
     print_table("", ["split", "samples", "groups"], rows)
     if move or copy:

@@ -9,6 +9,14 @@ from typing import Any
 
 from limner.cli.console import output, print_table
 
+_FOLD_SCORES = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "precision": "precision",
+    "recall": "recall",
+    "rmse": "RMSE",
+    "mae": "MAE",
+}
 _ERRORS = ("rmse", "mae", "abs_rel", "silog", "delta")
 _DETAILS = {
     "precision": "precision",
@@ -92,6 +100,25 @@ def _print_intervals(summary: dict[str, Any]) -> None:
         return
     said = f"Under the means: their {made['level'] * 100:g} % intervals, over {most:,} {over}"
     output().print(f"{said}; rough, as there are fewer than {rough}." if most < rough else f"{said}.")
+
+
+def print_folds(summary: dict[str, Any]) -> None:
+    """Scores of each fold by its own model, and how far they differ."""
+    for target, spread in summary["spread"].items():
+        names = [name for name in _FOLD_SCORES if name in spread]
+        rows = [
+            [
+                str(fold["fold"]),
+                f"{fold['n_images']:,}",
+                *(_cell(name, fold["targets"][target][name]) for name in names),
+            ]
+            for fold in summary["folds"]
+        ]
+        rows += [
+            [what, "", *(_cell(name, spread[name][key]) for name in names)]
+            for what, key in (("mean", "mean"), ("std. deviation", "std"))
+        ]
+        print_table(f"{target}: each fold", ["fold", "pictures", *(_FOLD_SCORES[name] for name in names)], rows)
 
 
 def _print_errors(target: str, result: dict[str, Any], summary: dict[str, Any]) -> None:

@@ -80,6 +80,18 @@ def run(
     test: Annotated[
         float | None, typer.Option(help="Test samples: a share below 1, or a count.", show_default=False)
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="Train a model for each of so many folds, and score every sample unseen.", show_default=False
+        ),
+    ] = None,
+    review: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="review.csv of limner review: leave out what it marks drop.", show_default=False
+        ),
+    ] = None,
     group: Annotated[
         str | None,
         typer.Option(
@@ -110,7 +122,7 @@ def run(
     model.conv_sizes=[32,64,128]; what you leave out is planned from the data, with reasons in plan.yaml.
     """
     from limner.cli.console import EXIT_INTERRUPTED, output, print_json
-    from limner.cli.tables import print_scores
+    from limner.cli.tables import print_folds, print_scores
     from limner.cli.training_view import TrainingView
     from limner.workflow.settings import separate_settings
     from limner.workflow.train import train
@@ -131,6 +143,8 @@ def run(
         "data.split": split,
         "data.val": val,
         "data.test": test,
+        "data.folds": folds,
+        "data.review": None if review is None else str(review),
         "data.group": group,
         "data.images": images,
         "data.masks": masks,
@@ -158,7 +172,13 @@ def run(
         print_json(result.to_dict())
     elif result.summary is not None:
         print_scores(result.summary)
-        output().print(f"Model   {result.model}\nReport  {result.report}")
+        if result.folds:
+            print_folds(result.summary)
+            models = f"{result.folds[0].model} … one for each fold"
+            output().print(f"Models  {models}\nReport  {result.report}")
+            output().print(f"Look for wrong masks:  limner review {shlex.quote(str(result.folder))}")
+        else:
+            output().print(f"Model   {result.model}\nReport  {result.report}")
     if result.interrupted:
         if not as_json:
             output().print(f"Stopped. Go on with:  limner train --resume {shlex.quote(str(result.folder))}")

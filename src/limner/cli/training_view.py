@@ -12,6 +12,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from limner.cli.console import Stages, messages
+from limner.data.folds import fold_count
 from limner.data.prepare import Prepared
 from limner.models import Summary
 from limner.training.plan import Plan
@@ -147,6 +148,9 @@ def describe(data: Prepared) -> list[str]:
         )
         lines.append(f"Masks ({name}, {label_map.task}): {label_map.because}. Training pixels: {classes}.")
     counts = data.catalog.split_counts()
+    if folds := fold_count(data.catalog):
+        lines.append(f"Folds: {folds}, of {counts['train']:,} samples; {counts['test']:,} test samples apart.")
+        return lines + [f"Note: {note}" for note in data.notes]
     lines.append("Split: " + ", ".join(f"{count:,} {split}" for split, count in counts.items() if count) + ".")
     return lines + [f"Note: {note}" for note in data.notes]
 

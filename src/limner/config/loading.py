@@ -88,10 +88,13 @@ def config_from(
     """
     # A section whose keys are all commented out reads as None.
     given = {key: {} if value is None else value for key, value in values.items()}
+    text = json.dumps(given, default=str)
     try:
         # JSON mode: strict about scalars (no "5" for 5), yet lists pass for tuples.
-        return Config.model_validate_json(json.dumps(given, default=str), strict=True)
+        return Config.model_validate_json(text, strict=True)
     except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid":  # what is no text, such as a path in another encoding
+            raise ConfigError("settings and paths in UTF-8", text, "Rename what is called so.") from None
         raise _explain(error, where, lines or {}) from None
 
 

@@ -48,6 +48,14 @@ class DataConfig(_Section):
     page: Annotated[int, Field(ge=0)] | Literal["all"] | None = Field(
         None, description="Which page of multi-page files: a number from 0, or `all` for one sample each."
     )
+    plane: Literal["auto", "sagittal", "coronal", "axial"] = Field(
+        "auto", description="How volumes are cut into slices, a sample each: by their spacing, or in this plane."
+    )
+    window: tuple[float, Positive] | None = Field(
+        None,
+        description="Centre and width of the values the network tells apart, such as `[40, 400]` for soft tissue in "
+        "CT; those beyond are cut off. Default: nearly all values of the training pictures (0.1 to 99.9 %).",
+    )
     unmatched: Literal["stop", "skip"] = Field("stop", description="Files without a partner: stop, or leave them out.")
     unreadable: Literal["stop", "skip"] = Field("stop", description="Damaged files: stop, or leave them out.")
     scan: Literal["auto", "all"] = Field(
@@ -59,8 +67,17 @@ class DataConfig(_Section):
     val: float | None = Field(None, ge=0, description="Validation samples: a share below 1, or a count. Default 0.15.")
     test: float | None = Field(None, ge=0, description="Test samples: a share below 1, or a count. Default 0.15.")
     seed: Seed = Field(0, description="Seed of the split.")
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="Train one model for each of so many folds; each sample is scored by the one that did not see it. "
+        "Test samples are then drawn only if `data.test` says so.",
+    )
     keep_splits: str | None = Field(
-        None, description="Run folder or `samples.csv` of an earlier run: samples it has keep their split."
+        None,
+        description="Run folder or `samples.csv` of an earlier run: samples it has keep their split, or their fold.",
+    )
+    review: str | None = Field(
+        None, description="`review.csv` of `limner review`: samples that it marks `drop` take no part."
     )
     group: str | None = Field(
         None,

@@ -46,7 +46,9 @@ def check_pairing(pairing: Pairing, unmatched: Policy = "stop") -> list[str]:
         raise DataError(
             f"one mask per image ({pairing.rule})",
             f"{len(pairing.ambiguous):,} image(s) with several possible masks",
-            "Rename or remove the files that are too many, or pair them yourself in a CSV with columns image,mask.",
+            "Rename or remove the files that are too many, or pair them yourself in a CSV with columns image,mask. "
+            "Masks of one class each take a column each, such as image,disc,bone with "
+            "`data.targets={disc: {}, bone: {}}`.",
             details=shorten([f"{image} ↔ {', '.join(shorten(masks, 4))}" for image, masks in pairing.ambiguous]),
         )
     images, masks = pairing.unmatched_images, pairing.unmatched_masks

@@ -5,6 +5,7 @@ Layer: data. Imports no torch.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
@@ -13,18 +14,23 @@ import numpy as np
 from jaxtyping import Int64
 
 from limner.data.catalog import Catalog
+from limner.data.file_hashes import FileHashes
 from limner.data.stored_masks import mask_files
-from limner.images import archive_contents, parse_location, read_bytes, read_row
+from limner.images import Location, archive_contents, hash_file, parse_location, read_row
 
 _BYTES = 16
 _STATED = "~"
 
 
-def digest(locations: Iterable[str]) -> str:
+def digest(locations: Iterable[str], known: FileHashes | None = None) -> str:
     """Hexadecimal BLAKE2b (128 bits) of the contents of files, in order.
 
     A folder of masks counts with all its files, a page of a file as that page, a row of a table as
     that row: names do not count, so that a copied data set is known again. Empty locations are skipped.
+
+    Args:
+        locations: The files.
+        known: Hashes of files that have not changed; without, every file is read.
 
     Raises:
         DataError: A file cannot be read.
@@ -33,10 +39,27 @@ def digest(locations: Iterable[str]) -> str:
     for location in locations:
         for file in mask_files(location) if location else ():
             place = parse_location(file)
-            content = read_bytes(file) if place.row is None else read_row(file)
-            total.update(hashlib.blake2b(content, digest_size=_BYTES).digest())
-            total.update(f"{place.page} {place.key}".encode())
+            if place.row is not None:
+                total.update(hashlib.blake2b(read_row(file), digest_size=_BYTES).digest())
+            else:
+                total.update(_content(place) if known is None else known.of(file))
+            total.update(f"{place.page} {place.key}{place.plane or ''}".encode())
     return total.hexdigest()
+
+
+def _content(place: Location) -> bytes:
+    """Digest of a file; of many pages one after the other it is read once."""
+    on_disk = place.archive or place.path
+    if place.page is None or not os.path.exists(on_disk):  # noqa: PTH110 - as `_stated_file`
+        return hash_file(place.file)
+    status = os.stat(on_disk)  # noqa: PTH116
+    return _remembered(place.file, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=64)
+def _remembered(file: str, changed: int, size: int) -> bytes:
+    del changed, size  # part of the key: a file that was written again is read again
+    return hash_file(file)
 
 
 def stated_digests(columns: Sequence[Sequence[str]]) -> list[str]:

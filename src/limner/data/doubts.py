@@ -5,8 +5,9 @@ Layer: data. Imports no torch.
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from limner.data.evidence import Evidence
 from limner.data.target_options import options_line
@@ -15,6 +16,11 @@ from limner.errors import DataError
 from limner.types import MAX_CLASSES
 
 _LISTED = 16  # values that are worth listing in a line to type
+_HIGHEST = 0xFFFF  # up to which ranges of values can be typed
+_FAR = 16  # from the next, where a level begins
+_ALIKE = 4  # levels by which colours that are meant to be one may differ
+
+Color: TypeAlias = tuple[int | float, ...]
 
 
 def describe(evidence: Evidence) -> str:
@@ -28,8 +34,7 @@ def refuse_continuous(evidence: Evidence) -> None:
         raise DataError(
             "masks of a limited number of values",
             f"'{evidence.continuous}' holds more than {MOST_VALUES:,} different ones",
-            f"{measurements(evidence)} If these are photographs or probabilities, check `data.masks`. "
-            f"{merge_objects()}",
+            f"If these are photographs or probabilities, check `data.masks`. {_otherwise(evidence)}",
         )
 
 
@@ -37,13 +42,20 @@ def refuse_many(evidence: Evidence) -> None:
     """Raise a DataError if there are more values than Limner has class ids."""
     count = evidence.channels if evidence.form == "planes" else len(evidence.counts)
     if count > MAX_CLASSES:
-        found = [value for value in evidence.counts if not isinstance(value, tuple)]
         raise DataError(
             f"at most {MAX_CLASSES} classes",
             f"{count:,}: {describe(evidence)}",
-            f"If these are photographs, check `data.masks`. {merge_objects()}"
-            + (f" {cut_levels(found)} {measurements(evidence)}" if found else ""),
+            f"If these are photographs, check `data.masks`. {_otherwise(evidence)}",
         )
+
+
+def _otherwise(evidence: Evidence) -> str:
+    """What may be done about very many values."""
+    if evidence.form == "planes":
+        return "Save one mask of class numbers."
+    if evidence.form == "colors":
+        return merge_objects(evidence)
+    return f"{merge_objects(evidence)} {cut_levels(evidence)} {measurements(evidence)}"
 
 
 def constant(evidence: Evidence) -> DataError:
@@ -71,15 +83,43 @@ def ignore_or_class(evidence: Evidence, special: int | float) -> str:
     )
 
 
-def cut_levels(found: Sequence[int | float]) -> str:
-    """The line that cuts smeared values into background and foreground."""
-    top = math.ceil(found[-1])
-    if top < 2:
-        return "Save the masks as PNG with whole numbers and without smoothing."
+def mixed_kinds(found: Sequence[int | float]) -> str:
+    """The lines that settle what 1 and 255 mean that never stand in one mask."""
+    others = ",".join(format_value(value) for value in found[1:])
+    rows = ",".join(f"[{format_value(value)}]" for value in found)
+    last = format_value(found[-1])
     return (
-        f'For background and foreground type `data.values=[["0-{top // 2}"],["{top // 2 + 1}-{top}"]]`; '
-        "name every class's values in this way if there are more."
+        f"Type `data.values=[[0],[{others}]]` if all of them mark the foreground, `data.ignore_values=[{last}]` if "
+        f"{last} marks pixels to leave out, or `data.values=[{rows}]` if each is a class."
     )
+
+
+def cut_levels(evidence: Evidence) -> str:
+    """The line that cuts smeared values into levels: those that areas of the masks hold, or lower and upper half."""
+    found = [value for value in evidence.counts if not isinstance(value, tuple)]
+    if not 2 <= found[-1] <= _HIGHEST or not all(isinstance(value, int) for value in found):
+        return "Save the masks as PNG with whole numbers and without smoothing."
+    top = 255 if found[-1] <= 255 else found[-1]
+    levels = _levels(evidence)
+    cuts = [(low + high) // 2 for low, high in itertools.pairwise(levels)] if len(levels) > 1 else [int(top) // 2]
+    rows = ",".join(
+        f'["{low}-{high}"]' for low, high in zip([0, *(cut + 1 for cut in cuts)], [*cuts, top], strict=True)
+    )
+    what = "background and foreground" if len(cuts) == 1 else f"the levels {', '.join(map(str, levels))}"
+    return f"For {what} type `data.values=[{rows}]`; name every class's values in this way if there are others."
+
+
+def _levels(evidence: Evidence) -> list[int]:
+    """The most frequent of the values, each far from the next, that fill a block of 3 × 3 pixels; none if many do."""
+    groups: list[list[int]] = []
+    for value in evidence.counts:
+        if isinstance(value, int) and value in evidence.solid:
+            if groups and value - groups[-1][-1] < _FAR:
+                groups[-1].append(value)
+            else:
+                groups.append([value])
+    levels = [max(group, key=lambda value: evidence.counts[value]) for group in groups]
+    return levels if len(levels) <= _LISTED else []
 
 
 def measurements(evidence: Evidence) -> str:
@@ -87,9 +127,39 @@ def measurements(evidence: Evidence) -> str:
     return f"If they are measurements, such as depths, type {options_line(evidence.target)}."
 
 
-def merge_objects() -> str:
-    """The line that makes numbered objects one class."""
+def merge_objects(evidence: Evidence) -> str:
+    """The line that makes objects, each of a number or colour of its own, one class."""
+    if evidence.form == "colors":
+        black = next((value for value in evidence.counts if isinstance(value, tuple) and not any(value[:3])), None)
+        if black is None:
+            return "Save the masks as PNG without smoothing."
+        line = f'`data.values=[[{format_value(black)}],["other"]]`'
+        return (
+            "Save the masks as PNG without smoothing. "
+            f"If each colour is one object, type {line}: all of them are then one class."
+        )
     return 'If each number is one object, type `data.values=[[0],["other"]]`: all of them are then one class.'
+
+
+def merge_colors(ordered: Sequence[Color]) -> str:
+    """The lines that make colours which nearly agree one class, or one each."""
+    groups: list[list[Color]] = []
+    for color in ordered:
+        near = next((group for group in groups if any(nearly_agree(color, other) for other in group)), None)
+        if near is None:
+            groups.append([color])
+        else:
+            near.append(color)
+    merged, single = (
+        ",".join(f"[{','.join(map(format_value, group))}]" for group in rows)
+        for rows in (groups, [[color] for color in ordered])
+    )
+    return f"Type `data.values=[{merged}]` if these are one class, or `data.values=[{single}]` if each is one."
+
+
+def nearly_agree(one: Color, other: Color) -> bool:
+    """Whether two colours look alike: their channels differ by a few levels."""
+    return max(abs(a - b) for a, b in zip(one, other, strict=True)) <= _ALIKE
 
 
 def name_classes(evidence: Evidence) -> str:

@@ -5,12 +5,13 @@ Layer: data. Imports no torch.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from limner.data.values import Reading, Value, ValueTable
+from limner.data.values import Reading, Value, ValueTable, plain_number
 from limner.errors import DataError, shorten
 from limner.types import Color
 
@@ -34,6 +35,8 @@ class Evidence:
         continuous: Location of a mask with too many values to tabulate; empty if there is none.
         target: Name of the target.
         numbered: Every mask holds 1, 2, … k without a gap and k differs: the mark of numbered objects.
+        apart: No mask holds two values beside 0.
+        backwards: Greys of a palette are read that run against its numbers.
     """
 
     files: int
@@ -47,6 +50,8 @@ class Evidence:
     palette: dict[Value, Color]
     continuous: str
     numbered: bool
+    apart: bool
+    backwards: bool
     target: str = "mask"
 
     def without(self, values: Sequence[Value]) -> Evidence:
@@ -178,7 +183,7 @@ def _seen(value: Value, form: Form, reading: Reading, channels: int) -> Value:
         return tuple(int(part > 0) for part in _parts(value))
     if form == "numbers":
         if not isinstance(value, tuple):
-            return value
+            return plain_number(value)
         return value[-1] if reading == "alpha" else value[0]
     parts = _parts(value)
     alpha = parts[-1] if len(parts) in (2, 4) else 255
@@ -207,14 +212,28 @@ def _total(
         form=form,
         reading=reading,
         channels=channels,
-        counts={value: counts[value] for value in sorted(counts, key=_parts)},
+        counts={value: counts[value] for value in sorted(counts, key=_place)},
         example=example,
         masks=dict(masks),
         solid=frozenset(solid),
         palette=palette,
         continuous=next((view.table.where for view in views if view.table.continuous), ""),
         numbered=_numbered(views),
+        apart=all(len(set(view.values) - {0}) < 2 for view in views),
+        backwards=reading == "palette" and any(runs_backwards(view.table) for view in views),
     )
+
+
+def _place(value: Value) -> tuple[int | float, ...]:
+    """By what values are put in order, NaN last."""
+    return tuple(math.inf if part != part else part for part in _parts(value))
+
+
+def runs_backwards(table: ValueTable) -> bool:
+    """Whether a palette gives lower numbers lighter greys."""
+    numbers = sorted(value for value in table.counts if isinstance(value, int))
+    shades = [table.palette[number][0] for number in numbers] if table.palette else []
+    return shades != sorted(shades)
 
 
 def _numbered(views: Sequence[_View]) -> bool:

@@ -20,7 +20,7 @@ from limner.data.labels import LabelMap
 from limner.data.samples import Decoding
 from limner.data.scan import Scanned, target_tables
 from limner.data.values import ValueTable
-from limner.errors import DataError
+from limner.errors import ConfigError, DataError
 from limner.threads import ordered_map
 from limner.types import IGNORE, Progress, Size
 
@@ -43,8 +43,9 @@ class Fingerprint:
         uniform_size: All images have one size.
         channels: Channels of the images.
         dtype: `uint8`, `uint16` or `float32`.
-        low: Intensity that counts as 0: of uint8 0, else the 0.1th percentile of the sampled pictures.
-        high: Intensity that counts as 1: of uint8 255, else the 99.9th percentile.
+        low: Intensity that counts as 0: the window's if one is set, of uint8 0, else the 0.1th percentile of the
+            sampled pictures.
+        high: Intensity that counts as 1: the window's if one is set, of uint8 255, else the 99.9th percentile.
         mean: Mean per channel of `(x − low) / (high − low)`.
         std: Standard deviation per channel on the same scale, at least 0.001.
         class_share: Per target, the share of the training pixels in each class; ignored pixels do not count.
@@ -104,6 +105,7 @@ def measure(
     channels: int,
     dtype: str,
     parts: Mapping[str, int] | None = None,
+    window: tuple[float, float] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Fingerprint:
@@ -116,11 +118,13 @@ def measure(
         channels: Channels of the images, those of all inputs together.
         dtype: Their dtype.
         parts: Channels by input, where there are several.
+        window: Centre and width of the values that count as 0 to 1; those beyond are cut off.
         seed: Chooses which `SAMPLE` training pictures are decoded.
         progress: Told about every decoded picture, as stage `measure`.
 
     Raises:
         DataError: A picture cannot be decoded, or a regression target has no two values.
+        ConfigError: A window for pictures of 8 bits, which are taken as they are.
     """
     parts = dict(parts or {})
     classed = {name: label_map for name, label_map in label_maps.items() if label_map.task != "regression"}
@@ -128,7 +132,9 @@ def measure(
     training = catalog.indices("train")
     looks = _look(catalog, label_maps, Decoding(channels, dtype, None, parts), _choose(training, seed), progress)
     pixels = np.concatenate([look.pixels for look in looks])
-    low, high = _range(pixels)
+    low, high = _range(pixels) if window is None else _window(*window, dtype)
+    if window is not None:
+        pixels = pixels.clip(low, high)
     mean, std = _moments(pixels, low, high)
     return Fingerprint(
         count=len(catalog),
@@ -224,6 +230,16 @@ def _range(pixels: Shaped[np.ndarray, "pixels channels"]) -> tuple[float, float]
         return 0.0, 255.0
     low, high = (float(value) for value in np.percentile(pixels, [0.1, 99.9]))
     return low, high if high > low else low + 1.0
+
+
+def _window(center: float, width: float, dtype: str) -> tuple[float, float]:
+    if dtype == "uint8":
+        raise ConfigError(
+            "data.window for pictures of more than 8 bits, such as CT",
+            "pictures of 8 bits, whose values have been squeezed already",
+            "Leave data.window out, or give the scans themselves.",
+        )
+    return center - width / 2, center + width / 2
 
 
 def _moments(

@@ -8,9 +8,10 @@ shows what was seen and the line to type. Nothing is guessed in silence.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from limner.data.class_colors import class_colors
@@ -21,36 +22,29 @@ from limner.data.doubts import (
     doubt,
     ignore_or_class,
     measurements,
+    merge_colors,
     merge_objects,
+    mixed_kinds,
     name_classes,
+    nearly_agree,
     refuse_continuous,
     refuse_many,
 )
 from limner.data.evidence import Evidence, gather
 from limner.data.fixed_values import cover, parse_ignored, parse_values
-from limner.data.labels import Encoding, LabelMap
-from limner.data.values import Value, ValueTable, format_share, format_value
+from limner.data.labels import LabelMap
+from limner.data.two_levels import Decision, decide_neighbours, decide_threshold
+from limner.data.values import Value, ValueTable, format_value
 from limner.errors import ConfigError
-from limner.types import Color, Task
+from limner.types import Color
 
 _SMALL_ID = 64  # ids of classes beside a 255 that means "ignore" are below this
 _FEW = 16  # up to so many values are classes, however thin
 _NUMBERED = 12  # beyond so many, 1, 2, … k in every mask are objects rather than classes
 _PERHAPS_NUMBERED = 5  # beyond so many they may be
 _LONELY = 0.5  # share of values found in one mask alone, from which on they may be objects
-_END = 0.1  # share of the range that counts as near one end
-_MASS = 0.95  # least share of pixels near the ends of blurred or JPEG-dirty binary masks
-_SURE_MASS = 0.98  # the same where few values lie between
-
-
-@dataclass(frozen=True)
-class _Decision:
-    """What the evidence says, before names and colours."""
-
-    values: tuple[tuple[Value | str, ...], ...]
-    conclusion: str
-    encoding: Encoding = "values"
-    task: Task | None = None
+_SURE_MASS = 0.98  # least share of pixels at the two ends, beside which a few thin values are no classes
+_WHOLE_MASKS = {0, 1, 255, 65535}  # values of binary masks
 
 
 def inspect_masks(
@@ -84,14 +78,14 @@ def inspect_masks(
         colored = any(isinstance(value, tuple) for row in rows for value in row)
         evidence = gather(tables, colors=colored)
         cover(evidence, rows, ignore)
-        decision = _Decision(rows, "classes as given in `data.values`", "colors" if colored else "values")
+        decision = Decision(rows, "classes as given in `data.values`", "colors" if colored else "values")
     else:
         evidence = replace(gather(tables), target=target)
         decision = _decide(evidence.without(ignore))
     return _label_map(evidence, decision, ignore, class_names)
 
 
-def _decide(evidence: Evidence) -> _Decision:
+def _decide(evidence: Evidence) -> Decision:
     refuse_continuous(evidence)
     if evidence.form == "planes":
         return _decide_planes(evidence)
@@ -102,57 +96,39 @@ def _decide(evidence: Evidence) -> _Decision:
     return _decide_numbers(evidence)
 
 
-def _decide_numbers(evidence: Evidence) -> _Decision:
+def _decide_numbers(evidence: Evidence) -> Decision:
     found = [value for value in evidence.counts if not isinstance(value, tuple)]
-    if any(math.isnan(value) or value < 0 for value in found):
-        raise doubt(evidence, "negative numbers or NaN among the values", ignore_or_class(evidence, min(found)))
+    if any(math.isnan(value) for value in found):
+        raise doubt(
+            evidence,
+            "NaN among the values",
+            "Save the masks with a number, such as 255, in place of NaN; name it in `data.ignore_values` if it marks "
+            "pixels to leave out.",
+        )
+    if found[0] < 0:
+        raise doubt(evidence, "negative numbers among the values", ignore_or_class(evidence, found[0]))
+    if len(found) > 2 and evidence.apart and set(found) <= _WHOLE_MASKS:
+        raise doubt(
+            evidence, "no mask holds two of them beside 0, as where masks of two kinds are mixed", mixed_kinds(found)
+        )
     if len(found) == 2 and not 0 < found[0] < found[1] == 255:
         low, high = found
-        return _Decision(((low,), (high,)), f"{format_value(low)} is background, {format_value(high)} foreground")
+        return Decision(((low,), (high,)), f"{format_value(low)} is background, {format_value(high)} foreground")
     if found[-1] == 255 and found[-2] < _SMALL_ID:
         raise doubt(
             evidence, "small class numbers, and 255, which often means 'ignore'", ignore_or_class(evidence, 255)
         )
-    threshold = _decide_threshold(evidence, found)
+    threshold = decide_threshold(evidence, found) or decide_neighbours(evidence, found)
     return threshold or _decide_ids(evidence, found)
 
 
-def _decide_threshold(evidence: Evidence, found: Sequence[int | float]) -> _Decision | None:
-    """Binary masks with blurred edges or the noise of JPEG, if the evidence for that is strong.
-
-    Nearly all pixels lie near the two ends; both ends or the middle are smeared over several values;
-    the middle is rarer than the rarer end and nowhere fills a 3 × 3 block, as a class would.
-    """
-    low, high = found[0], found[-1]
-    margin = _END * (high - low)
-    whole = all(isinstance(value, int) for value in found)
-    if len(found) < 5 or (whole and high - low < 32):
-        return None
-    near_low = [value for value in found if value <= low + margin]
-    near_high = [value for value in found if value >= high - margin]
-    middle = [value for value in found if low + margin < value < high - margin]
-    pixels = [sum(evidence.counts[value] for value in group) for group in (near_low, middle, near_high)]
-    share = (pixels[0] + pixels[2]) / sum(pixels)
-    smeared = bool(middle) or min(len(near_low), len(near_high)) > 1
-    if share < _MASS or pixels[1] > min(pixels[0], pixels[2]) or not smeared or evidence.solid.intersection(middle):
-        return None
-    cut = math.ceil((low + high) / 2) if whole else (low + high) / 2
-    return _Decision(
-        ((min(low, 0),), (cut,)),
-        f"two levels with blurred edges or compression noise ({format_share(share)} of the pixels lie near "
-        f"{format_value(low)} or {format_value(high)}, nothing between fills a 3×3 block); foreground from "
-        f"{format_value(cut)} on",
-        "threshold",
-    )
-
-
-def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> _Decision:
+def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> Decision:
     whole = all(isinstance(value, int) for value in found)
     if whole and len(found) > _NUMBERED and evidence.numbered:
         raise doubt(
             evidence,
             "every mask numbers its pixels 1, 2, … without a gap, which objects rather than classes do",
-            merge_objects(),
+            merge_objects(evidence),
         )
     if whole and len(found) > _PERHAPS_NUMBERED and (evidence.numbered or _are_lonely(evidence, found)):
         raise doubt(
@@ -160,13 +136,13 @@ def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> _Decision:
             "every mask numbers its pixels 1, 2, … without a gap, as objects do"
             if evidence.numbered
             else "most numbers stand in one mask alone, as those of objects do",
-            f"{merge_objects()} {name_classes(evidence)}",
+            f"{merge_objects(evidence)} {name_classes(evidence)}",
         )
     if not whole and len(found) > _FEW:
         raise doubt(
             evidence,
             "many fractions, as in measurements, probabilities or resized masks",
-            f"{cut_levels(found)} {measurements(evidence)}",
+            f"{cut_levels(evidence)} {measurements(evidence)}",
         )
     refuse_many(evidence)
     thin = [value for value in found[1:-1] if value not in evidence.solid]
@@ -176,57 +152,62 @@ def _decide_ids(evidence: Evidence, found: Sequence[int | float]) -> _Decision:
         raise doubt(
             evidence,
             "most values nowhere fill a 3×3 block, as after JPEG or resizing, or in measurements",
-            f"{cut_levels(found)} {measurements(evidence)}",
+            f"{cut_levels(evidence)} {measurements(evidence)}",
         )
     # One or two thin classes may be; more of them between two levels are hardly ever classes.
     if blurred and thin and (len(thin) > 2 or ends >= _SURE_MASS * sum(evidence.counts.values())):
-        raise doubt(evidence, "rare values between two levels: thin classes or blurred edges", cut_levels(found))
+        raise doubt(evidence, "rare values between two levels: thin classes or blurred edges", cut_levels(evidence))
     conclusion = f"{len(found)} classes by number"
     if list(found) != list(range(len(found))):
         steps = ", ".join(f"{format_value(value)}→{number}" for number, value in enumerate(found))
         conclusion = f"{len(found)} classes, stored value → class id: {steps}"
     if found[0] != 0:
         conclusion += f"; {format_value(found[0])}, the lowest, takes the place of the background"
-    return _Decision(tuple((value,) for value in found), conclusion)
+    return Decision(tuple((value,) for value in found), conclusion)
 
 
-def _are_lonely(evidence: Evidence, found: Sequence[int | float]) -> bool:
+def _are_lonely(evidence: Evidence, found: Sequence[Value]) -> bool:
     """Whether most of many numbers stand in one mask alone."""
     lonely = sum(evidence.masks[value] == 1 for value in found)
     return evidence.files >= 4 and len(found) > _NUMBERED and lonely >= _LONELY * len(found)
 
 
-def _decide_colors(evidence: Evidence) -> _Decision:
+def _decide_colors(evidence: Evidence) -> Decision:
     colors = [value for value in evidence.counts if isinstance(value, tuple)]
-    refuse_many(evidence)
     thin = [color for color in colors if color not in evidence.solid]
     if len(colors) > _FEW and len(thin) * 2 > len(colors):
         raise doubt(
             evidence,
-            "most colours nowhere fill a 3×3 block, as after JPEG or resizing",
-            "Save the masks as PNG without smoothing.",
+            "most colours nowhere fill a 3×3 block, as after JPEG or resizing, or in photographs",
+            "Save the masks as PNG without smoothing. If these are photographs, check `data.masks`.",
         )
+    refuse_many(evidence)
+    if _are_lonely(evidence, colors):
+        raise doubt(evidence, "most colours stand in one mask alone, as those of objects do", merge_objects(evidence))
     black = [color for color in colors if not any(color[:3])]
     first = black[0] if black else max(colors, key=lambda color: evidence.counts[color])
     ordered = [first, *(color for color in colors if color != first)]
+    near = next((pair for pair in itertools.combinations(ordered, 2) if nearly_agree(*pair)), None)
+    if near is not None:
+        raise doubt(evidence, f"{' and '.join(map(format_value, near))} nearly agree", merge_colors(ordered))
     why = "black" if black else "the most frequent"
     conclusion = f"a class per colour, background is {format_value(first)}, {why}"
-    return _Decision(tuple((color,) for color in ordered), conclusion, "colors")
+    return Decision(tuple((color,) for color in ordered), conclusion, "colors")
 
 
-def _decide_planes(evidence: Evidence) -> _Decision:
+def _decide_planes(evidence: Evidence) -> Decision:
     refuse_many(evidence)
     set_planes = {sum(value) for value in evidence.counts if isinstance(value, tuple)}
     rows = tuple((number,) for number in range(evidence.channels))
     if set_planes == {1}:
-        return _Decision(rows, "exactly one plane is set in every pixel, so planes exclude one another", "planes")
-    return _Decision(
+        return Decision(rows, "exactly one plane is set in every pixel, so planes exclude one another", "planes")
+    return Decision(
         rows, "pixels with no plane or several set, so each plane is a class of its own", "planes", "multilabel"
     )
 
 
 def _label_map(
-    evidence: Evidence, decision: _Decision, ignore: tuple[Value, ...], class_names: Sequence[str] | None
+    evidence: Evidence, decision: Decision, ignore: tuple[Value, ...], class_names: Sequence[str] | None
 ) -> LabelMap:
     count = len(decision.values)
     names = tuple(class_names) if class_names else _names(decision)
@@ -237,6 +218,8 @@ def _label_map(
             "Correct the names, or group stored values with `data.values`.",
         )
     because = f"{describe(evidence)}: {decision.conclusion}"
+    if evidence.backwards:
+        because += "; the greys of a palette were read, which run against its numbers"
     if ignore:
         because += f"; ignored: {', '.join(format_value(value) for value in ignore)}"
     return LabelMap(
@@ -251,7 +234,7 @@ def _label_map(
     )
 
 
-def _names(decision: _Decision) -> tuple[str, ...]:
+def _names(decision: Decision) -> tuple[str, ...]:
     count = len(decision.values)
     if decision.task == "multilabel":
         return tuple(f"class {number + 1}" for number in range(count))
@@ -267,7 +250,7 @@ def _names(decision: _Decision) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _colors(evidence: Evidence, decision: _Decision) -> tuple[Color, ...]:
+def _colors(evidence: Evidence, decision: Decision) -> tuple[Color, ...]:
     own = class_colors(len(decision.values), background=decision.task != "multilabel")
     colors = []
     for row, fallback in zip(decision.values, own, strict=True):

@@ -6,22 +6,23 @@ Layer: data; imports nothing of Limner but `affixes`. `pairing` decides with it.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from limner.data.affixes import Affix
 
-_ENDING = re.compile(r"(\.ome)?\.[^./]*$", re.IGNORECASE)
+_ENDING = re.compile(r"(\.ome(?=\.tiff?$|\.btf$)|\.nii(?=\.gz$))?\.[^./]*$", re.IGNORECASE)
 _ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _PROBES = 1000  # names on which a rule is tried before all names are
 
 
 def stem_of(name: str) -> str:
-    """A name's last part without its ending; `.ome.tif` is one ending.
+    """A name's last part without its ending; `.ome.tif` and `.nii.gz` are one.
 
     Example:
-        >>> stem_of("a/1.mask.png"), stem_of("cell.ome.tif")
-        ('1.mask', 'cell')
+        >>> stem_of("a/1.mask.png"), stem_of("cell.ome.tif"), stem_of("brain.nii.gz")
+        ('1.mask', 'cell', 'brain')
     """
     return _ENDING.sub("", name.rpartition("/")[2])
 
@@ -48,9 +49,11 @@ LOOSENESS = (
     Looseness(case=True, words=", upper and lower case disregarded"),
     Looseness(zeros=True, words=", leading zeros disregarded"),
     Looseness(case=True, zeros=True, words=", case and leading zeros disregarded"),
-    Looseness(folders=True, words=", sub-folders disregarded"),
 )
 """From strict to loose; a looser one is used only where it pairs more files and confuses none."""
+
+FOLDERS_ASIDE = (Looseness(folders=True, words=", sub-folders disregarded"),)
+"""For sub-folders that say nothing: where any file finds its partner in the folder of the same name, they do."""
 
 _LOOSEST = Looseness(case=True, zeros=True, folders=True)
 
@@ -63,11 +66,13 @@ class Rule:
         image: Around the names of images.
         mask: Around the names of masks.
         support: Fewer pairs than this could be a coincidence.
+        words: The rule in words; empty where the affixes say it.
     """
 
     image: Affix
     mask: Affix
     support: int = 1
+    words: str = ""
 
     @property
     def rank(self) -> int:
@@ -77,6 +82,8 @@ class Rule:
         return 1 if self.image.known and self.mask.known else 2
 
     def __str__(self) -> str:
+        if self.words:
+            return self.words
         if self.image:
             return f"image '{self.image.around('*')}' goes with mask '{self.mask.around('*')}'"
         parts = [f"'{self.mask.prefix}'", "image name", f"'{self.mask.suffix}'"]
@@ -123,7 +130,8 @@ class Side:
     """
 
     def __init__(self, names: Sequence[str], keys: dict[str, str]) -> None:
-        compared = [keys.get(name, name) for name in names]
+        # macOS writes an accented letter as two characters, others as one.
+        compared = [unicodedata.normalize("NFC", keys.get(name, name)) for name in names]
         self.names = names
         self.stems = [stem_of(key) for key in compared]
         self._folders = [key.rpartition("/")[0] for key in compared]
@@ -179,7 +187,9 @@ class Fit:
                     yield from ((image, mask) for image in left.at(key))
 
 
-def best_fit(images: Side, masks: Side, rules: Sequence[Rule], most: int) -> Fit:
+def best_fit(
+    images: Side, masks: Side, rules: Sequence[Rule], most: int, looseness: Sequence[Looseness] = LOOSENESS
+) -> Fit:
     """Compare rules by how many files they pair one to one.
 
     Args:
@@ -187,21 +197,22 @@ def best_fit(images: Side, masks: Side, rules: Sequence[Rule], most: int) -> Fit
         masks: The other side.
         rules: What to try.
         most: Number of pairs that cannot be exceeded; looser comparison stops there.
+        looseness: What to disregard, from strict to loose.
     """
     best = Fit()
     tried: dict[str, int] = {}
     hopeful = [rule for rule in rules if _is_hopeful(images, masks, rule)]
-    for looseness in LOOSENESS:
+    for loose in looseness:
         if best.score == most or not hopeful:
             break
-        scored = [(_one_to_one(images, masks, rule, looseness), rule) for rule in hopeful]
+        scored = [(_one_to_one(images, masks, rule, loose), rule) for rule in hopeful]
         for found, rule in scored:
-            tried.setdefault(f"{rule}{looseness.words}", found)
+            tried.setdefault(f"{rule}{loose.words}", found)
         score = max((score for score, rule in scored if score >= rule.support), default=0)
         if score > best.score:
             equal = [rule for found, rule in scored if found == score >= rule.support]
             rank = min(rule.rank for rule in equal)
-            best = Fit(score, tuple(sorted((rule for rule in equal if rule.rank == rank), key=_simplest)), looseness)
+            best = Fit(score, tuple(sorted((rule for rule in equal if rule.rank == rank), key=_simplest)), loose)
     counts = sorted(((rule, found) for rule, found in tried.items() if found), key=lambda pair: (-pair[1], pair[0]))
     return replace(best, tried=tuple(counts))
 

@@ -3,8 +3,9 @@
 Layer: data. Never by order: a missing file must not shift the pairs after it. One naming rule is
 chosen for the whole data set, the one under which most files pair one to one; equal names win over
 usual words such as `_mask`, and these over learned ones, where they do equally well. Names are
-compared strictly first, then with case, leading zeros or sub-folders disregarded, but only where
-that pairs more files and confuses no two. What is left over or ambiguous is reported, never guessed.
+compared strictly first, then with case or leading zeros disregarded, but only where that pairs more
+files and confuses no two; sub-folders are disregarded only where nothing pairs within them. What is
+left over or ambiguous is reported, never guessed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from limner.data.affixes import IMAGE_WORDS, MASK_WORDS, NO_AFFIX, Affix, find_affixes, is_known
-from limner.data.naming import Fit, Rule, Side, best_fit
+from limner.data.naming import FOLDERS_ASIDE, LOOSENESS, Fit, Rule, Side, best_fit
 from limner.errors import shorten
 
 Keys: TypeAlias = tuple[dict[str, str], dict[str, str]]
@@ -98,10 +99,14 @@ def match_pairs(images: Sequence[str], masks: Sequence[str], *, keys: Keys | Non
     most = min(len(images), len(masks))
     one_sided = [Rule(NO_AFFIX, mask) for mask in (NO_AFFIX, *mask_affixes)]
     one_sided += [Rule(image, NO_AFFIX) for image in image_affixes]
-    fit = best_fit(left, right, one_sided, most)
+    two_sided = _two_sided(image_affixes, mask_affixes, share=_CONSTANT)
+    fit = _best(left, right, [one_sided, two_sided], most)
     if fit.score < most:
-        two_sided = _two_sided(image_affixes, mask_affixes, share=_CONSTANT)
-        fit = max(fit, best_fit(left, right, two_sided, most), key=_score)
+        # `cat.jpg` with `cat.jpg.png` and `dog.png` with `dog.png.png`: no affix is common to both.
+        whole = Side(images, {name: f"{image_keys.get(name, name)}." for name in images})
+        named = best_fit(whole, right, [Rule(NO_AFFIX, NO_AFFIX, words="mask name = image name with its ending")], most)
+        if named.score > fit.score:
+            left, fit = whole, named
     return _settle(images, masks, fit, fit.candidates(left, right))
 
 
@@ -124,12 +129,24 @@ def match_within(names: Sequence[str]) -> Pairing:
         affix for affix in find_affixes(side.stems, IMAGE_WORDS) if not is_known(affix.around(""), MASK_WORDS)
     ]
     rules += _two_sided(image_affixes, usual, share=_HALF)
-    fit = best_fit(side, side, rules, len(names) // 2)
+    fit = _best(side, side, [rules], len(names) // 2)
     carriers = {name for rule in fit.rules for name, _, _ in side.carriers(rule.mask)}
     images = [name for name in names if name not in carriers]
     # A mask may be named like another mask's image (`a_mask` beside `a_mask_mask`); it stays a mask.
     candidates = (pair for pair in fit.candidates(side, side) if pair[0] not in carriers)
     return _settle(images, [name for name in names if name in carriers], fit, candidates)
+
+
+def _best(images: Side, masks: Side, groups: Sequence[Sequence[Rule]], most: int) -> Fit:
+    """The best rule of the first group, of a later one where it pairs more; sub-folders aside if need be."""
+    fit = Fit()
+    for looseness in (LOOSENESS, FOLDERS_ASIDE):
+        for rules in groups:
+            if fit.score < most:
+                fit = max(fit, best_fit(images, masks, rules, most, looseness), key=_score)
+        if fit.score:
+            break
+    return fit
 
 
 def _two_sided(images: Sequence[Affix], masks: Sequence[Affix], share: float) -> list[Rule]:

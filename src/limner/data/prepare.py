@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from limner.data.apart import assign_apart
 from limner.data.catalog import Catalog, repeated
 from limner.data.checks import (
@@ -22,16 +24,21 @@ from limner.data.checks import (
     check_pairing,
     check_sizes,
 )
+from limner.data.decisions import dropped, read_decisions
 from limner.data.fingerprint import Fingerprint, measure
+from limner.data.folds import FOLD, divide
 from limner.data.grouping import apply_groups, keep_together
 from limner.data.label_maps import find_label_maps
 from limner.data.labels import LabelMap
 from limner.data.layouts import find_samples
+from limner.data.memory import Memory
 from limner.data.pairing import Pairing
 from limner.data.splits import assign_splits, split_remarks
 from limner.data.strata import find_strata
 from limner.data.survey import Extent, Survey, survey
 from limner.data.target_options import TargetOptions, check_options, regression_targets, with_first
+from limner.data.volumes import AskedPlane
+from limner.errors import ConfigError, DataError
 from limner.types import Progress, no_progress
 
 CopyFinder: TypeAlias = Callable[[Catalog, Mapping[str, LabelMap]], list[list[int]]]
@@ -50,6 +57,7 @@ class Prepared:
         pairing: Which files were paired, by which rule.
         layout: Name of the layout that was recognised.
         notes: What is worth knowing, a sentence each.
+        dropped: Ids of samples that a review left out.
     """
 
     catalog: Catalog
@@ -58,6 +66,7 @@ class Prepared:
     pairing: Pairing
     layout: str
     notes: tuple[str, ...]
+    dropped: tuple[str, ...] = ()
 
 
 def prepare(
@@ -68,6 +77,7 @@ def prepare(
     images: str | None = None,
     masks: str | None = None,
     page: int | Literal["all"] | None = None,
+    plane: AskedPlane = "auto",
     val: int | float = 0.15,
     test: int | float = 0.15,
     seed: int = 0,
@@ -80,8 +90,12 @@ def prepare(
     unreadable: Policy = "stop",
     extent: Extent = "auto",
     previous: Catalog | None = None,
+    folds: int | None = None,
+    review: str | Path | None = None,
     group: str | None = None,
     find_copies: CopyFinder | None = None,
+    window: tuple[float, float] | None = None,
+    memory: Memory | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
     """Find samples, check them, understand their masks, split them and measure them.
@@ -93,6 +107,7 @@ def prepare(
         images: Folder of images, when it is not inside `place`.
         masks: Folder of masks, when it is not inside `place`.
         page: Which page of multi-page files.
+        plane: How volumes are cut into samples.
         val: Validation samples: a share below 1, or a count.
         test: Test samples: a share below 1, or a count.
         seed: Seed of the split and of the pictures that are measured.
@@ -104,9 +119,13 @@ def prepare(
         unmatched: `skip` leaves files without a partner out instead of stopping.
         unreadable: `skip` leaves samples with damaged files out; every image is then decoded once to find them.
         extent: `all` looks at every file even of very large data sets (see `survey`).
-        previous: Samples that it has keep their split.
+        previous: Samples that it has keep their split, or their fold.
+        folds: Divide the samples into so many folds instead of train and val (see `folds`).
+        review: Table whose samples marked `drop` are left out, once the others have their splits (see `decisions`).
         group: Column or regular expression that says which samples belong together (see `grouping`).
         find_copies: Finds samples whose pictures are the same one beyond equal files, to keep them together.
+        window: Centre and width of the values that count as 0 to 1 (see `fingerprint`).
+        memory: What earlier looks at the files found (see `scan`).
         progress: Called with a stage (`trace`, `scan`, `measure`), how many are done, and how many there are.
 
     Raises:
@@ -120,6 +139,7 @@ def prepare(
         images=images,
         masks=masks,
         page=page,
+        plane=plane,
         options=layout_options,
         targets=tuple(options),
         progress=progress or no_progress,
@@ -130,7 +150,14 @@ def prepare(
     check_enough(found.catalog)
     numbers = regression_targets(options, known)
     surveyed = survey(
-        found.catalog, known, extent=extent, numbers=numbers, unreadable=unreadable, seed=seed, progress=progress
+        found.catalog,
+        known,
+        extent=extent,
+        numbers=numbers,
+        unreadable=unreadable,
+        seed=seed,
+        memory=memory,
+        progress=progress,
     )
     notes += surveyed.notes
     check_enough(surveyed.catalog)
@@ -143,12 +170,15 @@ def prepare(
     label_maps = find_label_maps(surveyed.part, surveyed.scans, known, options)
     set_groups(surveyed, label_maps, found.apart, group, find_copies)
     surveyed, split_notes = split_samples(
-        surveyed, label_maps, found.apart, val=float(val), test=float(test), seed=seed, previous=previous
+        surveyed, label_maps, found.apart, val=float(val), test=float(test), seed=seed, previous=previous, folds=folds
     )
-    notes += [*split_notes, *channel_notes, *check_classes(surveyed.part, surveyed.scans, label_maps)]
+    surveyed, dropped_ids, review_notes = leave_out(surveyed, review)
+    notes += [*split_notes, *review_notes, *channel_notes, *check_classes(surveyed.part, surveyed.scans, label_maps)]
     notes += check_duplicates(surveyed.catalog)
-    fingerprint, label_maps = measure_samples(surveyed, label_maps, parts, dtype, seed=seed, progress=progress)
-    return Prepared(surveyed.catalog, label_maps, fingerprint, found.pairing, found.layout, tuple(notes))
+    fingerprint, label_maps = measure_samples(
+        surveyed, label_maps, parts, dtype, window=window, seed=seed, progress=progress
+    )
+    return Prepared(surveyed.catalog, label_maps, fingerprint, found.pairing, found.layout, tuple(notes), dropped_ids)
 
 
 def prepare_to_score(
@@ -157,6 +187,7 @@ def prepare_to_score(
     *,
     images: str | None = None,
     masks: str | None = None,
+    plane: AskedPlane = "auto",
     unmatched: Policy = "stop",
     unreadable: Policy = "stop",
     progress: Progress | None = None,
@@ -168,6 +199,7 @@ def prepare_to_score(
         labels: Label maps of the model.
         images: Folder of images, when it is not inside `place`.
         masks: Folder of masks, when it is not inside `place`.
+        plane: How volumes are cut into samples.
         unmatched: `skip` leaves files without a partner out instead of stopping.
         unreadable: `skip` leaves samples with damaged files out.
         progress: As in `prepare`.
@@ -178,7 +210,9 @@ def prepare_to_score(
     Raises:
         DataError: Whatever `checks` finds, or a mask value that the label maps do not know.
     """
-    found = find_samples(place, images=images, masks=masks, targets=tuple(labels), progress=progress or no_progress)
+    found = find_samples(
+        place, images=images, masks=masks, plane=plane, targets=tuple(labels), progress=progress or no_progress
+    )
     check_pairing(found.pairing, unmatched)
     numbers = regression_targets({}, labels)
     surveyed = survey(found.catalog, labels, numbers=numbers, unreadable=unreadable, progress=progress)
@@ -213,11 +247,17 @@ def set_groups(
     catalog = surveyed.catalog
     if group is not None:
         apply_groups(catalog, group)
+        keep_together(catalog, repeated([name or f"\0{index}" for index, name in enumerate(_volumes(catalog))]))
     if apart or any(catalog.splits):
         return
     keep_together(catalog, repeated(catalog.facts["hash"]))
     if find_copies is not None and surveyed.whole:
         keep_together(catalog, find_copies(catalog, label_maps))
+
+
+def _volumes(catalog: Catalog) -> list[str]:
+    """The volume that each sample is a slice of; empty where it is none."""
+    return catalog.facts.get("volume", [""] * len(catalog))
 
 
 def split_samples(
@@ -229,6 +269,7 @@ def split_samples(
     test: float,
     seed: int,
     previous: Catalog | None = None,
+    folds: int | None = None,
 ) -> tuple[Survey, list[str]]:
     """Assign splits; where several things must be kept apart, samples that mix the sides go.
 
@@ -240,6 +281,7 @@ def split_samples(
         test: As for `prepare`.
         seed: Seed of the draw.
         previous: As for `prepare`.
+        folds: As for `prepare`.
 
     Returns:
         The samples that have a split, and notes.
@@ -249,13 +291,50 @@ def split_samples(
         ConfigError: Shares that leave nothing for one of the splits.
     """
     catalog = surveyed.catalog
+    if folds is not None and apart:
+        raise ConfigError(
+            "samples that one grouping keeps apart, to divide them into folds",
+            f"splits that share no {' and no '.join(apart)}",
+            "Train without folds.",
+        )
     if apart and not any(catalog.splits):
         kept, notes = assign_apart(catalog, apart, val=val, test=test, seed=seed, previous=previous)
         surveyed = surveyed.subset(kept)
         return surveyed, [*notes, *split_remarks(surveyed.catalog)]
     strata = find_strata(surveyed.scans, label_maps) if surveyed.whole else None
+    if folds is not None:
+        return surveyed, divide(catalog, folds, test=test, seed=seed, previous=previous, strata=strata)
     notes = assign_splits(catalog, val=val, test=test, seed=seed, previous=previous, strata=strata)
     return surveyed, notes
+
+
+def leave_out(surveyed: Survey, review: str | Path | None) -> tuple[Survey, tuple[str, ...], list[str]]:
+    """The samples without those that a review drops, whose ids come second; the others keep their splits.
+
+    Args:
+        surveyed: The samples, split.
+        review: The review; None leaves none out.
+
+    Returns:
+        The samples that are left, the ids of the others, and notes.
+
+    Raises:
+        DataError: The review cannot be used on these samples, or leaves a split or a fold empty.
+    """
+    if review is None:
+        return surveyed, (), []
+    catalog = surveyed.catalog
+    gone, notes = dropped(catalog, read_decisions(review), review)
+    kept = surveyed.subset(np.setdiff1d(np.arange(len(catalog)), gone))
+    for what, before, after in (
+        ("split", catalog.splits, kept.catalog.splits),
+        ("fold", catalog.facts.get(FOLD, []), kept.catalog.facts.get(FOLD, [])),
+    ):
+        if empty := set(before) - set(after):
+            raise DataError(
+                f"samples left in every {what}", f"'{review}' drops all of {what} {min(empty)}", "Drop fewer of them."
+            )
+    return kept, tuple(catalog.ids[index] for index in gone), notes
 
 
 def measure_samples(
@@ -264,6 +343,7 @@ def measure_samples(
     parts: Mapping[str, int],
     dtype: str,
     *,
+    window: tuple[float, float] | None = None,
     seed: int,
     progress: Progress | None = None,
 ) -> tuple[Fingerprint, dict[str, LabelMap]]:
@@ -274,6 +354,7 @@ def measure_samples(
         label_maps: Label map per target.
         parts: Channels by input.
         dtype: Of the images.
+        window: As for `prepare`.
         seed: Chooses the pictures that are measured.
         progress: As for `prepare`.
 
@@ -287,6 +368,7 @@ def measure_samples(
         channels=sum(parts.values()),
         dtype=dtype,
         parts=parts if len(parts) > 1 else {},
+        window=window,
         seed=seed,
         progress=progress,
     )

@@ -245,3 +245,37 @@ class DirectSamples:
 
     def _decode(self, index: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         return self._decoding.sample(self._catalog, self._label_maps, index)
+
+
+class SomeSamples:
+    """Some of decoded samples, which several trainings share.
+
+    Args:
+        samples: All of them.
+        chosen: Positions of those that are taken, in this order.
+    """
+
+    def __init__(self, samples: Samples, chosen: Integer[np.ndarray, " chosen"]) -> None:
+        self._samples = samples
+        self._chosen = chosen
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Sample ids."""
+        return tuple(self._samples.ids[index] for index in self._chosen.tolist())
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all samples have one size, also those that are not taken."""
+        return self._samples.uniform
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def size(self, index: int) -> Size:
+        """Height and width of a sample."""
+        return self._samples.size(int(self._chosen[index]))
+
+    def take(self, indices: Integer[np.ndarray, " batch"]) -> Taken:
+        """The samples with these numbers, in this order."""
+        return self._samples.take(self._chosen[indices])

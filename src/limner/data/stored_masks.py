@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from limner.errors import DataError
-from limner.images import IMAGE_SUFFIXES, Source, StoredMask, parse_location, read_mask
+from limner.images import Source, StoredMask, is_picture, parse_location, read_mask
 
 PLANES = " | "
 """Between the locations of masks that are the planes of one target."""
@@ -64,7 +64,7 @@ def mask_files(location: str) -> list[str]:
         files = _archive_folders(place.archive, _changed(place.archive)).get(place.path, [])
     else:
         source = Source.open(location)
-        files = [source.location(name) for name in source.files() if _is_picture(name)]
+        files = [found for name in source.files() if is_picture(found := source.location(name))]
     if not files:
         raise DataError(
             "a folder of masks holds at least one",
@@ -132,7 +132,7 @@ def _archive_folders(archive: str, changed: float) -> dict[str, list[str]]:
     source = Source.open(archive)
     folders = defaultdict(list)
     for name in source.files():
-        if _is_picture(name):
+        if is_picture(source.location(name)):
             folders[name.rpartition("/")[0] + "/"].append(source.location(name))
     return folders
 
@@ -142,10 +142,6 @@ def _changed(archive: str) -> float:
         return Path(archive).stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _is_picture(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _shape(array: np.ndarray) -> str:

@@ -16,6 +16,7 @@ from limner.data.catalog import Catalog
 from limner.data.checks import Policy, check_readable
 from limner.data.digests import stated_digests
 from limner.data.labels import LabelMap
+from limner.data.memory import Memory
 from limner.data.scan import Scanned, scan
 from limner.types import Progress
 
@@ -94,6 +95,7 @@ def survey(
     numbers: Collection[str] = (),
     unreadable: Policy = "stop",
     seed: int = 0,
+    memory: Memory | None = None,
     progress: Progress | None = None,
 ) -> Survey:
     """Look at the files of a catalog, as `look` does, and refuse or leave out what cannot be read.
@@ -105,6 +107,7 @@ def survey(
         numbers: Targets of measured numbers.
         unreadable: `skip` looks at every file, and leaves samples with damaged ones out.
         seed: Seed of the sample.
+        memory: As in `scan`.
         progress: As in `scan`.
 
     Raises:
@@ -118,6 +121,7 @@ def survey(
         numbers=numbers,
         decode=skip,
         seed=seed,
+        memory=memory,
         progress=progress,
     )
     notes = check_readable(found.part, found.scans, unreadable)
@@ -132,6 +136,7 @@ def look(
     numbers: Collection[str] = (),
     decode: bool = False,
     seed: int = 0,
+    memory: Memory | None = None,
     progress: Progress | None = None,
 ) -> Survey:
     """Look at the files of a catalog; what cannot be read stays among the samples.
@@ -146,6 +151,7 @@ def look(
         numbers: Targets of measured numbers.
         decode: Decode the images too (see `scan`).
         seed: Seed of the sample.
+        memory: As in `scan`.
         progress: As in `scan`.
 
     Raises:
@@ -156,7 +162,7 @@ def look(
         found = _look_at_some(catalog, numbers, seed, progress)
         if found is not None:
             return found
-    scans = scan(catalog, numbers=numbers, decode=decode, progress=progress)
+    scans = scan(catalog, numbers=numbers, decode=decode, memory=memory, progress=progress)
     return Survey(catalog, list(range(len(catalog))), scans, [])
 
 

@@ -27,6 +27,9 @@ that a palette gives to the numbers, or the alpha channel."""
 MOST_VALUES = 4096
 """Distinct values beyond which a file is no longer tabulated but called continuous."""
 
+NAN = float("nan")
+"""The one NaN among values: others are not equal to it, nor to themselves."""
+
 _MOST_BITS = 62
 
 
@@ -245,9 +248,9 @@ def _values(numbers: Shaped[np.ndarray, " distinct"], distinct: Any) -> list[Val
 
 
 def plain_number(number: int | float) -> int | float:
-    """An int where the number is whole, so that 1.0, True and 1 are one value."""
-    if isinstance(number, float) and (math.isnan(number) or not number.is_integer()):
-        return number
+    """An int where the number is whole, so that 1.0, True and 1 are one value, as all NaN are."""
+    if isinstance(number, float) and not number.is_integer():
+        return NAN if math.isnan(number) else number
     return int(number)
 
 

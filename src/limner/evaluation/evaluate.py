@@ -21,12 +21,12 @@ from typing import Any
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.errors import DataError
-from limner.evaluation.cases import Gallery, choose_cases, image_scores, write_cases
+from limner.evaluation.cases import Case, Gallery, choose_cases, image_scores, write_cases
 from limner.evaluation.table import write_table
 from limner.files import atomic_path, output_error, write_text
 from limner.inference.measuring import measuring
 from limner.inference.predictor import Predictor
-from limner.inference.scoring import Progress, score
+from limner.inference.scoring import Progress, ScoreTable, score
 from limner.metrics import ERROR_METRICS, MEASURES, METRICS
 from limner.types import Spacing
 
@@ -49,11 +49,13 @@ class Evaluation:
         summary: The content of `summary.json`.
         rows: The lines of `per_image.csv`.
         folder: Where they were written.
+        table: What they were worked out from.
     """
 
     summary: dict[str, Any]
     rows: list[dict[str, str | int | float | None]]
     folder: Path
+    table: ScoreTable
 
 
 def evaluate(
@@ -108,14 +110,40 @@ def evaluate(
             label_maps,
             on_prediction=lambda place, *drawn: gallery.draw(places[place], *drawn),
         )
-    rows = list(scored.rows())
     summary = scored.summary(split=split, data_hash=data_hash)
-    _write_rows(out / "per_image.csv", rows, _COLUMNS + _NUMBER_COLUMNS * bool(scored.numbers))
+    return write_evaluation(out, scored, cases, gallery, rows=list(scored.rows()), summary=summary)
+
+
+def write_evaluation(
+    out: Path,
+    scored: ScoreTable,
+    cases: Sequence[Case],
+    gallery: Gallery,
+    *,
+    rows: list[dict[str, str | int | float | None]],
+    summary: dict[str, Any],
+) -> Evaluation:
+    """Write the files of an evaluation.
+
+    Args:
+        out: Folder to write to.
+        scored: The scores.
+        cases: The images that stand for others, which the gallery has drawn.
+        gallery: Their pictures.
+        rows: Lines of `per_image.csv`; those of the scores, perhaps with further columns before them.
+        summary: Content of `summary.json`.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    columns = _COLUMNS + _NUMBER_COLUMNS * bool(scored.numbers)
+    further = tuple(name for name in (rows[0] if rows else ()) if name not in columns)
+    _write_rows(out / "per_image.csv", rows, further + columns)
     _write_groups(out / "per_group.csv", list(scored.group_rows()), _NUMBER_COLUMNS[:-1] * bool(scored.numbers))
     write_cases(out / "cases", cases, gallery, scored)
     write_table(out)
     write_text(out / "summary.json", json.dumps(summary, indent=2))
-    return Evaluation(summary, rows, out)
+    return Evaluation(summary, rows, out, scored)
 
 
 def _write_groups(path: Path, rows: Sequence[Mapping[str, Any]], more: Sequence[str]) -> None:

@@ -215,8 +215,26 @@ class NumberSummary(Record):
     n_without_log: int = 0
 
 
+class FoldRecord(Record):
+    """Scores of one fold's samples by its own model: by target, then by name; means over images."""
+
+    fold: int
+    n_images: int
+    targets: dict[str, dict[str, Number]] = {}
+
+
+class SpreadRecord(Record):
+    """A score over the folds."""
+
+    mean: Number = None
+    std: Number = None
+
+
 class SummaryRecord(Record):
-    """`evaluation/summary.json`; its targets are told apart into those with classes and `numbers`."""
+    """`evaluation/summary.json`; its targets are told apart into those with classes and `numbers`.
+
+    Of a training in folds it also has the scores of each, and by target and name their `spread`.
+    """
 
     n_images: int
     policy: str = ""
@@ -226,6 +244,8 @@ class SummaryRecord(Record):
     distances: DistancesRecord | None = None
     targets: dict[str, TargetSummary] = {}
     numbers: dict[str, NumberSummary] = {}
+    folds: list[FoldRecord] = []
+    spread: dict[str, dict[str, SpreadRecord]] = {}
 
     @model_validator(mode="before")
     @classmethod

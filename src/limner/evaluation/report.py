@@ -24,6 +24,7 @@ REPORT_NAME = "report.html"
 _MOST_PREVIEWS = 6
 _CONTENTS = (
     ("score", "Score"),
+    ("folds", "Folds"),
     ("classes", "Classes"),
     ("examples", "Examples"),
     ("data", "Data"),
@@ -87,6 +88,7 @@ def _context(folder: RunFolder) -> dict[str, Any]:
     targets = summary.targets if summary else {}
     sheet = folder.path / "samples.png"
     present = {anchor for anchor, _ in _CONTENTS} - (set() if summary else {"classes"})
+    present -= {"plan", "training"} if folder.in_folds else {"folds"}
     return {
         "folder": folder,
         "version": __version__,
@@ -100,6 +102,7 @@ def _context(folder: RunFolder) -> dict[str, Any]:
         "score_tables": {name: class_tables.target_tables(folder, name) for name in targets},
         "interval_note": class_tables.interval_note(summary) if summary else "",
         "cell": class_tables.cell,
+        "fold_tables": scores.fold_tables(summary) if summary else [],
         "empty_cases": {
             name: scores.empty_cases(target, summary.n_images if summary else 0) for name, target in targets.items()
         },

@@ -49,6 +49,7 @@ class RunFolder:
         gaps: Sentences about what is not there.
         check: What the check of the data found; None where it was not kept.
         groups: Means of each group of images; empty where no group has several.
+        in_folds: Whether it is a training in folds, which have run folders of their own.
     """
 
     path: Path
@@ -67,10 +68,14 @@ class RunFolder:
     gaps: tuple[str, ...]
     check: CheckRecord | None = None
     groups: Sequence[GroupRow] = ()
+    in_folds: bool = False
 
 
 CHECK_NAME = "check.json"
 _GROUPS = "evaluation/per_group.csv"
+
+FOLDS_NAME = "folds"
+"""Folder of the folds' runs, where a training has some."""
 
 _SIGNS = ("run.json", "config.yaml", "plan.yaml", "metrics.jsonl", "samples.csv")
 
@@ -94,6 +99,8 @@ def read_run_folder(path: Path) -> RunFolder:
         )
     gaps: list[str] = []
     reader = _Reader(path, gaps)
+    # The plan, the epochs and the model of a training in folds are those of each fold.
+    whole = not (path / FOLDS_NAME).is_dir()
     summary = reader.record("evaluation/summary.json", SummaryRecord, "the model was not evaluated")
     return RunFolder(
         path=path,
@@ -101,19 +108,25 @@ def read_run_folder(path: Path) -> RunFolder:
         run=reader.record("run.json", RunRecord, "status, timings, versions and machine are unknown") or RunRecord(),
         data=reader.record("data.json", DataRecord, "what the data looked like is unknown") or DataRecord(),
         config=reader.text("config.yaml", "the settings are unknown"),
-        plan=reader.plan("plan.yaml"),
-        splits=reader.splits("samples.csv"),
-        epochs=reader.epochs("metrics.jsonl"),
+        plan=reader.plan("plan.yaml") if whole else {},
+        splits=_of_folds(reader.splits("samples.csv"), whole=whole),
+        epochs=reader.epochs("metrics.jsonl") if whole else [],
         summary=summary,
         # Without the summary, which is written last, the rest may be of another evaluation.
         rows=reader.rows("evaluation/per_image.csv") if summary else [],
         cases=(reader.cases("evaluation/cases/cases.json") if summary else None) or CasesRecord(),
-        bundle=reader.bundle("model.safetensors"),
+        bundle=reader.bundle("model.safetensors") if whole else None,
         previews=sorted((path / "previews").glob("epoch_*.*")),
         gaps=tuple(gaps),
         check=reader.record(CHECK_NAME, CheckRecord, "") if (path / CHECK_NAME).is_file() else None,
         groups=reader.groups(_GROUPS) if summary and (path / _GROUPS).is_file() else (),
+        in_folds=not whole,
     )
+
+
+def _of_folds(splits: dict[str, tuple[int, int]], *, whole: bool) -> dict[str, tuple[int, int]]:
+    """Samples that are in folds train and validate in turn."""
+    return {split if whole or split != "train" else "folds": numbers for split, numbers in splits.items()}
 
 
 def read_evaluation(folder: Path) -> tuple[SummaryRecord, list[ImageRow]]:

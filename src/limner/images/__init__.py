@@ -1,11 +1,11 @@
 """Read and write pictures and masks of every format, from anywhere.
 
-Layer: images. The only importer of Pillow, tifffile and imagecodecs. Imports no torch.
+Layer: images. The only importer of Pillow, tifffile, imagecodecs, pydicom and nibabel. Imports no torch.
 """
 
 from limner.images.archives import archive_contents
 from limner.images.channels import to_channels
-from limner.images.kinds import IMAGE_SUFFIXES
+from limner.images.kinds import IMAGE_SUFFIXES, picture_suffix, suffix_of, without_suffix
 from limner.images.locations import (
     Location,
     key_location,
@@ -15,12 +15,23 @@ from limner.images.locations import (
     row_location,
 )
 from limner.images.pictures import PictureInfo, StoredMask
-from limner.images.read import read_image, read_info, read_mask
+from limner.images.read import (
+    decode_mask,
+    is_dicom,
+    is_picture,
+    is_volume,
+    read_image,
+    read_info,
+    read_mask,
+    read_volume,
+)
 from limner.images.resize import resize_image, resize_mask
 from limner.images.rle import decode_rle, encode_rle
 from limner.images.rle_tables import is_rle_table, read_row, rle_names
+from limner.images.series import Series, Slice, read_series, read_slice
 from limner.images.source import Source, natural_key
-from limner.images.stream import read_bytes
+from limner.images.stream import hash_file, read_bytes, reading_once
+from limner.images.volumes import Volume, choose_plane
 from limner.images.write import (
     IGNORE_COLOR,
     encode_jpeg,
@@ -36,31 +47,47 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "Location",
     "PictureInfo",
+    "Series",
+    "Slice",
     "Source",
     "StoredMask",
+    "Volume",
     "ZipWriter",
     "archive_contents",
+    "choose_plane",
+    "decode_mask",
     "decode_rle",
     "encode_jpeg",
     "encode_png",
     "encode_rle",
     "encode_webp",
+    "hash_file",
+    "is_dicom",
+    "is_picture",
     "is_rle_table",
+    "is_volume",
     "key_location",
     "member_location",
     "natural_key",
     "page_location",
     "parse_location",
+    "picture_suffix",
     "read_bytes",
     "read_image",
     "read_info",
     "read_mask",
     "read_row",
+    "read_series",
+    "read_slice",
+    "read_volume",
+    "reading_once",
     "resize_image",
     "resize_mask",
     "rle_names",
     "row_location",
+    "suffix_of",
     "to_channels",
+    "without_suffix",
     "write_image",
     "write_mask",
     "write_zip",

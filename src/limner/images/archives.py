@@ -16,7 +16,6 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, BinaryIO, TypeAlias, cast
 
 import numpy as np
@@ -24,7 +23,8 @@ from jaxtyping import Int64
 
 from limner.errors import DataError
 from limner.images import limits
-from limner.images.locations import is_url
+from limner.images.local_files import open_file
+from limner.images.locations import is_url, member_location
 from limner.images.remote import open_url
 from limner.images.zip_directory import Member, UnusualZipError, ZipDirectory, convert_directory, read_directory
 
@@ -81,13 +81,21 @@ os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=threading.Lock
 
 
 def archive_names(archive: str) -> list[str]:
-    """Names of the files in a zip file, in its own order; folders left out, a repeated name once.
+    """Names of the files in a zip file, in its own order; folders left out, a file that is listed twice once.
 
     Raises:
-        DataError: The archive is missing or broken.
+        DataError: The archive is missing or broken, or has different files of one name.
     """
-    names = _opened(archive).directory.names()
-    return list(dict.fromkeys(name for name in names if not name.endswith("/")))
+    directory = _opened(archive).directory
+    found = directory.names()
+    names = list(dict.fromkeys(found))
+    if len(names) < len(found) and (name := directory.ambiguous()) is not None:
+        raise DataError(
+            "files of different names in an archive",
+            f"'{archive}' holds different files that are all called '{name}'",
+            "Unpack it, give each file a name of its own, and use the folder.",
+        )
+    return [name for name in names if not name.endswith("/")]
 
 
 def archive_contents(archive: str, members: Sequence[str]) -> Int64[np.ndarray, "members 2"]:
@@ -160,6 +168,7 @@ def _check_entry(entry: Member, archive: str) -> None:
             f"member '{entry.name}' of archive '{archive}' says {entry.size:,}",
             "Unpack the archive and use the folder, if the file is sound.",
         )
+    limits.check_memory(entry.size, member_location(archive, entry.name))
 
 
 def _opened(archive: str) -> _Archive:
@@ -189,13 +198,20 @@ def _identity(archive: str) -> _Key:
 def _open(archive: str) -> _Archive:
     try:
         if not is_url(archive):
-            with Path(archive).open("rb") as file, contextlib.suppress(UnusualZipError):
-                return _Archive(archive, read_directory(file), _Descriptor(file))
-        return _Archive(archive, convert_directory(_zip_file(archive).infolist()), None)
+            with open_file(archive) as file, contextlib.suppress(UnusualZipError):
+                return _Archive(archive, _apart(read_directory(file)), _Descriptor(file))
+        return _Archive(archive, _apart(convert_directory(_zip_file(archive).infolist())), None)
     except DataError:
         raise
     except Exception as error:  # a damaged directory raises more than BadZipFile
         raise _broken(archive, str(error) or type(error).__name__) from error
+
+
+def _apart(directory: ZipDirectory) -> ZipDirectory:
+    # A few bytes that are listed as the content of many members are how small archives unpack to terabytes.
+    if directory.overlaps():
+        raise zipfile.BadZipFile("its members lie on top of one another")
+    return directory
 
 
 def _zip_file(archive: str) -> zipfile.ZipFile:

@@ -1,15 +1,23 @@
 """What a file is, told by its first bytes and never by its name.
 
-Layer: images. Pure functions on bytes.
+Layer: images. Pure functions on bytes and names.
 """
 
 from __future__ import annotations
 
+import zlib
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["png", "jpeg", "bmp", "gif", "webp", "tiff", "npy", "npz"]
+from limner.errors import DataError
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".npy", ".npz"})
+Kind: TypeAlias = Literal["png", "jpeg", "bmp", "gif", "webp", "tiff", "npy", "npz", "dicom", "nifti"]
+
+NIFTI_SUFFIXES = frozenset({".nii", ".nii.gz"})
+"""Suffixes, in lower case, of volumes in NIfTI."""
+
+IMAGE_SUFFIXES = NIFTI_SUFFIXES | {
+    ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".npy", ".npz", ".dcm",
+}  # fmt: skip
 """Suffixes, in lower case, of the files Limner takes for pictures when it looks through a folder."""
 
 HEAD = 512
@@ -44,6 +52,30 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
 )
 
 
+def suffix_of(name: str) -> str:
+    """The ending of a file's name in lower case; `.nii.gz` is one.
+
+    Example:
+        >>> suffix_of("a/brain.NII.gz"), suffix_of("x.tar.gz"), suffix_of("a.b/IM0001")
+        ('.nii.gz', '.gz', '')
+    """
+    last = name.rpartition("/")[2].lower()
+    if last.endswith(".nii.gz"):
+        return ".nii.gz"
+    stem, dot, ending = last.rpartition(".")
+    return dot + ending if stem else ""
+
+
+def without_suffix(name: str) -> str:
+    """A name without its ending, with its folders.
+
+    Example:
+        >>> without_suffix("a/brain.nii.gz"), without_suffix("a/b.png"), without_suffix("IM0001")
+        ('a/brain', 'a/b', 'IM0001')
+    """
+    return name[: len(name) - len(suffix_of(name))]
+
+
 def sniff(head: bytes) -> Kind | None:
     """The kind of picture that begins with `head`; None when it is none Limner reads.
 
@@ -56,7 +88,39 @@ def sniff(head: bytes) -> Kind | None:
             return kind
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
-    return None
+    if head[128:132] == b"DICM":
+        return "dicom"
+    return "nifti" if _is_nifti(head) else None
+
+
+def _is_nifti(head: bytes) -> bool:
+    """Whether a NIfTI-1 or NIfTI-2 header begins here, compressed or not."""
+    if head.startswith(b"\x1f\x8b"):
+        try:
+            head = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, HEAD)
+        except zlib.error:
+            return False
+    return head[344:348] == b"n+1\0" or head[4:12] == b"n+2\0\r\n\x1a\n"
+
+
+def picture_suffix(head: bytes, where: str) -> str:
+    """The usual suffix of the picture that begins with `head`.
+
+    Args:
+        head: Its first bytes.
+        where: What to call it in messages.
+
+    Raises:
+        DataError: It is no picture that Limner reads.
+
+    Example:
+        >>> picture_suffix(b"GIF89a...", "here")
+        '.gif'
+    """
+    kind = sniff(head)
+    if kind is None:
+        raise DataError(f"a picture in '{where}'", describe(head[:HEAD]), "Save it again, or remove it.")
+    return {"jpeg": ".jpg", "tiff": ".tif", "dicom": ".dcm", "nifti": ".nii"}.get(kind, f".{kind}")
 
 
 def describe(head: bytes) -> str:
@@ -73,8 +137,8 @@ def describe(head: bytes) -> str:
     for signature, words in _FOREIGN:
         if head.startswith(signature):
             return words
-    if head[128:132] == b"DICM":
-        return "a DICOM file"
+    if head[344:348] == b"ni1\0":
+        return "half of a NIfTI pair (.hdr and .img), which Limner does not read"
     if head[4:8] == b"ftyp":
         return "a HEIC, AVIF or video file"
     return _describe_text(head)

@@ -18,13 +18,13 @@ from numpy.lib import format as npy
 from limner.errors import DataError
 from limner.images.depth import image_dtype
 from limner.images.kinds import Kind
-from limner.images.limits import check_pixels
+from limner.images.limits import check_memory, check_pixels
 from limner.images.pictures import Decoded, PictureInfo
 
 
 def inspect(stream: io.BufferedIOBase, kind: Kind, key: str | None, location: str) -> PictureInfo:
     """Facts from the header; the array is not read."""
-    with _array_stream(stream, kind, key, location) as array_stream:
+    with _array_stream(stream, kind, key, location) as (array_stream, _):
         shape, dtype = _header(array_stream, location)
     height, width, channels = _layout(shape, location)
     return PictureInfo((height, width), channels, image_dtype(dtype, location))
@@ -32,25 +32,33 @@ def inspect(stream: io.BufferedIOBase, kind: Kind, key: str | None, location: st
 
 def decode(stream: io.BufferedIOBase, kind: Kind, key: str | None, location: str) -> Decoded:
     """The array, channels last."""
-    with _array_stream(stream, kind, key, location) as array_stream:
+    with _array_stream(stream, kind, key, location) as (array_stream, length):
         shape, dtype = _header(array_stream, location)
         image_dtype(dtype, location)
         height, width, channels = _layout(shape, location)
         check_pixels((height, width), channels, location)
+        needed = height * width * channels * dtype.itemsize
+        check_memory(needed, location)
+        _check_length(length - array_stream.tell(), needed)
         array_stream.seek(0)
         array = npy.read_array(array_stream, allow_pickle=False)
     return Decoded(_channels_last(array))
 
 
 @contextmanager
-def _array_stream(stream: io.BufferedIOBase, kind: Kind, key: str | None, location: str) -> Iterator[io.BufferedIOBase]:
-    """The stream of the one `.npy` that was asked for."""
+def _array_stream(
+    stream: io.BufferedIOBase, kind: Kind, key: str | None, location: str
+) -> Iterator[tuple[io.BufferedIOBase, int]]:
+    """The stream of the one `.npy` that was asked for, and its length in bytes."""
+    length = stream.seek(0, io.SEEK_END)
     stream.seek(0)
     if kind == "npy":
-        yield stream
+        yield stream, length
         return
-    with zipfile.ZipFile(stream) as archive, archive.open(_choose_key(archive, key, location)) as member:
-        yield cast("io.BufferedIOBase", member)
+    with zipfile.ZipFile(stream) as archive:
+        entry = archive.getinfo(_choose_key(archive, key, location))
+        with archive.open(entry) as member:
+            yield cast("io.BufferedIOBase", member), entry.file_size
 
 
 def _choose_key(archive: zipfile.ZipFile, key: str | None, location: str) -> str:
@@ -77,6 +85,16 @@ def _header(stream: io.BufferedIOBase, location: str) -> tuple[tuple[int, ...], 
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(stream)
     return shape, dtype
+
+
+def _check_length(found: int, needed: int) -> None:
+    """Refuse an array that is cut short before room is made for all that its header promises.
+
+    Raises:
+        ValueError: It is.
+    """
+    if found < needed:
+        raise ValueError(f"its header promises {needed:,} bytes of pixels, and {max(found, 0):,} follow")
 
 
 def _layout(shape: tuple[int, ...], location: str) -> tuple[int, int, int]:

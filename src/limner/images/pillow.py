@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from limner.errors import DataError
 from limner.images.kinds import Kind
-from limner.images.limits import check_pixels
+from limner.images.limits import check_memory, check_pixels
 from limner.images.orientation import exif_orientation, upright_size
 from limner.images.pictures import Decoded, PictureInfo, choose_page
 
@@ -54,6 +55,8 @@ _MODES: dict[str, tuple[int, str]] = {
 
 # Channels of each colour type of a PNG (ISO/IEC 15948, table 11.1) that may have 16 bits.
 _PNG_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
+_PNG_START = 8
+_PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")  # chunks that pixels depend on
 
 
 def inspect(stream: io.BufferedIOBase, kind: Kind, page: int | None, location: str) -> PictureInfo:
@@ -77,6 +80,9 @@ def decode(stream: io.BufferedIOBase, kind: Kind, page: int | None, location: st
     with _open(stream, kind) as picture:
         channels = deep or _mode(picture, location)[0]
         check_pixels((picture.height, picture.width), channels, location)
+        check_memory(picture.height * picture.width * channels * (2 if deep else 1), location)
+        if kind == "png":
+            _check_png(stream)
         if chosen := choose_page(page, _pages(picture, kind), location):
             picture.seek(chosen)
         orientation = _orientation(picture)
@@ -122,6 +128,26 @@ def _deep_channels(stream: io.BufferedIOBase, kind: Kind) -> int:
     stream.seek(24)
     depth, color, *_ = stream.read(2) + b"\0\0"
     return _PNG_CHANNELS.get(color, 0) if depth == 16 else 0
+
+
+def _check_png(stream: io.BufferedIOBase) -> None:
+    """Compare the checksums that Pillow passes over: a flipped bit may otherwise give other pixels.
+
+    Raises:
+        ValueError: One differs; a file that ends early is left to the decoder.
+    """
+    position = stream.tell()
+    stream.seek(_PNG_START)
+    while len(head := stream.read(8)) == 8 and head[4:] != b"IEND":
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if kind in _PNG_PIXELS:
+            content = stream.read(length)
+            stated = stream.read(4)
+            if len(stated) == 4 and int.from_bytes(stated, "big") != zlib.crc32(content, zlib.crc32(kind)):
+                raise ValueError(f"the checksum of its {kind.decode()} part differs")
+        else:
+            stream.seek(length + 4, io.SEEK_CUR)
+    stream.seek(position)
 
 
 def _decode_deep(stream: io.BufferedIOBase) -> np.ndarray:

@@ -14,15 +14,16 @@ import numpy as np
 from jaxtyping import Float32, Shaped, UInt8, UInt16
 
 from limner.errors import DataError, LimnerError
-from limner.images import numpy_files, pillow, tiff
+from limner.images import dicom, nifti, numpy_files, pillow, tiff
 from limner.images.depth import to_image, to_mask
-from limner.images.kinds import HEAD, Kind, describe, sniff
+from limner.images.kinds import HEAD, IMAGE_SUFFIXES, NIFTI_SUFFIXES, Kind, describe, sniff, suffix_of
 from limner.images.limits import check_pixels
-from limner.images.locations import Location, parse_location
+from limner.images.locations import Location, is_url, parse_location
 from limner.images.orientation import upright
 from limner.images.pictures import Decoded, PictureInfo, StoredMask, choose_page
 from limner.images.rle_tables import decode_row
 from limner.images.stream import open_location
+from limner.images.volumes import Volume
 
 
 def read_info(location: str) -> PictureInfo:
@@ -43,6 +44,10 @@ def read_info(location: str) -> PictureInfo:
             info = pillow.inspect(stream, kind, place.page, location)
         elif kind == "tiff":
             info = tiff.inspect(stream, place.page, location)
+        elif kind == "dicom":
+            info = dicom.inspect(stream, place.page, location)
+        elif kind == "nifti":
+            info = nifti.inspect(stream, place, location)
         else:
             info = numpy_files.inspect(stream, kind, place.key, location)
     check_pixels(info.size, info.channels, location)
@@ -71,10 +76,10 @@ def read_image(
         DataError: The file is missing, damaged, cut short, too large or no picture; or has several
             pages or arrays and the location names none.
     """
-    decoded = _decode(location)
-    array = to_image(_expanded(decoded, location), location)
-    array = upright(array[..., None] if array.ndim == 2 else array, decoded.orientation)
-    return np.ascontiguousarray(array)
+    with _decoded(location, stored=False) as decoded:
+        array = to_image(_expanded(decoded, location), location)
+        array = upright(array[..., None] if array.ndim == 2 else array, decoded.orientation)
+        return np.ascontiguousarray(array)
 
 
 def read_mask(location: str) -> StoredMask:
@@ -89,21 +94,54 @@ def read_mask(location: str) -> StoredMask:
     """
     if parse_location(location).row is not None:
         return StoredMask(decode_row(location), None)
-    decoded = _decode(location)
-    array = decoded.array
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
-    array = np.ascontiguousarray(upright(to_mask(array, location), decoded.orientation))
-    return StoredMask(array, None if decoded.palette is None else np.ascontiguousarray(decoded.palette[:, :3]))
+    with _decoded(location, stored=True) as decoded:
+        array = decoded.array
+        if array.ndim == 3 and array.shape[2] == 1:
+            array = array[..., 0]
+        array = np.ascontiguousarray(upright(to_mask(array, location), decoded.orientation))
+        return StoredMask(array, None if decoded.palette is None else np.ascontiguousarray(decoded.palette[:, :3]))
 
 
-def _decode(location: str) -> Decoded:
+def decode_mask(data: bytes, where: str) -> Shaped[np.ndarray, "height width *channels"]:
+    """Values, as stored, of a mask that lies within another file: PNG, or another of Pillow's formats.
+
+    Args:
+        data: The picture's own bytes.
+        where: What to call it in messages.
+
+    Raises:
+        DataError: It is damaged, too large or no such picture.
+    """
+    stream = io.BytesIO(data)
+    with _explained(where, None):
+        kind = _recognise(stream, where)
+    if kind not in pillow.KINDS:
+        raise DataError("a PNG", f"'{where}' holds {kind.upper()}", "Save it as PNG.")
+    with _explained(where, kind):
+        return np.ascontiguousarray(pillow.decode(stream, kind, None, where).array)
+
+
+@contextlib.contextmanager
+def _decoded(location: str, *, stored: bool) -> Iterator[Decoded]:
+    """Pixels as the file has them; where that makes a difference, `stored` or as a picture.
+
+    What is done with them inside is guarded too, as memory may be short.
+    """
+    if suffix_of(parse_location(location).path) in NIFTI_SUFFIXES:
+        with _explained(location, "nifti"):
+            yield nifti.decode(lambda: _checked_nifti(location), location, stored=stored)
+        return
     with _opened(location) as (stream, kind, place):
         if kind in pillow.KINDS:
-            return pillow.decode(stream, kind, place.page, location)
-        if kind == "tiff":
-            return tiff.decode(stream, place.page, location)
-        return numpy_files.decode(stream, kind, place.key, location)
+            yield pillow.decode(stream, kind, place.page, location)
+        elif kind == "tiff":
+            yield tiff.decode(stream, place.page, location)
+        elif kind == "dicom":
+            yield dicom.decode(stream, place.page, location, stored=stored)
+        elif kind == "nifti":
+            yield nifti.decode(lambda: open_location(location), location, stored=stored)
+        else:
+            yield numpy_files.decode(stream, kind, place.key, location)
 
 
 def _expanded(decoded: Decoded, location: str) -> Shaped[np.ndarray, "height width *channels"]:
@@ -123,16 +161,87 @@ def _expanded(decoded: Decoded, location: str) -> Shaped[np.ndarray, "height wid
 @contextlib.contextmanager
 def _opened(location: str) -> Iterator[tuple[io.BufferedIOBase, Kind, Location]]:
     with open_location(location) as stream:
-        kind: Kind | None = None
-        try:
+        with _explained(location, None):
             kind = _recognise(stream, location)
+        with _explained(location, kind):
             place = parse_location(location)
             _check_fragment(kind, place, location)
             yield stream, kind, place
-        except LimnerError:
-            raise
-        except Exception as error:  # decoders raise almost anything on damaged bytes
-            raise _damaged(location, kind, error) from error
+
+
+@contextlib.contextmanager
+def _explained(location: str, kind: Kind | None) -> Iterator[None]:
+    try:
+        yield
+    except LimnerError:
+        raise
+    except Exception as error:  # decoders raise almost anything on damaged bytes
+        raise _damaged(location, kind, error) from error
+
+
+def _checked_nifti(location: str) -> io.BufferedIOBase:
+    """The stream of a file whose name says that it is a volume, once its content says so too."""
+    stream = open_location(location)
+    try:
+        kind = _recognise(stream, location)
+        if kind != "nifti":
+            raise DataError(
+                "a NIfTI volume, as the name says", f"'{location}' is of kind {kind.upper()}", "Rename the file."
+            )
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+def is_volume(location: str) -> bool:
+    """Whether a location means a whole volume, going by its name."""
+    place = parse_location(location)
+    return place.page is None and suffix_of(place.path) in NIFTI_SUFFIXES
+
+
+def read_volume(location: str) -> Volume:
+    """The grid of a volume, from its header.
+
+    Raises:
+        DataError: As `read_info`.
+        MissingExtra: nibabel is not installed.
+    """
+    with _explained(location, "nifti"), _checked_nifti(location) as stream:
+        return nifti.read_grid(stream, location)
+
+
+def is_dicom(location: str) -> bool:
+    """Whether a file is DICOM: by its ending, or by its first bytes where it has none but a number.
+
+    Files behind URLs go by their endings alone.
+    """
+    suffix = _suffix(location)
+    if suffix and not suffix[1:].isdigit():
+        return suffix == ".dcm"
+    place = parse_location(location)
+    if place.path.rpartition("/")[2].upper() == "DICOMDIR" or is_url(place.archive or place.path):
+        return False
+    try:
+        with open_location(location) as stream:
+            return sniff(stream.read(HEAD)) == "dicom"
+    except DataError:
+        return False  # what cannot be opened has never been taken for a picture
+
+
+def is_picture(location: str) -> bool:
+    """Whether Limner takes a file for a picture when it looks through a folder.
+
+    By the ending of its name; a file without one, or with a number for one, is opened to see if it is DICOM.
+    """
+    return _suffix(location) in IMAGE_SUFFIXES or is_dicom(location)
+
+
+def _suffix(location: str) -> str:
+    """Ending of the file's name; most locations need not be taken apart for it, of which there may be a million."""
+    if "#" in location:
+        return suffix_of(parse_location(location).path)
+    return suffix_of(location.rpartition("::")[0] if location.startswith("zip://") else location)
 
 
 def _recognise(stream: io.BufferedIOBase, location: str) -> Kind:
@@ -140,7 +249,7 @@ def _recognise(stream: io.BufferedIOBase, location: str) -> Kind:
     kind = sniff(head)
     if kind is None:
         raise DataError(
-            "a picture: PNG, JPEG, BMP, GIF, WebP, TIFF or NumPy",
+            "a picture: PNG, JPEG, BMP, GIF, WebP, TIFF, NumPy, DICOM or NIfTI",
             f"'{location}' is {describe(head)}",
             "Remove the file, or replace it by the picture it should be.",
         )

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from limner.errors import DataError
+from limner.images.limits import check_memory, check_pixels
 from limner.images.locations import Location, is_url, member_location, parse_location
 from limner.images.rle import decode_rle
 from limner.images.stream import open_location
@@ -75,6 +76,8 @@ def decode_row(location: str) -> Bool[np.ndarray, "height width"]:
     """
     table, row, place = _find(location)
     assert place.size is not None
+    check_pixels(place.size, 1, location)
+    check_memory(place.size[0] * place.size[1], location)
     where = f"row '{place.row}' (line {row.line}) of '{place.path}'"
     return decode_rle(_text(table.data, row.start, row.end), place.size, where)
 

@@ -73,11 +73,12 @@ class Source:
                 names = archive_names(self.place)
             case "url":
                 names = list_url(self.place)
+        if self.kind != "folder":
+            for name in names:
+                _check_inside(name, self.place)
         names = [name for name in names if not _is_clutter(name)]
         for name in names:
             _check_text(name, self.place)
-            if self.kind != "folder":
-                _check_inside(name, self.place)
         return sorted(names, key=natural_key)
 
     def folders(self) -> list[str]:
@@ -118,7 +119,7 @@ def _check_archive(path: Path) -> None:
             "nothing is there",
             "Check the path; upper and lower case differ.",
         )
-    if zipfile.is_zipfile(path):
+    if path.is_file() and zipfile.is_zipfile(path):
         return
     found = "is not a whole zip file" if path.suffix.lower() == ".zip" else "is a single file of another kind"
     raise DataError(

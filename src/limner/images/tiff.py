@@ -6,8 +6,11 @@ Layer: images. Read with tifffile, because Pillow refuses or narrows most scient
 from __future__ import annotations
 
 import io
+import logging
 import math
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
@@ -16,15 +19,28 @@ from jaxtyping import Integer, UInt8
 
 from limner.errors import DataError
 from limner.images.depth import image_dtype
-from limner.images.limits import check_pixels
+from limner.images.limits import check_memory, check_pixels
 from limner.images.orientation import upright_size
 from limner.images.pictures import Decoded, PictureInfo, choose_page
+from limner.images.tiff_damage import check_chain, check_segments
 
 # PhotometricInterpretation, TIFF 6.0 section 8; JPEG-compressed YCbCr is decoded to RGB.
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _TRANSPARENCY, _YCBCR = 0, 1, 2, 3, 4, 6
 _PLAIN = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _TRANSPARENCY)
 _JPEG = (6, 7)
 _ORIENTATION = 274
+
+
+class _Reading(threading.local):
+    """Whether this thread reads a file at the moment."""
+
+    active = False
+
+
+_READING = _Reading()
+# tifffile and its decoders tell the log of damage and of odd metadata. What matters of it is an error here.
+for _library in ("tifffile", "imagecodecs"):
+    logging.getLogger(_library).addFilter(lambda _: not _READING.active)
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,7 @@ def inspect(stream: io.BufferedIOBase, page: int | None, location: str) -> Pictu
         return PictureInfo(
             upright_size((header.imagelength, header.imagewidth), orientation),
             3 if palette else header.samplesperpixel * len(row),
-            image_dtype(header.dtype, location),
+            "uint8" if palette else image_dtype(header.dtype, location),
             len(stack.rows),
             palette,
             orientation,
@@ -62,17 +78,28 @@ def decode(stream: io.BufferedIOBase, page: int | None, location: str) -> Decode
     with _open(stream) as file:
         stack = _stack(file, location)
         row = stack.rows[choose_page(page, len(stack.rows), location)]
+        header = _header(stack.planes[row[0]], location)
+        check_memory(header.nbytes * len(row), location)
         parts = [_pixels(stack.planes[part], location) for part in row]
-        header = stack.planes[row[0]].keyframe
+        orientation, palette = _orientation(header), _palette(header, location)
     array = parts[0] if len(parts) == 1 else np.dstack(parts)
-    return Decoded(array, _orientation(header), _palette(header))
+    if palette is not None and array.dtype == bool:
+        array = array.view(np.uint8)  # which of two colours
+    return Decoded(array, orientation, palette)
 
 
-def _open(stream: io.BufferedIOBase) -> Any:
+@contextmanager
+def _open(stream: io.BufferedIOBase) -> Iterator[Any]:
     import tifffile
 
     stream.seek(0)
-    return tifffile.TiffFile(cast("IO[bytes]", stream))
+    _READING.active = True
+    try:
+        with tifffile.TiffFile(cast("IO[bytes]", stream)) as file:
+            check_chain(file)
+            yield file
+    finally:
+        _READING.active = False
 
 
 def _stack(file: Any, location: str) -> _Stack:
@@ -119,6 +146,7 @@ def _header(plane: Any, location: str) -> Any:
 
 def _pixels(plane: Any, location: str) -> np.ndarray:
     header = _header(plane, location)
+    check_segments(plane)
     array = np.asarray(plane.asarray())
     if header.axes == "SYX":
         array = np.moveaxis(array, 0, -1)
@@ -130,9 +158,11 @@ def _pixels(plane: Any, location: str) -> np.ndarray:
     return array ^ array.dtype.type(2**header.bitspersample - 1) if array.dtype.kind == "u" else array
 
 
-def _palette(header: Any) -> UInt8[np.ndarray, "entries 3"] | None:
-    if header.photometric != _PALETTE or header.colormap is None:
+def _palette(header: Any, location: str) -> UInt8[np.ndarray, "entries 3"] | None:
+    if header.photometric != _PALETTE:
         return None
+    if header.colormap is None:
+        raise DataError("a palette with its colours", f"'{location}' has none", "Save it as RGB or grey.")
     colors = np.asarray(header.colormap).T
     # The standard asks for 16 bits; some programs store 8 in them.
     return (colors >> 8 if colors.max(initial=0) > 255 else colors).astype(np.uint8)

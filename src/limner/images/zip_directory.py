@@ -22,6 +22,7 @@ _ENTRY = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR_64 = struct.Struct("<4sLQL")
 _END_64 = struct.Struct("<4sQ2H2L4Q")
+_LOCAL_HEADER = 30  # bytes at least, before the content of each member
 _MOST_COMMENT = 0xFFFF
 _FULL_32 = 0xFFFFFFFF
 _FULL_16 = 0xFFFF
@@ -95,6 +96,23 @@ class ZipDirectory:
         _, _, sizes, checksums, *_ = self.columns
         found = rows[places]
         return np.stack([checksums[found], sizes[found]], axis=1).astype(np.int64)
+
+    def ambiguous(self) -> str | None:
+        """A name that members of different content have; None where there is none."""
+        rows: dict[bytes, int] = {}
+        _, _, sizes, checksums, *_ = self.columns
+        for row, (start, end) in enumerate(itertools.pairwise(self.ends.tolist())):
+            first = rows.setdefault(self.text[start:end], row)
+            if (sizes[first], checksums[first]) != (sizes[row], checksums[row]):
+                return str(self.text[start:end], "utf-8")
+        return None
+
+    def overlaps(self) -> bool:
+        """Whether members share bytes of the file."""
+        offsets, lengths, *_ = (column.astype(np.int64) for column in self.columns)
+        order = np.argsort(offsets)
+        ends = offsets[order] + lengths[order] + _LOCAL_HEADER
+        return bool((ends[:-1] > offsets[order][1:]).any())
 
     @cached_property
     def _by_hash(self) -> tuple[Int64[np.ndarray, " members"], Integer[np.ndarray, " members"]]:

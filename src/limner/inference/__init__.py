@@ -9,6 +9,7 @@ so the number seen in training is the number the user gets.
     engine       one batch through the network; memory errors recognised
     predictor    batches, tiles, and what to do when memory runs out
     prediction   logits to probabilities and masks at the picture's own size
+    joining      the scores of several sets of samples as those of one
     scoring      predict a catalog and count against its masks
     drawing      inputs, truth and prediction as people see them
     folder       read, predict and write many pictures

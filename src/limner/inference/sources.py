@@ -12,7 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from limner.errors import DataError, shorten
-from limner.images import IMAGE_SUFFIXES, Source, natural_key, parse_location
+from limner.images import (
+    IMAGE_SUFFIXES,
+    Source,
+    choose_plane,
+    is_dicom,
+    is_picture,
+    is_volume,
+    natural_key,
+    page_location,
+    parse_location,
+    read_info,
+    read_volume,
+    suffix_of,
+    without_suffix,
+)
+from limner.types import Plane
 
 
 @dataclass(frozen=True)
@@ -36,12 +51,15 @@ class FoundPictures:
     others: list[str]
 
 
-def find_pictures(places: Sequence[str | Path], *, leave_out: Path | None) -> FoundPictures:
+def find_pictures(places: Sequence[str | Path], *, leave_out: Path | None, plane: Plane | None = None) -> FoundPictures:
     """Find the pictures of files, folders, zip archives, patterns with `*`, and URLs.
+
+    Every slice of a volume is a picture, and every frame of a DICOM file.
 
     Args:
         places: Where to look. Folders and archives are searched to the bottom.
         leave_out: Folder of the results, whose files are not pictures to predict; None without one.
+        plane: In which volumes are cut; None leaves it to each volume.
 
     Raises:
         DataError: A place does not exist, a pattern matches nothing, or there is no picture at all.
@@ -51,9 +69,10 @@ def find_pictures(places: Sequence[str | Path], *, leave_out: Path | None) -> Fo
     if leave_out is not None:
         results = leave_out.resolve()
         files = {picture: named for picture, named in files.items() if not _is_result(picture, results)}
+    taken = {picture: named or is_picture(picture.location) for picture, named in files.items()}
     found = FoundPictures(
-        [picture for picture, named in files.items() if named or _is_picture(picture.name)],
-        [picture.name for picture, named in files.items() if not named and not _is_picture(picture.name)],
+        [part for picture, taking in taken.items() if taking for part in _parts(picture, plane)],
+        [picture.name for picture, taking in taken.items() if not taking],
     )
     if not found.pictures:
         raise DataError(
@@ -77,7 +96,7 @@ def result_names(pictures: Sequence[Picture]) -> list[str]:
         >>> result_names([Picture("/x/a.jpg", "a.jpg"), Picture("/x/a.png", "a.png"), Picture("/x/s/b.png", "s/b.png")])
         ['a.jpg', 'a.png', 's/b']
     """
-    stems = [str(PurePosixPath(picture.name).with_suffix("")) for picture in pictures]
+    stems = [without_suffix(picture.name) for picture in pictures]
     shared = Counter(stems)
     names = [stem if shared[stem] == 1 else picture.name for stem, picture in zip(stems, pictures, strict=True)]
     counted = Counter(names)
@@ -97,7 +116,7 @@ def _look(place: str) -> Iterator[tuple[Picture, bool]]:
     path = Path(place)
     if path.is_file() and path.suffix.lower() != ".zip":
         yield Picture(str(path.absolute()), path.name), True
-    elif _is_part(place) or ("://" in place and _is_picture(place)):
+    elif _is_part(place) or ("://" in place and suffix_of(place) in IMAGE_SUFFIXES):
         yield Picture(place, _part_name(place)), True
     elif glob.has_magic(place) and not path.exists():
         yield from ((picture, False) for picture in _matches(place))
@@ -114,10 +133,11 @@ def _is_part(place: str) -> bool:
 def _part_name(place: str) -> str:
     """Name of a URL, a member of an archive or a page; the page stands before the suffix, which results drop."""
     location = parse_location(place)
-    path = PurePosixPath(location.path)
+    name = PurePosixPath(location.path).name
     part = "" if location.page is None else f"_page{location.page}"
     part += "" if location.key is None else f"_{location.key}"
-    return path.with_stem(path.stem + part).name
+    stem = without_suffix(name)
+    return f"{stem}{part}{name[len(stem) :]}"
 
 
 def _matches(pattern: str) -> Iterator[Picture]:
@@ -131,8 +151,22 @@ def _matches(pattern: str) -> Iterator[Picture]:
     yield from (Picture(str((fixed / name).absolute()), name) for name in names)
 
 
-def _is_picture(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+def _parts(picture: Picture, plane: Plane | None) -> Iterator[Picture]:
+    """The slices of a volume, such as `a_s012.nii.gz`, and the frames of a DICOM file; else the picture itself."""
+    location, name = picture.location, picture.name
+    try:
+        if is_volume(location):
+            volume = read_volume(location)
+            cut = plane or choose_plane([volume])[0]
+            parts = [(page_location(location, page, cut), f"_s{page:03}") for page in range(volume.slices(cut))]
+        elif parse_location(location).page is None and is_dicom(location) and (frames := read_info(location).pages) > 1:
+            parts = [(page_location(location, page), f"_page{page:03}") for page in range(frames)]
+        else:
+            parts = [(location, "")]
+    except DataError:
+        parts = [(location, "")]  # fails when it is read, and is reported like every picture that does
+    stem = without_suffix(name)
+    yield from (Picture(part, f"{stem}{number}{name[len(stem) :]}") for part, number in parts)
 
 
 def _is_result(picture: Picture, results: Path) -> bool:

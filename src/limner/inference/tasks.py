@@ -70,10 +70,11 @@ def find_tasks(places: Places, inputs: InputSpec, *, leave_out: Path | None) -> 
     """
     if isinstance(places, Mapping):
         check_parts(places, inputs)
-        return _by_name({part: find_pictures([places[part]], leave_out=leave_out) for part in inputs.parts})
+        found = {part: find_pictures([places[part]], leave_out=leave_out, plane=inputs.plane) for part in inputs.parts}
+        return _by_name(found)
     if not inputs.parts:
-        found = find_pictures(places, leave_out=leave_out)
-        return FoundTasks(list(map(Task, found.pictures, result_names(found.pictures))), found.others)
+        pictures = find_pictures(places, leave_out=leave_out, plane=inputs.plane)
+        return FoundTasks(list(map(Task, pictures.pictures, result_names(pictures.pictures))), pictures.others)
     if len(places) != 1 or not _is_data_set(places[0]):
         check_parts(None, inputs)
     return _of_data_set(places[0], inputs)
@@ -86,7 +87,7 @@ def _is_data_set(place: str | Path) -> bool:
 
 def _of_data_set(place: str | Path, inputs: InputSpec) -> FoundTasks:
     try:
-        catalog = find_inputs(place)
+        catalog = find_inputs(place, inputs.plane or "auto")
     except DataError:
         if not Path(place).is_dir():
             raise

@@ -139,8 +139,7 @@ class _Sheet:
 
     def text(self, x: float, y: float, text: str, *, size: float, inches: float = math.inf, **style: Any) -> None:
         """Write one line with its middle at height `y`, at most `inches` long."""
-        # Names of files need not be UTF-8; the font takes nothing else.
-        text = _cut(text.encode(errors="replace").decode(), inches / (_CHARACTER * size / 72))
+        text = _cut(_drawable(text), inches / (_CHARACTER * size / 72))
         style = {"color": _INK, "va": "center", **style}
         self._figure.text(x / self.width, 1 - y / self.height, text, fontsize=size, parse_math=False, **style)
 
@@ -164,7 +163,9 @@ class _Sheet:
 
         columns = self._legend_columns
         handles = [
-            Patch(facecolor="#{:02x}{:02x}{:02x}".format(*color), edgecolor=_FADED, linewidth=0.4, label=name)
+            Patch(
+                facecolor="#{:02x}{:02x}{:02x}".format(*color), edgecolor=_FADED, linewidth=0.4, label=_drawable(name)
+            )
             for name, color in entries
         ]
         legend = self._figure.legend(
@@ -191,6 +192,16 @@ class _Sheet:
         stream = io.BytesIO()
         self._figure.savefig(stream, format="png", metadata={"Software": None})
         return stream.getvalue()
+
+
+def _drawable(text: str) -> str:
+    """The text with a mark for each character that the font lacks, of which matplotlib would warn."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties()))
+    return "".join(
+        character if font.get_char_index(ord(character)) else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
 
 
 def _cut(text: str, most: float) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -18,8 +19,11 @@ from limner.bundle import BundleMeta, DataSpec, InputSpec, ModelSpec, TargetSpec
 from limner.config import Config
 from limner.data.cache import open_samples
 from limner.data.digests import catalog_digest
+from limner.data.folds import FOLD
 from limner.data.prepare import Prepared
+from limner.data.samples import Samples, SomeSamples
 from limner.errors import ConfigError
+from limner.images import parse_location
 from limner.losses import create_loss
 from limner.models import EncoderUNet, create_model, load_encoder_weights, set_first_logits
 from limner.models.encoders import spread
@@ -30,7 +34,7 @@ from limner.training.optimizers import create_optimizer, create_schedule
 from limner.training.phases import Phase
 from limner.training.plan import Plan
 from limner.training.state import TrainingState
-from limner.types import Progress
+from limner.types import PLANES, Plane, Progress
 
 _TILE_OVERLAP = 0.25
 _LEAST_SHARE = 0.002
@@ -180,6 +184,7 @@ def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module, pha
             fit=plan.fit,
             size=phase.size,
             parts=fingerprint.parts,
+            plane=_plane(data),
         ),
         targets={
             name: TargetSpec(
@@ -197,6 +202,14 @@ def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module, pha
         tiling=TilingSpec(size=plan.tile, overlap=_TILE_OVERLAP),
         data=DataSpec(hash=catalog_digest(data.catalog), count=len(data.catalog), splits=data.catalog.split_counts()),
     )
+
+
+def _plane(data: Prepared) -> Plane | None:
+    """The plane of the slices, where the samples are slices of volumes."""
+    # A table of samples, such as `limner split` writes, names slices; a DICOM series has its plane among the facts.
+    named = {parse_location(location).plane for location in next(iter(data.catalog.inputs.values()))}
+    planes = [plane for plane in PLANES if plane in named or plane in data.catalog.facts.get("plane", ())]
+    return planes[0] if len(planes) == 1 else None
 
 
 def open_batches(
@@ -223,9 +236,11 @@ def open_batches(
     Raises:
         DataError: Files that cannot be decoded.
     """
-    train = data.catalog.subset(data.catalog.indices("train"))
-    samples = open_samples(
-        train,
+    train = data.catalog.indices("train")
+    # Of a training in folds every sample but test ones is decoded, once for all folds.
+    chosen = np.flatnonzero([split != "test" for split in data.catalog.splits]) if FOLD in data.catalog.facts else train
+    samples: Samples = open_samples(
+        data.catalog.subset(chosen),
         data.label_maps,
         channels=plan.channels,
         dtype=data.fingerprint.dtype,
@@ -236,6 +251,8 @@ def open_batches(
         limit_bytes=int(config.data.cache_limit_gb * 1e9),
         progress=progress,
     )
+    if len(chosen) != len(train):
+        samples = SomeSamples(samples, np.searchsorted(chosen, train))
     return Batches(
         samples,
         EpochOrder(len(train), phase.batch, phase.passes, config.training.seed),

@@ -35,10 +35,11 @@ def write_data(run: Path, data: Prepared) -> None:
     data.catalog.save(run / "samples.csv")
     splits = data.catalog.split_counts()
     content = {
-        "counts": {"samples": len(data.catalog), **splits},
+        "counts": {"samples": len(data.catalog), **splits, **({"dropped": len(data.dropped)} if data.dropped else {})},
         "layout": data.layout,
         "pairing": asdict(data.pairing) | {"pairs": len(data.pairing.pairs)},
         "notes": list(data.notes),
+        "dropped": list(data.dropped),
         "label_maps": {name: label_map.to_dict() for name, label_map in data.label_maps.items()},
         "fingerprint": data.fingerprint.to_dict(),
     }
@@ -60,6 +61,7 @@ def read_data(run: Path) -> Prepared:
             pairing=Pairing(**(content["pairing"] | {"pairs": [], "tried": ()})),
             layout=content["layout"],
             notes=tuple(content["notes"]),
+            dropped=tuple(content.get("dropped", ())),
         )
     except FileNotFoundError as error:
         raise DataError(

@@ -5,7 +5,9 @@ Layer: above `training` and `evaluation`, below `cli`.
     settings   what the user asked for, and the data it names
     check      what is wrong with data, before anything is trained
     train      data → model, evaluation, report
+    folds      a training for each fold
     evaluate   scores of a model
+    review     masks that a model doubts
     predict    a model, loaded and used
     show       sheets of samples
     split      train, val and test, decided once and written down

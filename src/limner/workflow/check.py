@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from limner.config import Config
+from limner.data.catalog import Catalog
 from limner.data.check.content import Working
-from limner.data.check.examine import examine
+from limner.data.check.examine import Examination
 from limner.data.check.findings import LEVELS, Finding, to_error, worst_first
 from limner.data.check.stops import Understood, understand
 from limner.data.check.verdicts import judge, verdicts
@@ -25,7 +26,7 @@ from limner.evaluation.run_folder import CHECK_NAME
 from limner.files import write_text
 from limner.training.plan import make_plan
 from limner.types import Progress, no_progress
-from limner.workflow.settings import cache_dir, copy_finder, data_arguments, read_settings
+from limner.workflow.settings import data_arguments, examination, read_settings
 
 Outcome: TypeAlias = Literal["clean", "doubts", "cannot train"]
 
@@ -103,20 +104,29 @@ def check(
         'clean'
     """
     chosen = read_settings(config, overrides, settings, data=data, recipe=recipe)
-    finder = copy_finder(chosen, progress, quick=False)
-    understood = understand(**data_arguments(chosen), find_copies=finder, progress=progress)
-    label_maps = understood.label_maps
-    findings = [*understood.findings, *verdicts(understood.scans, label_maps, told=understood.told)]
-    part = understood.part
-    if len(part):
-        working = _working(chosen, understood, progress)
-        findings += examine(part, label_maps, working=working, cache_dir=cache_dir(chosen), progress=progress)
+    arguments = data_arguments(chosen)
+    with examination(chosen, progress, whole=True) as looking:
+        findings, part, label_maps = _look(chosen, arguments, looking, progress)
     name = Path(str(chosen.data.path or chosen.data.images)).resolve().name
     checked = Checked(name, len(part), tuple(worst_first(findings)), label_maps)
     if out is None:
         return checked
+    progress("page", 0, 1)
     page = write_check_page(out, checked.name, checked.samples, checked.findings, checked.label_maps)
+    progress("page", 1, 1)
     return Checked(checked.name, checked.samples, checked.findings, checked.label_maps, page)
+
+
+def _look(
+    config: Config, arguments: Mapping[str, Any], looking: Examination, progress: Progress
+) -> tuple[list[Finding], Catalog, dict[str, LabelMap]]:
+    """Findings, the samples they are about, and what their masks mean."""
+    understood = understand(**arguments, find_copies=looking.find_copies, memory=looking.memory, progress=progress)
+    label_maps = understood.label_maps
+    findings = [*understood.findings, *verdicts(understood.scans, label_maps, told=understood.told)]
+    if len(understood.part):
+        findings += looking.examine(understood.part, label_maps, _working(config, understood, progress))
+    return findings, understood.part, label_maps
 
 
 def check_prepared(config: Config, data: Prepared, progress: Progress) -> list[Finding]:
@@ -125,17 +135,16 @@ def check_prepared(config: Config, data: Prepared, progress: Progress) -> list[F
     Raises:
         DataError: Something was found that a training must not go on with.
     """
-    findings = [judge(name, (), label_map).to_finding(label_map) for name, label_map in data.label_maps.items()]
+    told = {name for name, target in (config.data.targets or {}).items() if target.values}
+    told |= set(list(data.label_maps)[:1]) if config.data.values else set()
+    findings = [
+        judge(name, (), label_map, told=name in told).to_finding(label_map)
+        for name, label_map in data.label_maps.items()
+    ]
     if config.data.check != "off":
         plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
-        findings += examine(
-            data.catalog,
-            data.label_maps,
-            working=Working(plan.fit, plan.size),
-            quick=config.data.check == "quick",
-            cache_dir=cache_dir(config),
-            progress=progress,
-        )
+        with examination(config, progress) as looking:
+            findings += looking.examine(data.catalog, data.label_maps, Working(plan.fit, plan.size))
     findings = worst_first(findings)
     if findings and findings[0].level == "stop":
         raise to_error(findings[0])

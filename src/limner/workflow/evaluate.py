@@ -82,6 +82,7 @@ def evaluate(
         label_maps,
         images=images,
         masks=masks,
+        plane=predictor.meta.inputs.plane or "auto",
         unmatched="skip" if skip_unmatched else "stop",
         unreadable="skip" if skip_unreadable else "stop",
         progress=progress,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from limner.allocator import keep_large_blocks
 from limner.errors import BundleError
+from limner.evaluation.run_folder import FOLDS_NAME
 from limner.inference.folder import FolderResult, predict_folder
 from limner.inference.predictor import Predictor
 from limner.training.fit import BUNDLE_NAME
@@ -100,6 +101,14 @@ def bundle_path(model: str | Path) -> Path:
             f"Give the folder that limner train made, or its {BUNDLE_NAME}; upper and lower case differ.",
         )
     if path.is_dir():
+        folds = sorted((path / FOLDS_NAME).glob(f"*/{BUNDLE_NAME}"), key=str)
+        if folds and not (path / BUNDLE_NAME).is_file():
+            raise BundleError(
+                f"one model at '{path}'",
+                f"a training in folds, with {len(folds)} models: {folds[0].parent} … {folds[-1].parent}",
+                "Name the folder of one. None is known to be better than another, since each was scored on other "
+                "samples; for one model of all samples train without folds.",
+            )
         if not (path / BUNDLE_NAME).is_file():
             raise BundleError(
                 f"a run folder or bundle at '{path}'",

@@ -5,7 +5,6 @@ Layer: workflow.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ from typing import Any
 from limner.config import Config, DataConfig, load_config, recipe_path
 from limner.data.cache import default_cache_dir
 from limner.data.catalog import Catalog
-from limner.data.check.examine import find_copies
+from limner.data.check.examine import QUICK, Examination
 from limner.data.labels import LabelMap
-from limner.data.prepare import CopyFinder, Prepared, prepare
+from limner.data.prepare import Prepared, prepare
 from limner.data.splits import parse_split
 from limner.data.target_options import TargetOptions
 from limner.errors import ConfigError
@@ -68,13 +67,17 @@ def prepare_data(config: Config, progress: Progress, *, labels: Mapping[str, Lab
         ConfigError: They name none.
         DataError: See `limner.data.prepare`.
     """
-    finder = None if config.data.check == "off" else copy_finder(config, progress, quick=config.data.check == "quick")
-    return prepare(**data_arguments(config), labels=labels, find_copies=finder, progress=progress)
+    data = config.data
+    arguments = data_arguments(config) | {"labels": labels, "window": data.window, "progress": progress}
+    with examination(config, progress) as looking:
+        copies = None if data.check == "off" else looking.find_copies
+        return prepare(**arguments, folds=data.folds, review=data.review, find_copies=copies, memory=looking.memory)
 
 
-def copy_finder(config: Config, progress: Progress, *, quick: bool) -> CopyFinder:
-    """How copies of pictures are found, for `prepare`; `quick` looks at some of the pictures."""
-    return functools.partial(find_copies, quick=quick, cache_dir=cache_dir(config), progress=progress)
+def examination(config: Config, progress: Progress, *, whole: bool = False) -> Examination:
+    """An examination of the data as far as the settings want it; `whole` looks at every picture in any case."""
+    most = None if whole else {"off": 0, "quick": QUICK, "full": None}[config.data.check]
+    return Examination(cache_dir(config), most=most, progress=progress)
 
 
 def cache_dir(config: Config) -> Path | None:
@@ -101,6 +104,7 @@ def data_arguments(config: Config) -> dict[str, Any]:
         "images": data.images,
         "masks": data.masks,
         "page": data.page,
+        "plane": data.plane,
         "val": val,
         "test": test,
         "seed": data.seed,
@@ -108,7 +112,7 @@ def data_arguments(config: Config) -> dict[str, Any]:
         "class_names": data.class_names,
         "ignore_values": data.ignore_values,
         "targets": {name: TargetOptions(**target.model_dump()) for name, target in (data.targets or {}).items()},
-        "previous": _previous(data.keep_splits),
+        "previous": previous_samples(data.keep_splits),
         "unmatched": data.unmatched,
         "unreadable": data.unreadable,
         "extent": data.scan,
@@ -116,7 +120,8 @@ def data_arguments(config: Config) -> dict[str, Any]:
     }
 
 
-def _previous(place: str | None) -> Catalog | None:
+def previous_samples(place: str | None) -> Catalog | None:
+    """The samples of an earlier run folder or `samples.csv`, whose splits are kept; None where none is named."""
     if place is None:
         return None
     path = Path(place)
@@ -125,6 +130,15 @@ def _previous(place: str | None) -> Catalog | None:
 
 def split_shares(data: DataConfig) -> tuple[float, float]:
     """Validation and test samples, as shares or counts."""
+    if data.folds is not None:
+        if data.split is not None or data.val is not None:
+            given = f"data.split={data.split}" if data.val is None else f"data.val={data.val:g}"
+            raise ConfigError(
+                "no share of val samples where each fold validates once",
+                f"data.folds={data.folds} and {given}",
+                "Leave it out; data.test alone may stand beside folds.",
+            )
+        return 1 / data.folds, data.test or 0.0
     if data.split is None:
         return (_SHARE if data.val is None else data.val), (_SHARE if data.test is None else data.test)
     if data.val is not None or data.test is not None:

@@ -1,10 +1,11 @@
-"""`split`: which samples train, validate and test, decided once and written down.
+"""`split`: which samples train, validate and test, or which fold each is in, decided once and written down.
 
 Layer: workflow.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import Any
 from limner.config import DataConfig
 from limner.data.catalog import Catalog
 from limner.data.checks import check_pairing
+from limner.data.folds import FOLD, fold_count
 from limner.data.grouping import apply_groups
 from limner.data.layouts import find_samples
 from limner.data.placement import How, plan_placement, unfinished
 from limner.data.splits import assign_splits
 from limner.errors import ConfigError, DataError, OutputError
 from limner.types import SPLITS, Progress, no_progress
-from limner.workflow.settings import read_settings, split_shares
+from limner.workflow.settings import prepare_data, previous_samples, read_settings, split_shares
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class SplitResult:
         groups: Groups by split; a sample without a group is one of its own.
         notes: What is worth knowing, a sentence each.
         placed: Number of files that were moved or copied.
+        folds: Samples by fold, where there are folds.
     """
 
     table: Path
@@ -39,6 +42,7 @@ class SplitResult:
     groups: dict[str, int]
     notes: tuple[str, ...]
     placed: int
+    folds: tuple[int, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -48,6 +52,7 @@ class SplitResult:
             "groups": self.groups,
             "notes": list(self.notes),
             "files": self.placed,
+            **({"folds": list(self.folds)} if self.folds else {}),
         }
 
 
@@ -67,6 +72,9 @@ def split(
 ) -> SplitResult:
     """Assign samples to train, val and test and write the table that `train` takes; groups stay whole.
 
+    With `data.folds` the table has a column `fold`, drawn as a training in folds would: stratified, and copies of a
+    picture stay together, too. Test samples are in none. With `data.keep_splits` samples of an earlier table stay.
+
     Args:
         data: Folder, .csv or .zip that holds pictures and masks.
         out: The CSV.
@@ -84,17 +92,23 @@ def split(
     Raises:
         LimnerError: See `limner.errors`. After an interruption, the same call completes the move.
     """
-    config = read_settings(None, overrides, settings, data=data).data
+    given = {**(settings or {}), **({} if group is None else {"data.group": group})}
+    chosen = read_settings(None, overrides, given, data=data)
+    config = chosen.data
     folder = _folder(config, into, place)
     if folder is not None and place is not None and (left := unfinished(folder)) is not None:
         left.complete(lambda done, total: progress("place", done, total))
         return _result(left.table, Catalog.load(left.table), ["An interrupted run was completed."], len(left.files))
     if Path(out).exists() and not overwrite:
         raise OutputError(f"a new file at '{out}'", "there is one", "Choose another --out, or add --overwrite.")
+    if config.folds is not None:
+        _refuse_with_folds(ungrouped=ungrouped, anew=anew, place=place)
+        prepared = prepare_data(chosen, progress)
+        prepared.catalog.save(out)
+        return _result(Path(out), prepared.catalog, prepared.notes, 0)
     catalog, notes = _find(config, anew, progress)
-    rule = config.group if group is None else group
-    if rule is not None:
-        apply_groups(catalog, rule)
+    if config.group is not None:
+        apply_groups(catalog, config.group)
     notes += _assign(catalog, config, ungrouped=ungrouped)
     if place is None or folder is None:
         catalog.save(out)
@@ -105,6 +119,16 @@ def split(
     placement.begin()
     placement.complete(lambda done, total: progress("place", done, total))
     return _result(Path(out), catalog, notes, len(placement.files))
+
+
+def _refuse_with_folds(*, ungrouped: bool, anew: bool, place: How | None) -> None:
+    options = {"--ungrouped": ungrouped, "--anew": anew, "--move or --copy": place}
+    if given := [name for name, value in options.items() if value]:
+        raise ConfigError(
+            "folds alone, which keep groups whole and are a column of the table",
+            f"{given[0]} besides",
+            "Leave it out. Other folds than a table has: take its column 'fold' out.",
+        )
 
 
 def _folder(config: DataConfig, into: str | Path | None, place: How | None) -> Path | None:
@@ -129,6 +153,7 @@ def _find(config: DataConfig, anew: bool, progress: Progress) -> tuple[Catalog, 
         images=config.images,
         masks=config.masks,
         page=config.page,
+        plane=config.plane,
         options=config.layout_options,
         progress=progress,
     )
@@ -152,7 +177,8 @@ def _assign(catalog: Catalog, config: DataConfig, *, ungrouped: bool) -> list[st
     if ungrouped:
         catalog.groups = [""] * len(catalog)
     val, test = split_shares(config)
-    notes = assign_splits(catalog, val=val, test=test, seed=config.seed)
+    previous = previous_samples(config.keep_splits)
+    notes = assign_splits(catalog, val=val, test=test, seed=config.seed, previous=previous)
     catalog.groups = groups
     counts = catalog.split_counts()
     for name, asked in (("val", val), ("test", test)):
@@ -179,4 +205,6 @@ def _result(table: Path, catalog: Catalog, notes: Sequence[str], placed: int) ->
     for name, group, part in zip(catalog.ids, catalog.groups, catalog.splits, strict=True):
         units[part].add(f"group {group}" if group else f"sample {name}")
     groups = {name: len(members) for name, members in units.items()}
-    return SplitResult(table, catalog.split_counts(), groups, tuple(notes), placed)
+    folds = Counter(catalog.facts.get(FOLD, []))
+    sizes = tuple(folds[str(fold)] for fold in range(fold_count(catalog)))
+    return SplitResult(table, catalog.split_counts(), groups, tuple(notes), placed, sizes)

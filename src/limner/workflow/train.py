@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,49 +16,21 @@ from limner.config import Config
 from limner.data.prepare import Prepared
 from limner.data.spacing import SPACING, spacings, write_spacing
 from limner.errors import ConfigError, OutputError
-from limner.evaluation.report import write_report
+from limner.evaluation.run_folder import FOLDS_NAME
 from limner.files import write_bytes, write_text
 from limner.training.checkpoints import last_checkpoint
-from limner.training.fit import BUNDLE_NAME, Fitted, check_settings, fit
+from limner.training.fit import check_settings
 from limner.training.progress import Reporter, Silent
 from limner.training.record import RunRecord, read_data, write_data
-from limner.training.start import adopt_settings, origin
+from limner.training.start import adopt_settings
 from limner.types import Spacing
 from limner.workflow.check import check_prepared, write_findings
-from limner.workflow.evaluate import evaluate_run
+from limner.workflow.folds import fold_data, train_folds
 from limner.workflow.predict import bundle_path
+from limner.workflow.run import Run, train_run
 from limner.workflow.settings import prepare_data, read_settings
 from limner.workflow.sheets import sample_sheet
 from limner.workflow.start import prepare_from
-
-
-@dataclass(frozen=True)
-class Run:
-    """What `train` left.
-
-    Attributes:
-        folder: The run folder.
-        model: The bundle, everything `load`, `evaluate` and `predict` need.
-        report: The report, or None when the training was interrupted.
-        summary: Scores on the samples set aside, as in `evaluation/summary.json`, or None likewise.
-        interrupted: A signal stopped the training; `train(resume=folder)` goes on.
-    """
-
-    folder: Path
-    model: Path
-    report: Path | None
-    summary: dict[str, Any] | None
-    interrupted: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "folder": str(self.folder),
-            "model": str(self.model),
-            "report": self.report and str(self.report),
-            "interrupted": self.interrupted,
-            "summary": self.summary,
-        }
 
 
 def train(
@@ -123,11 +93,18 @@ def train(
         folder = Path(resume)
         prepared = read_data(folder)
         chosen = read_settings(folder / "config.yaml", overrides, settings)
+        _check_same_samples(chosen, read_settings(folder / "config.yaml", (), None), folder)
         seconds = 0.0
     else:
         begin = time.monotonic()
         chosen = read_settings(config, overrides, settings, data=data, recipe=recipe)
         source = chosen.training.start_from if start_from is None else start_from
+        if chosen.data.folds is not None and source is not None:
+            raise ConfigError(
+                "folds that start anew",
+                f"data.folds={chosen.data.folds} and '{source}' to start from, which may have seen any sample",
+                "Leave one of them out.",
+            )
         if source is None:
             folder = _new_folder(out, chosen)
             prepared = prepare_data(chosen, reporter.stage)
@@ -136,9 +113,10 @@ def train(
             chosen = adopt_settings(chosen, bundle)
             folder = _new_folder(out, chosen)
             prepared = prepare_from(chosen, bundle, reporter.stage)
-        check_settings(chosen, prepared)
+        first = fold_data(prepared, 0) if chosen.data.folds else prepared
+        check_settings(chosen, first)
         _note_spacing(prepared, chosen.data.spacing)
-        findings = check_prepared(chosen, prepared, reporter.stage)
+        findings = check_prepared(chosen, first, reporter.stage)
         write_data(folder, prepared)
         write_findings(folder, findings)
         write_bytes(folder / "samples.png", sample_sheet(prepared.catalog, prepared.label_maps))
@@ -150,19 +128,25 @@ def train(
     write_text(folder / "config.yaml", chosen.to_yaml())
     record = RunRecord(folder, resume=resume is not None)
     record.update("training", seconds={} if resume else {"prepare": seconds})
-    started_from: dict[str, Any] | None = None
-    if resume is None and chosen.training.start_from:
-        started_from = origin(Path(chosen.training.start_from))
-        record.update("training", started_from=started_from)
-    with _recording_failure(record):
-        fitted = fit(chosen, prepared, folder, resume=resume is not None, reporter=reporter)
-        _record_training(record, fitted, started_from)
-        if fitted.state.interrupted:
-            return Run(folder, folder / BUNDLE_NAME, None, None, interrupted=True)
-        begin = time.monotonic()
-        result = evaluate_run(folder, prepared, progress=reporter.stage)
-        record.update("finished", seconds={"evaluate": time.monotonic() - begin})
-    return Run(folder, folder / BUNDLE_NAME, write_report(folder), result.summary, interrupted=False)
+    if chosen.data.folds is not None:
+        extended = bool(overrides or settings)
+        return train_folds(
+            folder, chosen, prepared, record, resume=resume is not None, extended=extended, reporter=reporter
+        )
+    run, _ = train_run(folder, chosen, prepared, record, resume=resume is not None, reporter=reporter)
+    return run
+
+
+def _check_same_samples(chosen: Config, recorded: Config, folder: Path) -> None:
+    """Refuse settings that would give a run that goes on other samples than it has."""
+    for name in ("folds", "review"):
+        asked, known = getattr(chosen.data, name), getattr(recorded.data, name)
+        if asked != known:
+            raise ConfigError(
+                f"the samples of the run '{folder}', which were settled when it began (data.{name}: {known})",
+                f"data.{name}={asked}",
+                "Leave it out, or train anew with it.",
+            )
 
 
 def _note_spacing(prepared: Prepared, spacing: float | Spacing | None) -> None:
@@ -190,35 +174,9 @@ def _refuse_what_is_there(folder: Path) -> None:
         raise OutputError(f"a new run folder at '{folder}'", "there is a file", "Choose another --out.")
     if folder.is_dir() and any(folder.iterdir()):
         resume = f", or go on with that run: limner train --resume {shlex.quote(str(folder))}"
+        begun = last_checkpoint(folder).is_file() or (folder / FOLDS_NAME).is_dir()
         raise OutputError(
             f"a new run folder at '{folder}'",
             "it holds files already",
-            f"Choose another --out{resume if last_checkpoint(folder).is_file() else ''}",
+            f"Choose another --out{resume if begun else ''}",
         )
-
-
-def _record_training(record: RunRecord, fitted: Fitted, started_from: dict[str, Any] | None) -> None:
-    state = fitted.state
-    facts: dict[str, Any] = {}
-    if started_from and fitted.carried:
-        carried, new = len(fitted.carried.carried), list(fitted.carried.new)
-        facts["started_from"] = {**started_from, "carried": carried, "new": new}
-    record.update(
-        "interrupted" if state.interrupted else "trained",
-        seconds={"train": state.seconds},
-        stopped=state.stopped,
-        epochs=state.epoch,
-        best_epoch=state.best_epoch,
-        **facts,
-        parameters=fitted.parameters,
-        images_per_s=round(state.images / max(state.train_seconds, 1e-9), 2),
-    )
-
-
-@contextmanager
-def _recording_failure(record: RunRecord) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as error:
-        record.update("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
-        raise

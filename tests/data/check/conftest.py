@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from limner.data.catalog import Catalog
-from limner.data.check.features import Features, describe
+from limner.data.check.closer import Look
+from limner.data.check.features import Features, describe, working_grey
 from limner.data.labels import LabelMap
 from limner.examples.cells import draw_cells
 
@@ -35,6 +36,12 @@ def features_of(cells_map: LabelMap) -> Callable[..., Features]:
         return Features.stack([describe(image, {"mask": mask}, {"mask": cells_map}) for image, mask in pairs])
 
     return make
+
+
+@pytest.fixture(scope="session")
+def look_of() -> Callable[..., Look]:
+    """Gives the pictures of such pairs."""
+    return lambda pairs: lambda index: working_grey(pairs[index][0])
 
 
 @pytest.fixture(scope="session")

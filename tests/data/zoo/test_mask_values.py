@@ -156,6 +156,61 @@ def test_floating_point_zeros_and_ones(zoo: Any, accepts: Accepts) -> None:
     assert mapping(accepts()) == ("binary", "values", ((0,), (1,)))
 
 
+@pytest.mark.parametrize("factor", [1, 255])
+def test_floating_point_tiff(zoo: Any, accepts: Accepts, factor: int) -> None:
+    zoo.fill(lambda ids: ids.astype(np.float32) * factor, mask_suffix=".tif")
+    assert mapping(accepts()) == ("binary", "values", ((0,), (factor,)))
+
+
+@pytest.mark.parametrize("channels", ["LA", "RGBA"])
+def test_opaque_masks_with_an_opacity_channel(zoo: Any, accepts: Accepts, channels: str) -> None:
+    zoo.fill(lambda ids: Image.fromarray(ids * 255).convert(channels))
+    assert mapping(accepts()) == ("binary", "values", ((0,), (255,)))
+
+
+def test_a_palette_of_greys_means_what_it_shows(zoo: Any, accepts: Accepts) -> None:
+    zoo.fill(lambda ids: palette(1 - ids, np.array([[255] * 3, [0] * 3], np.uint8)))
+    checked = accepts()
+    assert mapping(checked) == ("binary", "values", ((0,), (255,)))
+    assert "run against its numbers" in checked.label_maps["mask"].because
+    assert "likely" in sureness(checked)
+
+
+def test_64_bit_class_numbers(zoo: Any, accepts: Accepts) -> None:
+    zoo.fill(lambda ids: ids.astype(np.int64), classes=3, mask_suffix=".npy")
+    assert mapping(accepts()) == ("multiclass", "values", ((0,), (1,), (2,)))
+
+
+def test_speckles_beside_the_ends_are_cut_in_the_middle(zoo: Any, accepts: Accepts) -> None:
+    def speckled(ids: np.ndarray) -> np.ndarray:
+        marked = ids * 255
+        marked[(marked == 255) & (np.add.outer(np.arange(ids.shape[0]), np.arange(ids.shape[1]) * 2) % 5 == 0)] = 254
+        marked[20:24, 30:34][ids[20:24, 30:34] == 1] = 255
+        return marked
+
+    zoo.fill(speckled)
+    checked = accepts()
+    assert mapping(checked)[1] == "threshold"
+    assert checked.label_maps["mask"].values[1] == (128,)
+
+
+def test_a_full_mask_among_others_is_told(zoo: Any) -> None:
+    zoo.fill()
+    zoo.save("masks/03.png", np.full_like(zoo.truth["03"], 255))
+    (finding,) = [finding for finding in zoo.check().findings if finding.kind == "full-masks"]
+    assert finding.samples == ("03",)
+
+
+def test_masks_that_are_inverted_in_some_files(zoo: Any) -> None:
+    odd = {"03", "08", "15"}
+    for name, picture, ids in zoo.draw(20):
+        zoo.save(f"images/{name}.png", picture)
+        zoo.save(f"masks/{name}.png", (1 - ids if name in odd else ids) * 255)
+    (finding,) = [finding for finding in zoo.check().findings if finding.kind == "inverted-masks"]
+    assert finding.level == "doubt"
+    assert set(finding.samples) == odd
+
+
 def test_gif(zoo: Any, accepts: Accepts) -> None:
     zoo.fill(lambda ids: Image.fromarray(ids * 255), mask_suffix=".gif")
     assert mapping(accepts())[0] == "binary"

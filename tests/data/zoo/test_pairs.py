@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,46 @@ def test_two_masks_for_one_image(zoo: Any, refuses: Refuses) -> None:
     refuses("ambiguous-pairs", says="images/04.png ↔ masks/04.bmp, masks/04.png")
 
 
+def test_a_mask_per_class_and_picture(zoo: Any, refuses: Refuses) -> None:
+    for name, picture, ids in zoo.draw():
+        zoo.save(f"images/{name}.png", picture)
+        zoo.save(f"masks/{name}_disc.png", ids * 255)
+        zoo.save(f"masks/{name}_vertebra.png", ids * 255)
+    refuses("ambiguous-pairs", says="images/04.png ↔ masks/04_disc.png, masks/04_vertebra.png")
+
+
+def test_one_of_several_masks_is_left_over(zoo: Any, refuses: Refuses) -> None:
+    for name, picture, ids in zoo.draw():
+        zoo.save(f"images/{name}.png", picture)
+        zoo.save(f"masks/{name}_disc.png", ids * 255)
+        if name != "03":
+            zoo.save(f"masks/{name}_vertebra.png", ids * 255)
+    refuses("unmatched-files", says="mask without an image: masks/04_vertebra.png")
+
+
+def test_equal_names_in_other_folders_are_not_paired_across_them(zoo: Any, refuses: Refuses) -> None:
+    for number, (name, picture, ids) in enumerate(zoo.draw()):
+        odd = number == 7
+        zoo.save(f"images/{'a' if odd else 'p'}/{name}.png", picture)
+        zoo.save(f"masks/{'b' if odd else 'p'}/{name}.png", ids * 255)
+    checked = refuses("unmatched-files", says="image without a mask: images/a/07.png")
+    assert checked.samples == 7
+
+
+def test_a_number_is_not_completed_by_another(zoo: Any, refuses: Refuses) -> None:
+    for number, (_, picture, ids) in enumerate(zoo.draw(8), start=8):
+        zoo.save(f"images/{1 if number == 11 else number}.png", picture)
+        zoo.save(f"masks/{number}.png", ids * 255)
+    refuses("unmatched-files", says="image without a mask: images/1.png")
+
+
+def test_accents_as_macos_writes_them(zoo: Any, accepts: Accepts) -> None:
+    for name, picture, ids in zoo.draw():
+        zoo.save("images/" + unicodedata.normalize("NFD", f"Schädel {name}.png"), picture)
+        zoo.save("masks/" + unicodedata.normalize("NFC", f"Schädel {name} mask.png"), ids * 255)
+    assert accepts().samples == 8
+
+
 def test_names_that_have_nothing_in_common(zoo: Any, refuses: Refuses) -> None:
     for number, (name, picture, ids) in enumerate(zoo.draw()):
         zoo.save(f"images/{name}.png", picture)
@@ -47,6 +88,9 @@ def test_names_that_have_nothing_in_common(zoo: Any, refuses: Refuses) -> None:
         ("IMG_{}.JPG", "img_{}.png"),
         ("{}.jpg", "{}_mask.gif"),
         ("case{}_image.tif", "case{}_label.tif"),
+        ("cell{}.ome.tif", "cell{}.png"),
+        ("cat{}.jpg", "cat{}.jpg.png"),
+        ("scan ({}).jpg", "scan ({}) mask.png"),
     ],
 )
 def test_names_that_differ_as_names_do(zoo: Any, accepts: Accepts, image: str, mask: str) -> None:

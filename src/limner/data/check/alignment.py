@@ -23,7 +23,7 @@ _STEPS = ((2.0, 4), (1.0, 4), (0.5, 3))
 _COARSE_STEPS = ((2.0, 4), (1.0, 2))
 _COARSE_TEXTURE = 0.55
 _COARSE_BEYOND = 0.8  # cells
-_LIMITS = np.array([0.05, 0.05, 1.5, 1.5], np.float32)  # of a single step
+_MOST_STRETCH, _MOST_STEP = 0.05, 0.05  # of a single step; the latter as a share of the side
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Agreement:
     """How well the pairs agree, one number each.
 
     Attributes:
-        scale: Scale, down and across, from the first to the second.
+        places: Scale, and shift in cells, each down and across, from the first to the second.
         inside: How far, in cells, the first reaches beyond the second; 0 or less where it lies within.
         outside: How far the second reaches beyond the first.
         texture: Correlation of the fine parts once aligned, −1 to 1.
@@ -40,7 +40,7 @@ class Agreement:
         residual: What differs once aligned, as a share of the local range of greys.
     """
 
-    scale: np.ndarray
+    places: np.ndarray
     inside: np.ndarray
     outside: np.ndarray
     texture: np.ndarray
@@ -48,13 +48,18 @@ class Agreement:
     left: np.ndarray
     residual: np.ndarray
 
+    @property
+    def scale(self) -> np.ndarray:
+        """Scale, down and across, from the first to the second."""
+        return np.asarray(self.places[:, :2])
+
 
 def nearest_symmetry(
     first: Float32[np.ndarray, "pairs side side"], second: Float32[np.ndarray, "pairs side side"]
 ) -> np.ndarray:
     """Number of the symmetry of the second that correlates best with the first, both blurred."""
-    versions = symmetries(_blurred(second, _BLUR))
-    return np.asarray(_correlations(_blurred(first, _BLUR), versions).argmax(axis=0))
+    versions = symmetries(blurred(second, _BLUR))
+    return np.asarray(_correlations(blurred(first, _BLUR), versions).argmax(axis=0))
 
 
 def may_agree(
@@ -67,7 +72,7 @@ def may_agree(
         second: What each is compared with, already laid like the first.
     """
     small, other = _halved(first), _halved(second)
-    places = _align(small, other, _COARSE_STEPS)
+    places = align(small, other, _COARSE_STEPS)
     moved, valid = warp(other, places)
     alike = _correlation(_fine(small), _fine(moved), valid) >= _COARSE_TEXTURE
     scale, reach = places[:, :2], _reach(places, small.shape[1])
@@ -106,7 +111,7 @@ def agreement(
         second_edges: Strength of edges of the second.
     """
     everywhere = np.ones(first.shape, bool)
-    places = _align(first, second, _STEPS)
+    places = align(first, second, _STEPS)
     moved, valid = warp(second, places)
     moved_edges, _ = warp(second_edges, places)
     texture = _correlation(_fine(first), _fine(moved), valid)
@@ -114,7 +119,7 @@ def agreement(
     reach = _reach(places, first.shape[1])
     rest = _difference(first, moved, valid)
     return Agreement(
-        scale=places[:, :2],
+        places=places,
         inside=reach.max(axis=1),
         outside=-reach.min(axis=1),
         texture=texture,
@@ -131,18 +136,28 @@ def _reach(places: Float[np.ndarray, "pairs 4"], side: int) -> Float[np.ndarray,
     return np.concatenate([half * scale - shift - half, half * scale + shift - half], axis=1)
 
 
-def _align(
+def align(
     first: Float32[np.ndarray, "pairs side side"],
     second: Float32[np.ndarray, "pairs side side"],
     steps: tuple[tuple[float, int], ...],
+    places: Float32[np.ndarray, "pairs 4"] | None = None,
 ) -> Float32[np.ndarray, "pairs 4"]:
-    """Scale (down, across) and shift (down, across; about the centre, in cells) from the first to the second."""
+    """Scale (down, across) and shift (down, across; about the centre, in cells) from the first to the second.
+
+    Args:
+        first: Grey pictures, 0–255.
+        second: What each is laid onto.
+        steps: Blur, in 32nds of the side, and number of steps at it; from coarse to fine.
+        places: Where to begin; None lays them as they are.
+    """
     count, side = first.shape[:2]
-    places = np.tile(np.array([1, 1, 0, 0], np.float32), (count, 1))
+    if places is None:
+        places = np.tile(np.array([1, 1, 0, 0], np.float32), (count, 1))
+    limits = np.array([_MOST_STRETCH] * 2 + [_MOST_STEP * side] * 2, np.float32)
     least = np.array([1 - _MOST_SCALE] * 2 + [-_MOST_SHIFT * side] * 2, np.float32)
     most = np.array([1 + _MOST_SCALE] * 2 + [_MOST_SHIFT * side] * 2, np.float32)
     for blur, repeats in steps:
-        one, other = _blurred(first, blur * side / 32), _blurred(second, blur * side / 32)
+        one, other = blurred(first, blur * side / 32), blurred(second, blur * side / 32)
         parts, solver = _linearised(one)
         gain, offset = np.ones((count, 1), np.float32), np.zeros((count, 1), np.float32)
         for _ in range(repeats):
@@ -151,7 +166,7 @@ def _align(
             solved = np.matmul(solver, rest[..., None])[..., 0]
             gain, offset = gain + solved[:, 4:5], offset + solved[:, 5:6]
             strength = np.where(np.abs(gain) < _LEAST_GAIN, _LEAST_GAIN, gain)
-            change = (solved[:, :4] / strength).clip(-_LIMITS, _LIMITS)
+            change = (solved[:, :4] / strength).clip(-limits, limits)
             places = _without(places, change).clip(least, most)
     return places
 
@@ -211,13 +226,14 @@ def _blurring(side: int, sigma: float) -> Float32[np.ndarray, "side side"]:
     return matrix
 
 
-def _blurred(pictures: Float32[np.ndarray, "pairs side side"], sigma: float) -> Float32[np.ndarray, "pairs side side"]:
+def blurred(pictures: Float32[np.ndarray, "pairs side side"], sigma: float) -> Float32[np.ndarray, "pairs side side"]:
+    """Each blurred by a Gaussian; outside, the outermost cell goes on."""
     matrix = _blurring(pictures.shape[1], sigma)
     return np.asarray(matrix @ pictures @ matrix.T)
 
 
 def _fine(pictures: Float32[np.ndarray, "pairs side side"]) -> Float32[np.ndarray, "pairs side side"]:
-    return np.asarray(pictures - _blurred(pictures, _BLUR))
+    return np.asarray(pictures - blurred(pictures, _BLUR))
 
 
 def _halved(pictures: Float32[np.ndarray, "pairs side side"]) -> Float32[np.ndarray, "pairs half half"]:

@@ -61,7 +61,7 @@ def check_content(
         if masks is None or not label_map.num_classes or not masks.known.any():
             continue
         target = _Target(gathered, masks, label_map, name if len(label_maps) > 1 else "")
-        findings += [*target.empty(), *target.missing(), *target.rare()]
+        findings += [*target.empty(), *target.full(), *target.missing(), *target.rare()]
         if working is not None and working.fit == "resize":
             findings += target.vanishing(working.size)
     return findings
@@ -100,6 +100,21 @@ class _Target:
                     ", and that values are read rightly (see `mask-values`)." if mostly else "; if so, they are useful."
                 ),
                 pictures=examples(self.gathered.catalog, empty.tolist()),
+            )
+
+    def full(self) -> Iterator[Finding]:
+        """Masks that mark the whole picture where others do not."""
+        if self.label_map.task != "binary":
+            return
+        full = np.flatnonzero(self.masks.known & (self.masks.area[:, 0] == 0) & (self.masks.area[:, 1] > 0))
+        if full.size:
+            yield Finding(
+                kind="full-masks",
+                level="note",
+                title=f"{full.size:,} of {int(self.masks.known.sum()):,} masks{self._of} mark the whole picture.",
+                samples=ids(self.gathered.catalog, full),
+                remedy="Make sure that these pictures show nothing else.",
+                pictures=examples(self.gathered.catalog, full.tolist()),
             )
 
     def missing(self) -> Iterator[Finding]:

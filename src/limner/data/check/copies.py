@@ -1,40 +1,44 @@
 """Pictures that are the same one: byte for byte, or resized, compressed again, cropped, mirrored, turned.
 
 Layer: data. Candidates are the nearest by a descriptor that mirroring and quarter turns leave alone;
-each is then laid onto the other (see `alignment`). The thresholds were chosen on real pictures and
-their altered copies, see `benchmarks/check_detection.md`.
+each is then laid onto the other (see `alignment`), and what seems to be a crop is looked at again, larger (see
+`closer`). The thresholds were chosen on real pictures and their altered copies, see `benchmarks/check_detection.md`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64, Shaped, UInt8
 
 from limner.data.check.alignment import Agreement, agreement, may_agree, nearest_symmetry, same_framing_error
+from limner.data.check.closer import Look, worst_difference
 from limner.data.check.features import FREQUENCIES, Features
+from limner.data.check.neighbours import near_pairs
 from limner.data.check.symmetries import symmetries
 from limner.data.digests import is_stated
 from limner.data.grouping import joined
 from limner.threads import ordered_map
+from limner.types import Progress, no_progress
 
 NEIGHBOURS = 12
 """Candidates per picture."""
 
-_BLOCK = 2048  # pictures whose distances to all others are found at a time
 _BATCH = 512  # pairs that are aligned at a time
 _MOST_DISTANCE = 0.65
 
 # The same framing: what remains is rounding and compression.
 _MOST_ERROR, _MOST_WORST, _MOST_RELATIVE = 1.3, 9.0, 0.35
-# A crop: a tighter framing that explains what differed, alike in height and width.
-_SCALE, _LEAST_SCALE, _UNEVEN, _BEYOND = 0.985, 0.89, 0.03, 0.4
-_TEXTURE, _EDGES, _LEFT, _RESIDUAL = 0.82, 0.7, 0.45, 0.18
-_RIVAL = 1.1  # times the residual of the best crop
-_SURE = 0.05  # stands for the residual of equal framing, beside which no crop counts
+# A crop may be: a tighter framing that explains what differed, alike in height and width.
+_SCALE, _LEAST_SCALE, _UNEVEN, _BEYOND = 0.988, 0.88, 0.04, 0.6
+_TEXTURE, _EDGES, _LEFT, _RESIDUAL = 0.75, 0.6, 0.6, 0.25
+# It is, where the larger pictures differ nowhere by more, which is less where the small ones left more than
+# `_CLOSE` of a residual, and where none explains it much better.
+_MOST_DIFFERENCE, _LESS_DIFFERENCE, _CLOSE, _RIVAL = 0.55, 0.45, 0.18, 1.25
+_LARGE_BATCH = 64  # pairs that are looked at again at a time
 
 
 @dataclass(frozen=True)
@@ -45,17 +49,22 @@ class Copies:
         first: Positions of the first of each pair, the lesser one.
         second: Positions of the other.
         exact: Whether the files' contents are equal.
-        cropped: Whether one shows a part of the other.
+        part: Position of the one that shows a part of the other; −1 where both show the same.
         symmetry: How the second must be laid to match (see `symmetries`).
-        residual: Of crops, what aligning leaves, as a share of the local range of greys.
+        difference: Of crops, what the one least explains of the other (see `worst_difference`); else 0.
     """
 
     first: Int64[np.ndarray, " pairs"]
     second: Int64[np.ndarray, " pairs"]
     exact: Bool[np.ndarray, " pairs"]
-    cropped: Bool[np.ndarray, " pairs"]
+    part: Int64[np.ndarray, " pairs"]
     symmetry: Int64[np.ndarray, " pairs"]
-    residual: Float[np.ndarray, " pairs"]
+    difference: Float[np.ndarray, " pairs"]
+
+    @property
+    def cropped(self) -> Bool[np.ndarray, " pairs"]:
+        """Whether one shows a part of the other."""
+        return np.asarray(self.part >= 0)
 
     def __len__(self) -> int:
         return len(self.first)
@@ -69,12 +78,16 @@ class Copies:
         return joined(zip(self.first.tolist(), self.second.tolist(), strict=True))
 
 
-def find_copies(features: Features, hashes: Sequence[str] | None = None) -> Copies:
+def find_copies(
+    features: Features, look: Look, hashes: Sequence[str] | None = None, progress: Progress = no_progress
+) -> Copies:
     """Find pictures that are the same one.
 
     Args:
         features: Of all samples.
+        look: Gives the pictures of those that seem to be crops.
         hashes: Hash of each picture's file, `""` where unknown.
+        progress: Told of the search for candidates, as stage `candidates`, and of pairs, as stage `copies`.
 
     Returns:
         Each pair once. Of more than two equal files the first is paired with each of the others.
@@ -83,8 +96,7 @@ def find_copies(features: Features, hashes: Sequence[str] | None = None) -> Copi
     twins = {position for _, position in exact}
     single = np.array([index for index in range(len(features)) if index not in twins], np.int64)
     useful = single[_has_texture(features.grey[single])]
-    near = _near(features.subset(useful)) if len(useful) > 1 else _none()
-    near = replace(near, first=useful[near.first], second=useful[near.second])
+    near = _near(features, useful, look, progress) if len(useful) > 1 else _none()
     return _joined_up([_equal_files(exact), near])
 
 
@@ -98,8 +110,8 @@ def _same_files(hashes: Sequence[str]) -> list[tuple[int, int]]:
 
 def _equal_files(pairs: Sequence[tuple[int, int]]) -> Copies:
     first, second = np.array(pairs, np.int64).reshape(-1, 2).T
-    zeros = np.zeros(len(pairs))
-    return Copies(first, second, ~zeros.astype(bool), zeros.astype(bool), zeros.astype(np.int64), zeros)
+    zeros = np.zeros(len(pairs), np.int64)
+    return Copies(first, second, zeros == 0, zeros - 1, zeros, zeros.astype(np.float64))
 
 
 def _joined_up(parts: Sequence[Copies]) -> Copies:
@@ -134,61 +146,68 @@ def descriptors(spectrum: Float32[np.ndarray, "samples 8 8"]) -> Float32[np.ndar
     return np.asarray(vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-6))
 
 
-def _near(features: Features) -> Copies:
-    first, second = _candidates(descriptors(features.spectrum))
+def _near(features: Features, useful: Int64[np.ndarray, " useful"], look: Look, progress: Progress) -> Copies:
+    """Copies among the pictures at the positions `useful`."""
+    vectors = descriptors(features.spectrum[useful])
+    first, second = useful[near_pairs(vectors, NEIGHBOURS, _MOST_DISTANCE, progress).pairs].T
     batches = [slice(start, start + _BATCH) for start in range(0, len(first), _BATCH)]
-    parts = ordered_map(lambda batch: _verify(features, first[batch], second[batch]), batches)
-    found = _joined_up([_none(), *parts])
+    parts = [_none()]
+    for part in ordered_map(lambda batch: _verify(features, look, first[batch], second[batch]), batches):
+        parts.append(part)
+        progress("copies", min(len(parts) * _BATCH - _BATCH, len(first)), len(first))
+    found = _joined_up(parts)
     return found.only(_best(found, len(features)))
 
 
 def _best(found: Copies, count: int) -> np.ndarray:
-    """Crops that agree nearly as well as any other of both pictures: a crop also resembles its source's neighbours."""
+    """What is no crop, and crops of the picture that explains them best: they also resemble its neighbours."""
+    part, difference = found.part[found.cropped], found.difference[found.cropped]
     least = np.full(count, np.inf)
-    for side in (found.first, found.second):
-        np.minimum.at(least, side, np.where(found.cropped, found.residual, _SURE))
-    allowed = _RIVAL * np.minimum(least[found.first], least[found.second])
-    return np.asarray(~found.cropped | (found.residual <= allowed))
+    np.minimum.at(least, part, difference)
+    chosen = np.ones(len(found), bool)
+    chosen[found.cropped] = difference <= _RIVAL * least[part]
+    return chosen
 
 
-def _candidates(vectors: Float32[np.ndarray, "samples numbers"]) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of near neighbours, each once, the lesser first."""
-    count = len(vectors)
-    most = min(NEIGHBOURS, count - 1)
-    pairs = []
-    for start in range(0, count, _BLOCK):
-        alike = vectors[start : start + _BLOCK] @ vectors.T
-        rows = np.arange(len(alike))
-        alike[rows, rows + start] = -1
-        nearest = np.argpartition(-alike, most - 1, axis=1)[:, :most]
-        near = 2 - 2 * np.take_along_axis(alike, nearest, axis=1) <= _MOST_DISTANCE**2
-        here, rank = np.nonzero(near)
-        pairs.append(np.sort(np.stack([here + start, nearest[here, rank]], axis=1), axis=1))
-    once = np.unique(np.concatenate(pairs), axis=0)
-    return once[:, 0], once[:, 1]
-
-
-def _verify(features: Features, first: np.ndarray, second: np.ndarray) -> Copies:
+def _verify(features: Features, look: Look, first: np.ndarray, second: np.ndarray) -> Copies:
     one, other = (features.grey[side].astype(np.float32) for side in (first, second))
     symmetry = nearest_symmetry(one, other)
     other = symmetries(other)[symmetry, np.arange(len(other))]
     error, worst, relative = same_framing_error(one, other)
     framed = (error <= _MOST_ERROR) & (worst <= _MOST_WORST) & (relative <= _MOST_RELATIVE)
-    rest = np.full(len(first), np.inf)
+    same = _same_framing(first[framed], second[framed], symmetry[framed])
     open_ = np.flatnonzero(~framed)
     if open_.size:
         open_ = open_[may_agree(one[open_], other[open_])]
-    if open_.size:
-        edges = features.edges[first[open_]].astype(np.float32)
-        turned = symmetries(features.edges[second[open_]].astype(np.float32))[symmetry[open_], np.arange(len(open_))]
-        found = agreement(one[open_], other[open_], edges, turned)
-        rest[open_] = np.where(_is_crop(found), found.residual, np.inf)
-    chosen = framed | np.isfinite(rest)
-    nothing = np.zeros(int(chosen.sum()), bool)
-    return Copies(first[chosen], second[chosen], nothing, ~framed[chosen], symmetry[chosen], rest[chosen])
+    if not open_.size:
+        return same
+    edges = features.edges[first[open_]].astype(np.float32)
+    turned = symmetries(features.edges[second[open_]].astype(np.float32))[symmetry[open_], np.arange(len(open_))]
+    found = agreement(one[open_], other[open_], edges, turned)
+    crops = _crops(look, first[open_], second[open_], symmetry[open_], found)
+    return _joined_up([same, crops])
 
 
-def _is_crop(found: Agreement) -> np.ndarray:
+def _same_framing(first: np.ndarray, second: np.ndarray, symmetry: np.ndarray) -> Copies:
+    nothing = np.zeros(len(first))
+    return Copies(first, second, nothing.astype(bool), np.full(len(first), -1), symmetry, nothing)
+
+
+def _crops(look: Look, first: np.ndarray, second: np.ndarray, symmetry: np.ndarray, found: Agreement) -> Copies:
+    may_be = np.flatnonzero(_may_be_crop(found))
+    parts = [_none()]
+    for start in range(0, len(may_be), _LARGE_BATCH):
+        some = may_be[start : start + _LARGE_BATCH]
+        one, other, way = first[some], second[some], symmetry[some]
+        difference = worst_difference(look, one, other, way, found.places[some])
+        inner = np.where(found.scale[some].max(axis=1) < 1, one, other)
+        crops = Copies(one, other, np.zeros(len(some), bool), inner, way, difference)
+        most = np.where(found.residual[some] < _CLOSE, _MOST_DIFFERENCE, _LESS_DIFFERENCE)
+        parts.append(crops.only(difference <= most))
+    return _joined_up(parts)
+
+
+def _may_be_crop(found: Agreement) -> np.ndarray:
     least, most = found.scale.min(axis=1), found.scale.max(axis=1)
     within = (least > _LEAST_SCALE) & (most < _SCALE) & (found.inside < _BEYOND)
     around = (least > 1 / _SCALE) & (most < 1 / _LEAST_SCALE) & (found.outside < _BEYOND)

@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from limner.data.catalog import Catalog
-from limner.data.check.copies import Copies, find_copies
+from limner.data.check.copies import Copies
 from limner.data.check.features import Features, MaskFeatures
-from limner.data.check.findings import Example, Finding
+from limner.data.check.findings import Example, Finding, Level
 from limner.data.check.showing import pictures_of, samples_of
 from limner.data.check.symmetries import SYMMETRIES, symmetries
 from limner.data.grouping import COPIES
@@ -28,14 +28,15 @@ _DISAGREE = 0.25  # share of what two masks mark that only one of them marks
 _NUMBER = re.compile(r"\d+")
 
 
-def check_duplicates(catalog: Catalog, features: Features) -> list[Finding]:
+def check_duplicates(catalog: Catalog, features: Features, copies: Copies) -> list[Finding]:
     """Pictures that are the same one: in different splits, with different masks, or merely twice.
 
     Args:
         catalog: The samples; facts `hash` (of each picture's file) are used where they are there.
         features: Their features, in the same order.
+        copies: What `find_copies` finds among them.
     """
-    copies, frames = split_series(find_copies(features, catalog.facts.get("hash")), catalog.ids)
+    copies, frames = split_series(copies, catalog.ids)
     copies, several = _split_several(catalog, copies)
     findings = [
         _across_splits(catalog, copies),
@@ -47,9 +48,9 @@ def check_duplicates(catalog: Catalog, features: Features) -> list[Finding]:
     return [finding for finding in findings if finding is not None]
 
 
-def near_copies(catalog: Catalog, features: Features) -> list[list[int]]:
+def near_copies(catalog: Catalog, copies: Copies) -> list[list[int]]:
     """Positions of samples whose pictures are the same one, which a split must not part."""
-    return split_series(find_copies(features, catalog.facts.get("hash")), catalog.ids)[0].clusters()
+    return split_series(copies, catalog.ids)[0].clusters()
 
 
 def split_series(copies: Copies, ids: Sequence[str]) -> tuple[Copies, Copies]:
@@ -98,14 +99,14 @@ def _across_splits(catalog: Catalog, copies: Copies) -> Finding | None:
     torn = copies.only(np.flatnonzero((one != other) & (one != "") & (other != "")))
     if not len(torn):
         return None
-    return Finding(
+    return _finding(
+        catalog,
+        torn,
         kind="copies-across-splits",
         level="doubt",
         title=f"{_pictures(torn)} are in one split and again in another, so that scores will flatter.",
-        evidence=tuple(shorten(_lines(catalog, torn, with_splits=True))),
-        samples=_names(catalog, torn),
+        lines=shorten(_lines(catalog, torn, with_splits=True)),
         remedy="Remove the copies from all splits but one.",
-        pictures=_pairs_shown(catalog, torn),
     )
 
 
@@ -158,41 +159,61 @@ def _merely_twice(catalog: Catalog, copies: Copies) -> Finding | None:
     exact, cropped = int(copies.exact.sum()), int(copies.cropped.sum())
     counts = [(exact, "the same file"), (len(copies) - exact - cropped, "the same framing"), (cropped, "a crop")]
     kinds = ", ".join(f"{count:,} pairs of {words}" for count, words in counts if count)
-    return Finding(
+    return _finding(
+        catalog,
+        copies,
         kind="copies",
         level="doubt",
         title=f"{sum(map(len, clusters)):,} pictures are copies: {len(clusters):,} different ones in all.",
-        evidence=(kinds, *shorten(_lines(catalog, copies))),
-        samples=_names(catalog, copies),
+        lines=[kinds, *shorten(_lines(catalog, copies))],
         remedy="A split that Limner draws keeps copies together. Remove the copies if they count too much.",
-        pictures=_pairs_shown(catalog, copies),
     )
 
 
 def _frames(catalog: Catalog, frames: Copies) -> Finding | None:
     if not len(frames):
         return None
-    return Finding(
+    return _finding(
+        catalog,
+        frames,
         kind="frames-alike",
         level="note",
         title=f"{len(frames.clusters()):,} runs of numbered pictures are nearly alike, as frames of a video are.",
-        evidence=tuple(shorten(_lines(catalog, frames))),
-        samples=_names(catalog, frames),
         remedy="Name the video or series that each belongs to with `--group`, so that no split parts one.",
-        pictures=_pairs_shown(catalog, frames),
     )
 
 
 def _several_masks(catalog: Catalog, several: Copies) -> Finding | None:
     if not len(several):
         return None
-    return Finding(
+    return _finding(
+        catalog,
+        several,
         kind="several-masks",
         level="note",
         title=f"{len(several.clusters()):,} pictures have several masks each, as of several experts.",
-        evidence=tuple(shorten(_lines(catalog, several))),
-        samples=_names(catalog, several),
-        pictures=_pairs_shown(catalog, several),
+    )
+
+
+def _finding(
+    catalog: Catalog,
+    copies: Copies,
+    *,
+    kind: str,
+    level: Level,
+    title: str,
+    lines: Sequence[str] | None = None,
+    remedy: str = "",
+) -> Finding:
+    """A finding that lists the pairs, in the words of `lines` if they are given, and shows some of them."""
+    return Finding(
+        kind=kind,
+        level=level,
+        title=title,
+        evidence=tuple(lines or shorten(_lines(catalog, copies))),
+        samples=_names(catalog, copies),
+        remedy=remedy,
+        pictures=_pairs_shown(catalog, copies),
     )
 
 

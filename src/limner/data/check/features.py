@@ -168,7 +168,7 @@ def describe(
         label_maps: Label map per target.
     """
     finite = bool(np.isfinite(image).all()) if image.dtype.kind == "f" else True
-    clean = image if finite else np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
+    clean = _finite(image)
     work = _to_bytes(resize_image(clean, (WORK, WORK)), clean)
     grey = work.mean(axis=2, dtype=np.float32)
     spectrum = _spectrum(grey)
@@ -188,6 +188,13 @@ def describe(
     )
 
 
+def working_grey(image: Shaped[np.ndarray, "height width channels"]) -> Float32[np.ndarray, "work work"]:
+    """The picture in grey, 0–255, `WORK` pixels high and wide, as everything is drawn from."""
+    clean = _finite(image)
+    work = _to_bytes(resize_image(clean, (WORK, WORK)), clean)
+    return np.asarray(work.mean(axis=2, dtype=np.float32))
+
+
 _EDGE_SCALE = 255 / 360**0.5  # the steepest step of `np.gradient` over bytes is 127.5 along each side, 180 in all
 _CODES = np.stack([np.cos(np.arange(256) * 2.399963), np.sin(np.arange(256) * 2.399963)])
 """Two numbers per class, spread around the circle by the golden angle, so that no two classes look alike."""
@@ -201,10 +208,11 @@ def describe_mask(mask: Shaped[np.ndarray, "height width *classes"] | None, labe
     if mask.dtype.kind == "f":
         return _describe_values(mask, classes)
     step = max(1, int((mask.shape[0] * mask.shape[1] / _COUNTED_PIXELS) ** 0.5))
-    objects, smallest, largest, boxes = _objects(mask[::step, ::step], classes, step)
+    area = _area(mask, classes)
+    objects, smallest, largest, boxes = _objects(mask[::step, ::step], area, step)
     return MaskFeatures(
         known=np.array(True),
-        area=_area(mask, classes),
+        area=area,
         ignored=np.array(np.count_nonzero(mask == IGNORE), np.int64),
         objects=objects,
         smallest=smallest,
@@ -239,6 +247,11 @@ def _columns(features: Features | MaskFeatures) -> dict[str, Any]:
 def _stack_masks(samples: Sequence[Features], target: str) -> MaskFeatures:
     masks = [sample.masks[target] for sample in samples]
     return MaskFeatures(**{name: np.stack([getattr(mask, name) for mask in masks]) for name in _columns(masks[0])})
+
+
+def _finite(image: Shaped[np.ndarray, "height width channels"]) -> Shaped[np.ndarray, "height width channels"]:
+    """The picture with 0 for what is no number."""
+    return np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0) if image.dtype.kind == "f" else image
 
 
 def _to_bytes(
@@ -300,7 +313,7 @@ def _area(mask: UInt8[np.ndarray, "height width *classes"], classes: int) -> Int
 
 
 def _objects(
-    mask: UInt8[np.ndarray, "height width *classes"], classes: int, step: int
+    mask: UInt8[np.ndarray, "height width *planes"], area: Int64[np.ndarray, " classes"], step: int
 ) -> tuple[
     Int64[np.ndarray, " classes"],
     Int64[np.ndarray, " classes"],
@@ -308,12 +321,11 @@ def _objects(
     Int32[np.ndarray, "classes 4"],
 ]:
     """Number of connected regions, pixels of the smallest and the largest, and boxes, per class."""
-    counts = np.zeros((3, classes), np.int64)
-    boxes = np.zeros((classes, 4), np.int32)
-    places = scipy.ndimage.find_objects(mask.astype(np.int32) + 1, classes) if mask.ndim == 2 else [None] * classes
-    for number in range(classes):
+    counts = np.zeros((3, area.size), np.int64)
+    boxes = np.zeros((area.size, 4), np.int32)
+    for number in np.flatnonzero(area):
         inside = mask[..., number] == 1 if mask.ndim == 3 else mask == number
-        found = _box(inside) if mask.ndim == 3 else places[number]
+        found = _box(inside)
         if found is None:
             continue
         rows, columns = found

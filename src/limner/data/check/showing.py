@@ -11,8 +11,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from limner.data.catalog import Catalog
-from limner.data.check.findings import Example
+from limner.data.check.findings import Example, Finding
 from limner.data.samples import image_location
+
+_SHOWN = 4
 
 
 def samples_of(
@@ -23,6 +25,28 @@ def samples_of(
     return tuple(
         Example(catalog.ids[index], (image_location(catalog, index),), (catalog.targets[target][index],), target)
         for index in chosen
+    )
+
+
+def doubt_on_all(
+    catalog: Catalog,
+    target: str,
+    chosen: Int64[np.ndarray, " chosen"],
+    *,
+    kind: str,
+    title: str,
+    evidence: Sequence[str],
+    remedy: str,
+) -> Finding:
+    """A doubt on all masks of a target, with the first of the samples that it was judged by."""
+    return Finding(
+        kind=kind,
+        level="doubt",
+        title=title,
+        evidence=tuple(evidence),
+        samples=tuple(catalog.ids[index] for index in chosen[:_SHOWN]),
+        remedy=remedy,
+        pictures=samples_of(catalog, target, chosen[:_SHOWN]),
     )
 
 

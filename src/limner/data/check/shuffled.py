@@ -16,7 +16,7 @@ from limner.data.catalog import Catalog, spread
 from limner.data.check.association import Association, Pairings, associate, mask_maps, picture_maps
 from limner.data.check.features import Features
 from limner.data.check.findings import Finding
-from limner.data.check.showing import samples_of
+from limner.data.check.showing import doubt_on_all, samples_of
 from limner.errors import shorten
 from limner.images import natural_key
 
@@ -269,9 +269,11 @@ def _single_pairs(
 
 
 def _shuffled(catalog: Catalog, target: str, order: Int64[np.ndarray, " chosen"], dealt: Deal) -> Finding:
-    return Finding(
+    return doubt_on_all(
+        catalog,
+        target,
+        order,
         kind="shuffled-pairs",
-        level="doubt",
         title=f"Masks of '{target}' fit their pictures no better than masks dealt out at random.",
         evidence=(
             f"edges, brightness and colours foretell the masks with strength {dealt.strength:.4f}; with masks dealt "
@@ -279,9 +281,7 @@ def _shuffled(catalog: Catalog, target: str, order: Int64[np.ndarray, " chosen"]
             f"a pairing as weak as this would come about by chance with probability {dealt.p_value:.3f}",
             f"judged by {min(len(order), _DEALT):,} of {len(order):,} samples whose masks mark something",
         ),
-        samples=tuple(catalog.ids[index] for index in order[:_SHOWN]),
         remedy="Look at some samples. Pair the files anew by name, or in a CSV with columns image,mask.",
-        pictures=samples_of(catalog, target, order[:_SHOWN]),
     )
 
 

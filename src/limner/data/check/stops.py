@@ -27,11 +27,13 @@ from limner.data.checks import (
 from limner.data.label_maps import find_label_maps
 from limner.data.labels import LabelMap
 from limner.data.layouts import Found, find_samples
+from limner.data.memory import Memory
 from limner.data.prepare import CopyFinder, set_groups, split_samples
 from limner.data.samples import image_location
 from limner.data.scan import Scanned
 from limner.data.survey import Extent, Survey, look
 from limner.data.target_options import TargetOptions, check_options, regression_targets, with_first
+from limner.data.volumes import AskedPlane
 from limner.errors import DataError
 from limner.types import Progress, Size, no_progress
 
@@ -75,6 +77,7 @@ def understand(
     images: str | None = None,
     masks: str | None = None,
     page: int | Literal["all"] | None = None,
+    plane: AskedPlane = "auto",
     val: int | float = 0.15,
     test: int | float = 0.15,
     seed: int = 0,
@@ -89,6 +92,7 @@ def understand(
     previous: Catalog | None = None,
     group: str | None = None,
     find_copies: CopyFinder | None = None,
+    memory: Memory | None = None,
     progress: Progress | None = None,
 ) -> Understood:
     """Find samples and understand their masks as `prepare` does, with every problem as a finding.
@@ -108,6 +112,7 @@ def understand(
             images=images,
             masks=masks,
             page=page,
+            plane=plane,
             options=layout_options,
             targets=tuple(options),
             progress=progress or no_progress,
@@ -116,6 +121,8 @@ def understand(
         return result
     check_options(options, found.catalog.targets)
     _pairs(result, found, unmatched)
+    if not len(found.catalog) and any(finding.level == "stop" for finding in result.findings):
+        return result
     with _stops(result, "too-few"):
         check_enough(found.catalog)
     if not len(found.catalog):
@@ -123,7 +130,9 @@ def understand(
     known = {**found.labels, **(labels or {})}
     numbers = regression_targets(options, known)
     with _stops(result, "unreadable-files"):
-        surveyed = look(found.catalog, known, extent=extent, numbers=numbers, seed=seed, progress=progress)
+        surveyed = look(
+            found.catalog, known, extent=extent, numbers=numbers, seed=seed, memory=memory, progress=progress
+        )
         _keep_readable(result, surveyed, unreadable)
     if result.scans:
         _same_size(result)
@@ -147,7 +156,10 @@ def _pairs(result: Understood, found: Found, unmatched: Policy) -> None:
     notes: list[str] = []
     with _stops(result, "ambiguous-pairs" if pairing.ambiguous else "unmatched-files"):
         notes = check_pairing(pairing, unmatched)
-    most = min(len(pairing.pairs) + len(pairing.unmatched_images), len(pairing.pairs) + len(pairing.unmatched_masks))
+    claimed = {mask for _, masks in pairing.ambiguous for mask in masks}
+    most = len(pairing.pairs) + min(
+        len(pairing.unmatched_images) + len(pairing.ambiguous), len(pairing.unmatched_masks) + len(claimed)
+    )
     tried = [f"tried: {rule}, which pairs {count:,} of {most:,}" for rule, count in pairing.tried]
     result.findings.append(
         Finding(

@@ -19,7 +19,7 @@ from limner.data.check.alignment import warp
 from limner.data.check.association import associate, mask_maps, picture_maps
 from limner.data.check.features import GRID, Features
 from limner.data.check.findings import Finding
-from limner.data.check.showing import samples_of
+from limner.data.check.showing import doubt_on_all, samples_of
 from limner.data.check.shuffled import fit_model, rate_pairs
 from limner.data.check.symmetries import SYMMETRIES, symmetries
 from limner.errors import shorten
@@ -42,6 +42,9 @@ Maps: TypeAlias = Float32[np.ndarray, "samples planes cells"]
 
 Place: TypeAlias = tuple[float, float, float, float]
 
+Judged: TypeAlias = tuple[float, Finding]
+"""Times as strongly as they are that changed masks are foretold, and the finding."""
+
 
 @dataclass(frozen=True)
 class Version:
@@ -54,6 +57,10 @@ class Version:
 
     strength: float
     agreement: float
+
+    def in_words(self, count: int) -> str:
+        """The agreement of so many samples."""
+        return f"single samples agree, by {self.agreement:.0f} standard errors over {count:,} samples"
 
 
 def compare(pictures: Pictures, versions: Iterable[Maps]) -> list[Version]:
@@ -114,7 +121,7 @@ def _moved(masks: Maps, place: Place) -> Maps:
 
 def check_symmetry(
     catalog: Catalog, features: Features, target: str, chosen: Int64[np.ndarray, " chosen"], luckiest: float
-) -> Finding | None:
+) -> Judged | None:
     """Whether all masks of a target lie mirrored, turned or transposed.
 
     Args:
@@ -130,23 +137,24 @@ def check_symmetry(
     ratio = compared[best].strength / max(compared[0].strength, 1e-9)
     if ratio < _CLEARLY or compared[best].agreement < _ERRORS or compared[best].strength < luckiest:
         return None
-    return Finding(
+    finding = doubt_on_all(
+        catalog,
+        target,
+        chosen,
         kind="turned-masks",
-        level="doubt",
         title=f"All masks of '{target}' fit their pictures better when {SYMMETRIES[best]}.",
         evidence=(
             f"edges, brightness and colours foretell them {ratio:.1f} times as strongly as when they stay as they are",
-            f"single samples agree, by {compared[best].agreement:.0f} standard errors over {len(some):,} samples",
+            compared[best].in_words(len(some)),
         ),
-        samples=tuple(catalog.ids[index] for index in chosen[:_SHOWN]),
         remedy="Look at some samples, and save the masks again as their pictures lie.",
-        pictures=samples_of(catalog, target, chosen[:_SHOWN]),
     )
+    return ratio, finding
 
 
 def check_placement(
     catalog: Catalog, features: Features, target: str, chosen: Int64[np.ndarray, " chosen"], luckiest: float
-) -> Finding | None:
+) -> Judged | None:
     """Whether all masks of a target lie beside their objects, or are of another scale.
 
     Args:
@@ -168,18 +176,19 @@ def check_placement(
     best, ratio, version = found
     if version.agreement < _ERRORS or version.strength < luckiest:
         return None
-    return Finding(
+    finding = doubt_on_all(
+        catalog,
+        target,
+        chosen,
         kind="misplaced-masks",
-        level="doubt",
         title=f"The masks of '{target}' seem to be displaced: {best}.",
         evidence=(
             f"once that is undone, edges, brightness and colours foretell them {ratio:.1f} times as strongly",
-            f"single samples agree, by {version.agreement:.0f} standard errors over {len(some):,} samples",
+            version.in_words(len(some)),
         ),
-        samples=tuple(catalog.ids[index] for index in chosen[:_SHOWN]),
         remedy="Look at some samples, and save the masks again at the place and scale of their pictures.",
-        pictures=samples_of(catalog, target, chosen[:_SHOWN]),
     )
+    return ratio, finding
 
 
 def _best_placement(

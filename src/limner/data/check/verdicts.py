@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from limner.data.check.findings import Finding
+from limner.data.evidence import runs_backwards
 from limner.data.labels import LabelMap
 from limner.data.scan import Scanned, target_tables
 from limner.data.values import Value, ValueTable, format_value
@@ -45,7 +46,7 @@ class Verdict:
         kind = ", ".join(filter(None, (label_map.task, self.storage)))
         sure = {
             "certain": "sure: certain",
-            "likely": "sure: likely; the line below fixes it for good",
+            "likely": "sure: likely" + ("; the line below fixes it for good" if self.line else ""),
             "as told": "sure: as told",
         }[self.sureness]
         shifted = self.sureness == "likely" and _lowest(label_map) not in (0, None)
@@ -97,7 +98,7 @@ def judge(target: str, tables: Sequence[ValueTable], label_map: LabelMap, *, tol
         target=target,
         storage=_storage(tables, label_map),
         mapping=_mapping(label_map),
-        sureness="as told" if told or not label_map.because else _sureness(label_map),
+        sureness="as told" if told or not label_map.because else _sureness(tables, label_map),
         line=_line(label_map),
     )
 
@@ -136,11 +137,12 @@ def _mapping(label_map: LabelMap) -> str:
     return ", ".join(parts)
 
 
-def _sureness(label_map: LabelMap) -> Sureness:
+def _sureness(tables: Sequence[ValueTable], label_map: LabelMap) -> Sureness:
     values = [value for row in label_map.values for value in row]
     if label_map.encoding == "planes":
         return "certain"
-    if label_map.encoding == "values":
+    backwards = label_map.reading == "palette" and any(map(runs_backwards, tables))
+    if label_map.encoding == "values" and not backwards:
         numbers: set[Any] = {value for value in values if not isinstance(value, tuple)}
         return "certain" if numbers in _PLAIN or numbers == set(range(len(numbers))) else "likely"
     return "likely"

@@ -18,14 +18,14 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from limner.data.catalog import Catalog
-from limner.data.layouts.found import Found, choose_ids, without_suffix
+from limner.data.layouts.found import Found, choose_ids
 from limner.data.layouts.listing import Listing, folder_of
 from limner.data.layouts.options import Options, check_options
 from limner.data.layouts.readings import read_listing
 from limner.data.naming import stem_of
 from limner.data.pairing import Pairing
 from limner.errors import DataError
-from limner.images import is_rle_table, read_info, rle_names, row_location
+from limner.images import is_rle_table, read_info, rle_names, row_location, without_suffix
 from limner.threads import ordered_map
 from limner.types import Progress, Size
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from limner.data.layouts.composite_sets import PictureSet
-from limner.data.layouts.found import without_suffix
+from limner.images import without_suffix
 
 ORDERS = {
     "natural": "backgrounds and composites in natural order (2 before 10)",

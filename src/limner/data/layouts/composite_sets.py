@@ -13,10 +13,10 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Int64
 
-from limner.data.layouts.found import choose_ids, without_suffix
+from limner.data.layouts.found import choose_ids
 from limner.data.layouts.listing import Listing
 from limner.errors import DataError
-from limner.images import IMAGE_SUFFIXES, Source, natural_key
+from limner.images import IMAGE_SUFFIXES, Source, natural_key, suffix_of, without_suffix
 
 BACKGROUNDS, COMPOSITES, MASKS, DEPTHS, FOREGROUNDS = "bg", "fg_bg", "fg_bg_mask", "fg_bg_depth", "fg"
 """Names of the sets; masks and depths carry the names of their composites."""
@@ -147,7 +147,7 @@ def _unpacked(listing: Listing, archive: str) -> dict[str, list[Block]]:
         if _set_of(without_suffix(archive.rpartition("/")[2])):
             raise
         return {}
-    pictures = [name for name in files if f".{name.rpartition('.')[2].lower()}" in IMAGE_SUFFIXES]
+    pictures = [name for name in files if suffix_of(name) in IMAGE_SUFFIXES]
     return _by_set(source, pictures, archive)
 
 

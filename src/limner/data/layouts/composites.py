@@ -33,12 +33,12 @@ from limner.data.layouts.composite_sets import (
     find_sets,
     match_names,
 )
-from limner.data.layouts.found import Found, without_suffix
+from limner.data.layouts.found import Found
 from limner.data.layouts.listing import Listing
 from limner.data.layouts.options import Options
 from limner.data.pairing import Pairing
 from limner.errors import DataError, shorten
-from limner.images import read_info
+from limner.images import read_info, without_suffix
 from limner.types import Progress
 
 EXPECTED = "folders or zip archives bg, fg_bg and fg_bg_mask, and fg_bg_depth where there are depths"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from limner.data.catalog import Catalog
+from limner.data.layouts.converted import with_labels
 from limner.data.layouts.folders import common_depth, read_folder
 from limner.data.layouts.found import Found
 from limner.data.layouts.halves import Half, found_in_halves
@@ -20,11 +21,18 @@ from limner.data.layouts.options import Options, check_options
 from limner.data.layouts.pages import choose_page, expand_pages
 from limner.data.layouts.projects import PROJECTS
 from limner.data.layouts.readings import read_listing
+from limner.data.layouts.scans import find_channels, join_scans, part_scans
+from limner.data.pairing import match_within
+from limner.data.patients import group_patients
 from limner.data.placement import refuse_unfinished
+from limner.data.volumes import AskedPlane, slice_volumes
 from limner.errors import ConfigError, DataError
 from limner.types import Progress, no_progress
 
-LAYOUTS = ("auto", "pairs", "presplit", "instances", "manifest", *PROJECTS)
+ANNOTATIONS = ("coco", "labelme", "cvat", "labelstudio", "geojson", "imagej")
+"""Layouts of other programs' annotations."""
+
+LAYOUTS = ("auto", "pairs", "presplit", "instances", "manifest", *PROJECTS, *ANNOTATIONS)
 """Names of layouts; `auto` takes the first that fits."""
 
 _EXPECTED = {
@@ -32,6 +40,7 @@ _EXPECTED = {
     "manifest": "a CSV with columns image and mask",
 }
 _TABLES = (".csv", ".tsv")
+_ANNOTATIONS = (".json", ".geojson", ".xml", ".roi")
 
 
 def find_samples(
@@ -41,13 +50,15 @@ def find_samples(
     images: str | Path | None = None,
     masks: str | Path | None = None,
     page: int | Literal["all"] | None = None,
+    plane: AskedPlane = "auto",
     options: Options | None = None,
     targets: Sequence[str] = (),
     progress: Progress = no_progress,
 ) -> Found:
     """Find images with their masks.
 
-    Tried in this order: a CSV that is named itself; the layouts of published projects; folders named
+    Tried in this order: a CSV or a file of annotations that is named itself; the layouts of published
+    projects; annotations of other programs, unless masks lie beside them; folders named
     for images and masks, with train, val and test honoured and one such pair of folders per picture
     taken as instances; a folder of masks beside images; one folder with both, told apart by name; a
     CSV among the pictures. Files without a partner are reported in the result's `pairing`, not refused.
@@ -57,7 +68,8 @@ def find_samples(
         layout: One of `LAYOUTS`.
         images: Folder of images. A relative path is looked for as it stands, then inside `place`.
         masks: Folder of masks, likewise.
-        page: Which page of multi-page files, from 0; `all` makes each page a sample.
+        page: Which page of multi-page files, from 0; `all` makes each page a sample, as it is with volumes anyway.
+        plane: How volumes are cut into samples.
         options: Options of the layout, where it has any.
         targets: Names of targets that columns of a CSV may have, besides those that are known.
         progress: Told of what takes long, such as reading tracings.
@@ -74,41 +86,85 @@ def find_samples(
         raise ConfigError("a place with pictures and masks", "none was named", "Name a folder, a zip or a CSV file.")
     else:
         found = _find_in_one(place, layout, options or {}, targets, progress)
-    if options and found.layout not in PROJECTS:
+    if options and found.layout not in (*PROJECTS, *ANNOTATIONS):
         check_options(options, (), found.layout)
-    if page == "all":
-        return replace(found, catalog=expand_pages(found.catalog))
-    return found if page is None else replace(found, catalog=choose_page(found.catalog, page))
+    catalog, notes = slice_volumes(found.catalog, plane, None if page == "all" else page)
+    notes += group_patients(catalog)
+    if page is not None:
+        catalog = expand_pages(catalog) if page == "all" else choose_page(catalog, page)
+    return replace(found, catalog=catalog, notes=(*found.notes, *notes))
 
 
-def find_inputs(place: str | Path) -> Catalog:
-    """Find samples to predict: as `find_samples`, but a CSV needs no targets.
+def find_inputs(place: str | Path, plane: AskedPlane = "auto") -> Catalog:
+    """Find samples to predict: as `find_samples`, but a CSV, and volumes of several channels, need no targets.
 
     Raises:
         DataError: As `find_samples`.
     """
     if str(place).lower().endswith(_TABLES):
-        return find_manifest(place, labelled=False).catalog
-    return find_samples(place).catalog
+        return slice_volumes(find_manifest(place, labelled=False).catalog, plane)[0]
+    channels = find_channels(Listing.open(place))
+    return find_samples(place, plane=plane).catalog if channels is None else slice_volumes(channels, plane)[0]
 
 
 def _find_in_one(place: str | Path, layout: str, options: Options, targets: Sequence[str], progress: Progress) -> Found:
     if str(place).lower().endswith(_TABLES):
-        return find_manifest(place, targets)
+        return with_labels(find_manifest(place, targets), Path(place).expanduser().absolute().parent)
+    if str(place).lower().endswith(_ANNOTATIONS):
+        return _find_annotated(place, layout, options, progress)
     listing = Listing.open(place)
     if listing.source.kind == "folder":
         refuse_unfinished(Path(listing.source.place))
+    if (project := _find_project(listing, layout, options, progress)) is not None:
+        return project
+    if layout in ANNOTATIONS or (layout == "auto" and _only_annotations(listing, strict=False)):
+        return _find_annotated(place, layout, options, progress)
+    found = None if layout == "manifest" else _read(listing, layout)
+    if found is None and layout in ("auto", "manifest"):
+        found = _find_table(listing, targets)
+    if found is None and layout == "auto":
+        _only_annotations(listing, strict=True)  # a damaged file of annotations says so itself
+    if found is None:
+        raise listing.nothing_fits(_EXPECTED.get(layout, ""))
+    return found
+
+
+def _find_project(listing: Listing, layout: str, options: Options, progress: Progress) -> Found | None:
     for name, project in PROJECTS.items():
         if layout in ("auto", name) and (found := project.read(listing, options, progress)) is not None:
             return found
     if layout in PROJECTS:
         raise listing.nothing_fits(PROJECTS[layout].expected)
-    found = None if layout == "manifest" else read_listing(listing, layout)
-    if found is None and layout in ("auto", "manifest"):
-        found = _find_table(listing, targets)
-    if found is None:
-        raise listing.nothing_fits(_EXPECTED.get(layout, ""))
-    return found
+    return None
+
+
+def _only_annotations(listing: Listing, *, strict: bool) -> bool:
+    """Whether annotations in a known format lie there, and no masks with which they would compete.
+
+    Raises:
+        DataError: A file that may hold some cannot be read, if `strict`.
+    """
+    suffixes = {suffix for suffix in listing.others if suffix in _ANNOTATIONS}
+    if not suffixes and not listing.archives:
+        return False
+    if any(folder.role == "mask" for folder in listing.folders.values()) or match_within(listing.pictures).pairs:
+        return False
+    from limner.data.layouts.annotations import is_annotated
+
+    return is_annotated(listing.source.place, strict=strict)
+
+
+def _find_annotated(place: str | Path, layout: str, options: Options, progress: Progress) -> Found:
+    # Imported late: hardly any data set needs its code.
+    from limner.data.layouts.annotations import read_annotated
+
+    return read_annotated(place, layout, options, progress)
+
+
+def _read(listing: Listing, layout: str) -> Found | None:
+    joined = join_scans(listing)
+    found = read_listing(joined.listing, layout)
+    return found and replace(found, catalog=part_scans(found.catalog, joined))
 
 
 def _find_table(listing: Listing, targets: Sequence[str]) -> Found | None:
@@ -129,7 +185,7 @@ def _find_in_two(place: str | Path | None, images: str | Path | None, masks: str
         raise ConfigError("both the folder of images and that of masks", f"no {missing}", f"Add --{missing} FOLDER.")
     left, right = Listing.open(_inside(place, images)), Listing.open(_inside(place, masks))
     if left.source.place == right.source.place:
-        found = read_listing(left, "pairs" if layout == "auto" else layout)
+        found = _read(left, "pairs" if layout == "auto" else layout)
         if found is None:
             raise left.nothing_fits()
         return found
@@ -138,7 +194,9 @@ def _find_in_two(place: str | Path | None, images: str | Path | None, masks: str
             raise listing.nothing_fits()
     presplit = {"pairs": False, "presplit": True}.get(layout)
     notes = [*left.notes(), *right.notes()]
-    return found_in_halves(_half(left, right), _half(right, left), presplit=presplit, notes=notes)
+    joined = join_scans(left, right.pictures)
+    found = found_in_halves(_half(joined.listing, right), _half(right, left), presplit=presplit, notes=notes)
+    return replace(found, catalog=part_scans(found.catalog, joined))
 
 
 def _half(listing: Listing, other: Listing) -> Half:

@@ -42,9 +42,3 @@ def choose_ids(count: int, *choices: Callable[[int], str]) -> list[str]:
         if len(set(ids)) == count:
             break
     return ids
-
-
-def without_suffix(name: str) -> str:
-    """A name without its ending, with its folders."""
-    folder, slash, last = name.rpartition("/")
-    return f"{folder}{slash}{last.rpartition('.')[0] or last}"

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 from limner.data.catalog import Catalog
 from limner.data.layouts.folders import Folder
-from limner.data.layouts.found import Found, choose_ids, without_suffix
+from limner.data.layouts.found import Found, choose_ids
 from limner.data.layouts.listing import folder_of
 from limner.data.pairing import Keys, Pairing, match_pairs
 from limner.errors import DataError, shorten
-from limner.images import Source
+from limner.images import Source, without_suffix
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from limner.data.layouts.folders import Folder, common_depth, read_folder
 from limner.errors import DataError, shorten
-from limner.images import IMAGE_SUFFIXES, Source
+from limner.images import IMAGE_SUFFIXES, Source, is_dicom, suffix_of
 
 # ISIC hands out one such picture per photograph; they are neither images nor masks.
 _SUPERPIXELS = re.compile(r"_superpixels\.\w+$", re.IGNORECASE)
@@ -58,10 +58,10 @@ class Listing:
         superpixels = 0
         archives: list[str] = []
         for name in source.files():
-            suffix = PurePosixPath(name).suffix.lower()
+            suffix = suffix_of(name)
             if _SUPERPIXELS.search(name):
                 superpixels += 1
-            elif suffix in IMAGE_SUFFIXES:
+            elif suffix in IMAGE_SUFFIXES or is_dicom(source.location(name)):
                 pictures.append(name)
             else:
                 others[suffix or "no suffix"] += 1

@@ -19,12 +19,13 @@ from typing import TypeAlias
 
 from limner.data.catalog import Catalog
 from limner.data.layouts.folders import SPLIT_WORDS
-from limner.data.layouts.found import Found, choose_ids, without_suffix
+from limner.data.layouts.found import Found, choose_ids
 from limner.data.layouts.listing import Listing
 from limner.data.pairing import Pairing
 from limner.data.spacing import SPACING
+from limner.data.stored_masks import PLANES, join_planes
 from limner.errors import DataError, shorten
-from limner.images import parse_location, read_bytes
+from limner.images import parse_location, read_bytes, without_suffix
 
 # fmt: off
 _NAMES = {
@@ -71,11 +72,13 @@ def find_manifest(path: str | Path, targets: Sequence[str] = (), *, labelled: bo
             id twice.
     """
     path = Path(path).expanduser().absolute()
-    try:
-        text = _decoded(path.read_bytes(), str(path))
-    except OSError as error:
-        raise DataError(f"a table of samples at '{path}'", error.strerror or str(error), "Check the path.") from None
-    return _found(text, str(path), lambda cell: _local(path.parent, cell), targets, labelled=labelled)
+    return _found(
+        _decoded(read_bytes(str(path)), str(path)),
+        str(path),
+        lambda cell: _local(path.parent, cell),
+        targets,
+        labelled=labelled,
+    )
 
 
 def find_manifest_in(listing: Listing, name: str, targets: Sequence[str] = ()) -> Found:
@@ -217,7 +220,7 @@ def _require_inputs(inputs: dict[str, list[str]], where: str) -> None:
 
 def _located(cells: list[str], resolve: Resolve, column: str, where: str) -> list[str]:
     """Locations; an empty cell stays empty."""
-    found = [resolve(cell) if cell else "" for cell in cells]
+    found = [_resolved(cell, resolve) for cell in cells]
     missing = [
         f"row {number}: {cell}"
         for number, (cell, location) in enumerate(zip(cells, found, strict=True), start=2)
@@ -231,6 +234,17 @@ def _located(cells: list[str], resolve: Resolve, column: str, where: str) -> lis
             details=shorten(missing),
         )
     return [location or "" for location in found]
+
+
+def _resolved(cell: str, resolve: Resolve) -> str | None:
+    """The location of a cell, which may name several planes of one mask; None where one of them is missing."""
+    if PLANES not in cell:
+        return resolve(cell) if cell else ""
+    whole = resolve(cell)
+    if whole is not None and Path(whole).exists():
+        return whole  # one file of an odd name
+    planes = [resolve(plane) for plane in cell.split(PLANES)]
+    return None if None in planes else join_planes([plane or "" for plane in planes])
 
 
 def _splits(cells: list[str], where: str) -> list[str]:
@@ -281,4 +295,7 @@ def _local(folder: Path, cell: str) -> str | None:
     if "://" in cell:
         return cell
     location = cell if cell.startswith("/") else f"{folder}/{cell}"
-    return location if Path(parse_location(location).path).exists() else None
+    try:
+        return location if Path(parse_location(location).path).exists() else None
+    except (OSError, ValueError):  # no name that a file could have
+        return None

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from limner.data.catalog import Catalog
 from limner.errors import DataError
-from limner.images import page_location, parse_location, read_info
+from limner.images import is_dicom, page_location, parse_location, read_info
 
 # Other formats hold one picture, and need not be opened to know it.
-_MULTI_PAGE = (".tif", ".tiff", ".gif", ".webp")
+_MULTI_PAGE = (".tif", ".tiff", ".gif", ".webp", ".dcm")
 
 
 def choose_page(catalog: Catalog, page: int) -> Catalog:
@@ -74,6 +74,6 @@ def _common_pages(catalog: Catalog, index: int) -> int:
 
 def _page_count(location: str) -> int:
     parsed = parse_location(location)
-    if parsed.page is not None or not parsed.path.lower().endswith(_MULTI_PAGE):
+    if parsed.page is not None or not (parsed.path.lower().endswith(_MULTI_PAGE) or is_dicom(location)):
         return 1
     return read_info(location).pages

@@ -12,6 +12,8 @@ from limner.data.layouts.carvana import EXPECTED as CARVANA
 from limner.data.layouts.carvana import find_carvana
 from limner.data.layouts.composites import EXPECTED as COMPOSITES
 from limner.data.layouts.composites import read_composites
+from limner.data.layouts.converted import EXPECTED as CONVERTED
+from limner.data.layouts.converted import find_converted
 from limner.data.layouts.found import Found
 from limner.data.layouts.isic import EXPECTED as ISIC
 from limner.data.layouts.isic import find_isic
@@ -43,6 +45,7 @@ def _read_traces(listing: Listing, options: Options, progress: Progress) -> Foun
 
 
 PROJECTS: dict[str, ProjectLayout] = {
+    "converted": ProjectLayout(find_converted, CONVERTED),
     "traces": ProjectLayout(
         _read_traces,
         "folders of traced copies and of untraced ones side by side, such as 'Traced/SQ/Traced' and "

@@ -19,7 +19,7 @@ import numpy as np
 
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
-from limner.data.layouts.found import Found, without_suffix
+from limner.data.layouts.found import Found
 from limner.data.layouts.listing import Listing, folder_of
 from limner.data.layouts.options import Options, check_options
 from limner.data.layouts.patients import patients
@@ -30,7 +30,7 @@ from limner.data.traces.experts import is_traced_tree
 from limner.data.traces.inks import DEFAULT_INKS, Ink, is_ink_name, parse_inks
 from limner.data.traces.kept import keep_converted
 from limner.errors import ConfigError, DataError, shorten
-from limner.images import read_bytes
+from limner.images import read_bytes, without_suffix
 from limner.types import Progress, no_progress
 
 _OPTIONS = ("inks", "gap", "originals", "experts", "unfinished")

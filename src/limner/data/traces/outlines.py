@@ -12,6 +12,8 @@ from scipy import ndimage
 
 from limner.types import Size
 
+# Crossings of rows by edges that are held in memory at a time.
+_AT_ONCE = 2_000_000
 # Direction → (step, the pixels to its left and right, as seen from the corner that one stands on).
 _STEPS = {0: (0, 1), 1: (1, 0), 2: (0, -1), 3: (-1, 0)}
 
@@ -94,13 +96,18 @@ def fill_outline(outline: Float[np.ndarray, "points 2"], size: Size) -> Bool[np.
     # A crossing toggles everything to its right; an odd number of toggles is inside.
     toggles = np.zeros((size[0], size[1] + 1), dtype=np.int64)
     ends = np.roll(outline, -1, axis=0)
-    low, high = np.minimum(outline[:, 0], ends[:, 0]), np.maximum(outline[:, 0], ends[:, 0])
-    first = np.clip(np.ceil(low), 0, size[0]).astype(int)
-    last = np.clip(np.ceil(high), 0, size[0]).astype(int)
+    # Always downwards: neighbours run along their common edge in opposite ways, and must round alike.
+    upwards = (outline[:, 0] > ends[:, 0])[:, None]
+    starts, ends = np.where(upwards, ends, outline), np.where(upwards, outline, ends)
+    first = np.clip(np.ceil(starts[:, 0]), 0, size[0]).astype(int)
+    last = np.clip(np.ceil(ends[:, 0]), 0, size[0]).astype(int)
     counts = last - first
-    edge = np.repeat(np.arange(len(outline)), counts)
-    rows = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
-    share = (rows - outline[edge, 0]) / (ends[edge, 0] - outline[edge, 0])
-    crossing = outline[edge, 1] + share * (ends[edge, 1] - outline[edge, 1])
-    np.add.at(toggles, (rows, np.clip(np.ceil(crossing), 0, size[1]).astype(int)), 1)
+    # In parts, so that the memory stays small however many long edges there are.
+    for edges in np.array_split(np.arange(len(outline)), 1 + int(counts.sum()) // _AT_ONCE):
+        edge = np.repeat(edges, counts[edges])
+        before = np.repeat(np.cumsum(counts[edges]) - counts[edges], counts[edges])
+        rows = first[edge] + np.arange(len(edge)) - before
+        share = (rows - starts[edge, 0]) / (ends[edge, 0] - starts[edge, 0])
+        crossing = starts[edge, 1] + share * (ends[edge, 1] - starts[edge, 1])
+        np.add.at(toggles, (rows, np.clip(np.ceil(crossing), 0, size[1]).astype(int)), 1)
     return np.asarray(np.cumsum(toggles, axis=1)[:, :-1] % 2 == 1)

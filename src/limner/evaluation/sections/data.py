@@ -14,7 +14,7 @@ from limner.evaluation.records import FindingRecord, LabelMapRecord
 from limner.evaluation.run_folder import RunFolder
 from limner.types import Color
 
-_SPLIT_WORDS = {"train": "training", "val": "validation", "test": "test", "": "unassigned"}
+_SPLIT_WORDS = {"train": "training", "val": "validation", "test": "test", "folds": "in folds", "": "unassigned"}
 
 
 _SHOWN_BELOW = {*_SPLIT_WORDS, "samples"}

@@ -12,7 +12,14 @@ from markupsafe import Markup
 
 from limner.evaluation import wording
 from limner.evaluation.charts import histogram
-from limner.evaluation.records import CaseRecord, ClassSummary, NumberSummary, SummaryRecord, TargetSummary
+from limner.evaluation.records import (
+    CaseRecord,
+    ClassSummary,
+    NumberSummary,
+    SpreadRecord,
+    SummaryRecord,
+    TargetSummary,
+)
 from limner.evaluation.run_folder import RunFolder
 
 _BIASED = {
@@ -20,9 +27,23 @@ _BIASED = {
     "them: on new images expect a somewhat lower score.",
     "train": "These are the training samples, which the model has learned from: the score says nothing about "
     "new images.",
+    "out-of-fold": "Every sample was scored by the model of its fold, which was not trained on it. Each fold also "
+    "chose its model's best epoch: on new images expect a slightly lower score.",
     "all": "All samples are counted, whatever their split: where the model was trained on some of them, the score "
     "is too good.",
 }
+
+_FOLD_SCORES = ("dice", "iou", "precision", "recall", "rmse", "mae", "abs_rel", "delta")
+
+
+@dataclass(frozen=True)
+class FoldTable:
+    """Scores of the folds of one target, a line each; `spread` is mean ± standard deviation over them."""
+
+    target: str
+    columns: tuple[str, ...]
+    lines: tuple[tuple[int, int, tuple[str, ...]], ...]
+    spread: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -39,6 +60,27 @@ class Distribution:
 def score_note(summary: SummaryRecord) -> str:
     """A sentence about scores that are not of a test split; empty when they are."""
     return _BIASED.get(summary.split, "" if summary.split == "test" else "It is not recorded which samples these are.")
+
+
+def fold_tables(summary: SummaryRecord) -> list[FoldTable]:
+    """The scores of each fold, one table per target; none where the training had no folds."""
+    tables = []
+    for target, spread in summary.spread.items():
+        columns = tuple(name for name in _FOLD_SCORES if name in spread)
+        lines = tuple(
+            (fold.fold, fold.n_images, tuple(wording.score(fold.targets[target].get(name)) for name in columns))
+            for fold in summary.folds
+        )
+        ranges = tuple(_range(spread[name]) for name in columns)
+        tables.append(FoldTable(target, tuple(_NAMES.get(name, name.capitalize()) for name in columns), lines, ranges))
+    return tables
+
+
+def _range(spread: SpreadRecord) -> str:
+    return wording.score(spread.mean) + (f" ± {wording.score(spread.std)}" if spread.std is not None else "")
+
+
+_NAMES = {"iou": "IoU", "rmse": "RMSE", "mae": "MAE", "abs_rel": "AbsRel", "delta": "δ < 1.25"}
 
 
 def empty_cases(target: TargetSummary, images: int) -> list[str]:

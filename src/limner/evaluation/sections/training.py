@@ -44,6 +44,11 @@ def status_note(folder: RunFolder) -> str:
 def story(folder: RunFolder) -> list[str]:
     """What was trained, on what, and for how long: one sentence each, as far as known."""
     sentences = []
+    if folder.in_folds:
+        folds = folder.summary.folds if folder.summary else []
+        trained = f"{len(folds)} models were trained" if folds else "A model for each fold was to be trained"
+        sentences.append(f"{trained}, each on all folds of the samples but one.")
+        return [*sentences, *_samples(folder)]
     run, last = folder.run, folder.epochs[-1] if folder.epochs else None
     network = network_name(folder)
     network = f"{'An' if network[0] in 'AEIO' else 'A'} {network}"
@@ -56,16 +61,21 @@ def story(folder: RunFolder) -> list[str]:
     if run.started_from:
         source, learned = (wording.plain(run.started_from.get(name)) for name in ("bundle", "data_hash"))
         sentences.append(f"It started from the weights of '{source}', trained on the data {learned[:16]}.")
-    if folder.splits:
-        parts = [f"{count:,} {split_words(split)}" for split, (count, _) in folder.splits.items()]
-        total = sum(count for count, _ in folder.splits.values())
-        sentences.append(f"The data are {wording.plural(total, 'sample')}: {', '.join(parts)}.")
+    sentences += _samples(folder)
     best = best_epoch(folder.epochs)
     if best is not None and folder.bundle is not None:
         score = wording.score(best.val_dice if best.val_score is None else best.val_score)
         measure = "Dice" if best.val_score is None else "score"
         sentences.append(f"The weights of epoch {best.epoch} were kept (validation {measure} {score}).")
     return sentences
+
+
+def _samples(folder: RunFolder) -> list[str]:
+    if not folder.splits:
+        return []
+    parts = [f"{count:,} {split_words(split)}" for split, (count, _) in folder.splits.items()]
+    total = sum(count for count, _ in folder.splits.values())
+    return [f"The data are {wording.plural(total, 'sample')}: {', '.join(parts)}."]
 
 
 def network_name(folder: RunFolder) -> str:

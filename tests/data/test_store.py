@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from limner.data.check import store as module
-from limner.data.check.store import Store
+from limner.data import store as module
+from limner.data.store import Store
 
 ARRAYS = {
     "flag": np.array(True),
@@ -36,6 +36,8 @@ def test_what_was_put_is_there_again(tmp_path: Path) -> None:
 def test_without_a_folder_nothing_is_kept() -> None:
     with Store(None) as store:
         store.put("a", ARRAYS)
+        assert same(store.get("a"))
+    with Store(None) as store:
         assert store.get("a") is None
 
 
@@ -62,6 +64,43 @@ def test_a_damaged_file_costs_time_alone(tmp_path: Path, content: bytes) -> None
         assert store.get("a") is None or same(store.get("a"))
 
 
+def test_a_store_that_somebody_locks_costs_time_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(tmp_path) as store:
+        store.put("a", ARRAYS)
+    monkeypatch.setattr(module, "_WAIT", 0.01)
+    connection = sqlite3.connect(tmp_path / "check.sqlite")
+    connection.execute("BEGIN EXCLUSIVE")
+    with Store(tmp_path) as store:
+        store.put("b", ARRAYS)
+        assert store.get("a") is None
+    connection.close()
+    with Store(tmp_path) as store:
+        assert same(store.get("a"))
+
+
+def test_a_store_that_is_damaged_inside_is_begun_anew(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        for number in range(200):
+            store.put(str(number), ARRAYS)
+    path = tmp_path / "check.sqlite"
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    for _ in range(2):
+        with Store(tmp_path) as store:
+            assert store.get("7") is None
+            store.put("7", ARRAYS)
+    with Store(tmp_path) as store:
+        assert same(store.get("7"))
+
+
+def test_texts(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.put_text("a", "naïve")
+        assert store.get_text("a") == "naïve"
+    with Store(tmp_path) as store:
+        assert (store.get_text("a"), store.get_text("b")) == ("naïve", None)
+
+
 def test_a_place_that_is_a_file_costs_time_alone(tmp_path: Path) -> None:
     (tmp_path / "cache").write_bytes(b"")
     with Store(tmp_path / "cache") as store:
@@ -71,6 +110,7 @@ def test_a_place_that_is_a_file_costs_time_alone(tmp_path: Path) -> None:
 
 def test_what_was_not_used_for_longest_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_ENTRIES", 2)
+    monkeypatch.setattr(module, "_TOUCHED", 0.0)
     for key in ("a", "b"):
         with Store(tmp_path) as store:
             store.put(key, ARRAYS)

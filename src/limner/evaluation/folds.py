@@ -1,0 +1,95 @@
+"""Scores of a training in folds: every sample by the model that did not see it.
+
+Layer: part of `evaluation`. Files as of any evaluation, with a column `fold` and the scores of each fold.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from limner.data.catalog import Catalog
+from limner.data.labels import LabelMap
+from limner.evaluation.cases import Gallery, choose_cases, image_scores
+from limner.evaluation.evaluate import Evaluation, write_evaluation
+from limner.inference.joining import join_tables
+from limner.inference.predictor import Predictor
+from limner.inference.scoring import ScoreTable, score
+
+OUT_OF_FOLD = "out-of-fold"
+"""What the samples are called where a split is named."""
+
+
+def evaluate_folds(
+    tables: Sequence[ScoreTable],
+    parts: Sequence[Catalog],
+    bundles: Sequence[Path],
+    label_maps: Mapping[str, LabelMap],
+    out: Path,
+    *,
+    data_hash: str = "",
+) -> Evaluation:
+    """Join the scores of the folds and write them to a folder.
+
+    Args:
+        tables: Scores of each fold's samples by its own model.
+        parts: The samples of each fold.
+        bundles: The model of each fold, which predicts once more the samples that are drawn.
+        label_maps: Meaning of the masks, by target.
+        out: Folder to write to.
+        data_hash: Fingerprint of the data, written down.
+
+    Raises:
+        OutputError: The results cannot be written.
+    """
+    joined = join_tables(tables)
+    places = [(fold, place) for fold, part in enumerate(parts) for place in range(len(part))]
+    cases = choose_cases(image_scores(joined))
+    gallery = None
+    for fold, bundle in enumerate(bundles):
+        chosen = [case.place for case in cases if places[case.place][0] == fold]
+        if not chosen:
+            continue
+        predictor = Predictor.from_file(bundle)
+        gallery = gallery or Gallery(label_maps, predictor.meta.inputs.parts)
+        draw = gallery.draw
+        score(
+            predictor,
+            parts[fold].subset([places[place][1] for place in chosen]),
+            label_maps,
+            on_prediction=lambda number, *drawn, chosen=chosen, draw=draw: draw(chosen[number], *drawn),
+        )
+    folds = [{"fold": fold, **_means(table)} for fold, table in enumerate(tables)]
+    fold_of = {name: fold for fold, part in enumerate(parts) for name in part.ids}
+    return write_evaluation(
+        out,
+        joined,
+        cases,
+        gallery or Gallery(label_maps),
+        rows=[{"fold": fold_of[str(row["id"])], **row} for row in joined.rows()],
+        summary=joined.summary(split=OUT_OF_FOLD, data_hash=data_hash) | {"folds": folds, "spread": _spread(folds)},
+    )
+
+
+def _means(table: ScoreTable) -> dict[str, Any]:
+    summary = table.summary()
+    return {
+        "n_images": summary["n_images"],
+        "targets": {name: target["mean"] for name, target in summary["targets"].items()},
+    }
+
+
+def _spread(folds: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Mean and standard deviation over the folds of each target's scores; None where fewer than two are defined."""
+    spread: dict[str, dict[str, dict[str, float | None]]] = {}
+    for target, scores in folds[0]["targets"].items():
+        spread[target] = {}
+        for name in scores:
+            values = [fold["targets"][target][name] for fold in folds if fold["targets"][target][name] is not None]
+            spread[target][name] = {
+                "mean": statistics.fmean(values) if values else None,
+                "std": statistics.stdev(values) if len(values) > 1 else None,
+            }
+    return spread

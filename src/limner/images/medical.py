@@ -1,0 +1,43 @@
+"""The packages of the extra `medical`, imported when the first such file is met.
+
+Layer: images.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import threading
+from typing import Any
+
+from limner.errors import MissingExtra
+
+_LOCK = threading.Lock()
+_READS = {"pydicom": "DICOM", "nibabel": "NIfTI"}
+
+
+def import_medical(package: str) -> Any:
+    """The package: pydicom or nibabel.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    try:
+        with _LOCK:  # a second thread waits until the first has registered the codecs
+            return _imported(package)
+    except ImportError as error:
+        raise MissingExtra(
+            f"the package that reads {_READS[package]}, {package}, is installed",
+            str(error),
+            "Type pip install 'limner[medical]', or in a clone of the repository pip install '.[medical]'.",
+        ) from error
+
+
+@functools.cache
+def _imported(package: str) -> Any:
+    module = importlib.import_module(package)
+    if package == "pydicom":
+        from limner.images import dicom_codecs
+
+        dicom_codecs.register()
+    return module

@@ -1,0 +1,127 @@
+"""One run: a training on data that are prepared, its evaluation and report, recorded at each turn.
+
+Layer: workflow, below `train` and `folds`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from limner.config import Config
+from limner.data.prepare import Prepared
+from limner.evaluation.evaluate import Evaluation
+from limner.evaluation.report import write_report
+from limner.training.fit import BUNDLE_NAME, Fitted, fit
+from limner.training.progress import Reporter
+from limner.training.record import RunRecord
+from limner.training.start import origin
+from limner.workflow.evaluate import evaluate_run
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `train` left.
+
+    Attributes:
+        folder: The run folder.
+        model: The bundle, everything `load`, `evaluate` and `predict` need; None of a training in folds,
+            whose models are those of `folds`.
+        report: The report, or None when the training was interrupted.
+        summary: Scores on the samples set aside, as in `evaluation/summary.json`, or None likewise.
+        interrupted: A signal stopped the training; `train(resume=folder)` goes on.
+        folds: Of a training in folds, the run of each fold that was begun.
+    """
+
+    folder: Path
+    model: Path | None
+    report: Path | None
+    summary: dict[str, Any] | None
+    interrupted: bool
+    folds: tuple[Run, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        values: dict[str, Any] = {
+            "folder": str(self.folder),
+            "model": self.model and str(self.model),
+            "report": self.report and str(self.report),
+            "interrupted": self.interrupted,
+            "summary": self.summary,
+        }
+        return values | ({"folds": [str(run.folder) for run in self.folds]} if self.folds else {})
+
+
+def train_run(
+    folder: Path,
+    config: Config,
+    data: Prepared,
+    record: RunRecord,
+    *,
+    resume: bool,
+    reporter: Reporter,
+    split: str | None = None,
+) -> tuple[Run, Evaluation | None]:
+    """Train on prepared data, evaluate, and write the report of a run folder that holds its data and settings.
+
+    Args:
+        folder: Run folder.
+        config: Settings.
+        data: As `read_data` gives them for the folder.
+        record: Of the folder.
+        resume: Go on from the folder's last checkpoint.
+        reporter: Told of the progress.
+        split: Samples to score. Default: test, or val where there is no test split.
+
+    Returns:
+        What it left; the evaluation is None when the training was interrupted.
+
+    Raises:
+        LimnerError: As `fit` and `evaluate_run`.
+    """
+    record.update("training")
+    started_from: dict[str, Any] | None = None
+    if not resume and config.training.start_from:
+        started_from = origin(Path(config.training.start_from))
+        record.update("training", started_from=started_from)
+    with recording_failure(record):
+        fitted = fit(config, data, folder, resume=resume, reporter=reporter)
+        _record_training(record, fitted, started_from)
+        if fitted.state.interrupted:
+            return Run(folder, folder / BUNDLE_NAME, None, None, interrupted=True), None
+        begin = time.monotonic()
+        result = evaluate_run(folder, data, split=split, progress=reporter.stage)
+        record.update("finished", seconds={"evaluate": time.monotonic() - begin})
+    return Run(folder, folder / BUNDLE_NAME, write_report(folder), result.summary, interrupted=False), result
+
+
+def _record_training(record: RunRecord, fitted: Fitted, started_from: dict[str, Any] | None) -> None:
+    state = fitted.state
+    facts: dict[str, Any] = {}
+    if started_from and fitted.carried:
+        carried, new = len(fitted.carried.carried), list(fitted.carried.new)
+        facts["started_from"] = {**started_from, "carried": carried, "new": new}
+    record.update(
+        "interrupted" if state.interrupted else "trained",
+        seconds={"train": state.seconds},
+        stopped=state.stopped,
+        epochs=state.epoch,
+        best_epoch=state.best_epoch,
+        **facts,
+        parameters=fitted.parameters,
+        images_per_s=round(state.images / max(state.train_seconds, 1e-9), 2),
+    )
+
+
+@contextmanager
+def recording_failure(record: RunRecord) -> Iterator[None]:
+    """Say in the record how it ended where the block is left by an error."""
+    try:
+        yield
+    except BaseException as error:
+        record.update("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        raise

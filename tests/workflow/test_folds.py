@@ -1,0 +1,121 @@
+"""A training in folds: a run for each, every sample scored by the model that did not see it, and going on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import limner
+from limner.data.catalog import Catalog
+from limner.errors import BundleError, ConfigError
+from limner.training.progress import Silent
+from limner.training.state import TrainingState
+
+Train = Callable[..., limner.Run]
+
+
+@pytest.fixture(scope="module")
+def in_folds(cells: Path, small_train: Train, tmp_path_factory: pytest.TempPathFactory) -> limner.Run:
+    """Three folds of ten cells, two test samples apart; read it, do not write into it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIMNER_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        settings = {"data.folds": 3, "data.test": 2, "training.epochs": 1, "time": "6m"}
+        return small_train(cells, tmp_path_factory.mktemp("runs") / "cells", settings=settings)
+
+
+def scores(table: Path) -> dict[str, str]:
+    """Dice of the cells by sample."""
+    with table.open(encoding="utf-8") as file:
+        return {row["id"]: row["dice"] for row in csv.DictReader(file) if row["class"] == "foreground"}
+
+
+def test_every_sample_is_scored_by_the_model_that_did_not_see_it(in_folds: limner.Run) -> None:
+    catalog = Catalog.load(in_folds.folder / "samples.csv")
+    assert catalog.split_counts() == {"train": 10, "val": 0, "test": 2}
+    joined: dict[str, str] = {}
+    for fold in range(3):
+        run = in_folds.folder / "folds" / str(fold)
+        own = Catalog.load(run / "samples.csv")
+        val = {own.ids[index] for index in own.indices("val")}
+        assert val == {
+            name for name, other in zip(catalog.ids, catalog.facts["fold"], strict=True) if other == str(fold)
+        }
+        found = scores(run / "evaluation" / "per_image.csv")
+        assert set(found) == val
+        joined |= found
+        assert limner.load(run).meta.data.splits == {"train": 10 - len(val), "val": len(val), "test": 2}
+    assert scores(in_folds.folder / "evaluation" / "per_image.csv") == joined
+    assert len(joined) == 10
+
+
+def test_the_summary_is_of_all_samples_and_says_how_far_folds_differ(in_folds: limner.Run) -> None:
+    summary = json.loads((in_folds.folder / "evaluation" / "summary.json").read_text())
+    assert summary == in_folds.summary
+    assert (summary["n_images"], summary["split"]) == (10, "out-of-fold")
+    means = [fold["targets"]["mask"]["dice"] for fold in summary["folds"]]
+    own = [run.summary["targets"]["mask"]["mean"]["dice"] for run in in_folds.folds]
+    assert means == own
+    assert summary["spread"]["mask"]["dice"] == {"mean": statistics.fmean(own), "std": statistics.stdev(own)}
+    values = [float(value) for value in scores(in_folds.folder / "evaluation" / "per_image.csv").values()]
+    assert summary["targets"]["mask"]["mean"]["dice"] == pytest.approx(statistics.fmean(values))
+
+
+def test_the_budget_is_divided_and_each_fold_is_a_run_of_its_own(in_folds: limner.Run) -> None:
+    config = (in_folds.folder / "folds" / "1" / "config.yaml").read_text()
+    assert "time: 120s" in config
+    assert "folds" not in config
+    page = (in_folds.folder / "report.html").read_text()
+    assert 'href="folds/2/report.html"' in page
+    assert "3 models were trained" in page
+    assert (in_folds.folder / "folds" / "2" / "report.html").is_file()
+
+
+def test_no_model_is_passed_off_as_the_model(in_folds: limner.Run) -> None:
+    assert in_folds.model is None
+    with pytest.raises(BundleError, match="a training in folds, with 3 models"):
+        limner.load(in_folds.folder)
+    with pytest.raises(ConfigError, match="no share of val samples"):
+        limner.train("anywhere", settings={"data.folds": 3, "data.val": 0.2})
+
+
+class Hasty(Silent):
+    """Presses Ctrl-C after the first epoch of the second fold; keeps what is said."""
+
+    def __init__(self, *, stop: bool) -> None:
+        self.said: list[str] = []
+        self.stop = stop
+
+    def epoch(self, state: TrainingState) -> None:
+        if self.stop and self.said[-1].startswith("Fold 1"):
+            self.stop = False
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_goes_on_with_the_fold_it_was_in(
+    cells: Path, small_train: Train, tmp_path: Path
+) -> None:
+    settings = {"data.folds": 3, "training.epochs": 2}
+    run = small_train(cells, tmp_path / "run", settings=settings, reporter=Hasty(stop=True))
+    assert (run.interrupted, run.summary, len(run.folds)) == (True, None, 2)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
+    first = (tmp_path / "run" / "folds" / "0" / "model.safetensors").read_bytes()
+    shutil.rmtree(tmp_path / "run" / "folds" / "2", ignore_errors=True)
+    hasty = Hasty(stop=False)
+    run = limner.train(resume=tmp_path / "run", reporter=hasty)
+    assert not run.interrupted
+    assert hasty.said[0] == "Fold 0 (1 of 3) is finished."
+    assert (tmp_path / "run" / "folds" / "0" / "model.safetensors").read_bytes() == first
+    unbroken = small_train(cells, tmp_path / "other", settings=settings)
+    assert run.summary == unbroken.summary
