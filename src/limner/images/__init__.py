@@ -5,6 +5,7 @@ Layer: images. The only importer of Pillow, tifffile and imagecodecs. Imports no
 
 from limner.images.archives import archive_contents
 from limner.images.channels import to_channels
+from limner.images.jpeg import JpegStorage
 from limner.images.kinds import IMAGE_SUFFIXES
 from limner.images.locations import (
     Location,
@@ -15,7 +16,7 @@ from limner.images.locations import (
     row_location,
 )
 from limner.images.pictures import PictureInfo, StoredMask
-from limner.images.read import read_image, read_info, read_mask
+from limner.images.read import read_image, read_info, read_jpeg_storage, read_mask
 from limner.images.resize import resize_image, resize_mask
 from limner.images.rle import decode_rle, encode_rle
 from limner.images.rle_tables import is_rle_table, read_row, rle_names
@@ -34,6 +35,7 @@ from limner.images.zip_writer import ZipWriter, write_zip
 __all__ = [
     "IGNORE_COLOR",
     "IMAGE_SUFFIXES",
+    "JpegStorage",
     "Location",
     "PictureInfo",
     "Source",
@@ -54,6 +56,7 @@ __all__ = [
     "read_bytes",
     "read_image",
     "read_info",
+    "read_jpeg_storage",
     "read_mask",
     "read_row",
     "resize_image",

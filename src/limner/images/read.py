@@ -16,6 +16,7 @@ from jaxtyping import Float32, Shaped, UInt8, UInt16
 from limner.errors import DataError, LimnerError
 from limner.images import numpy_files, pillow, tiff
 from limner.images.depth import to_image, to_mask
+from limner.images.jpeg import JpegStorage, inspect_storage
 from limner.images.kinds import HEAD, Kind, describe, sniff
 from limner.images.limits import check_pixels
 from limner.images.locations import Location, parse_location
@@ -95,6 +96,16 @@ def read_mask(location: str) -> StoredMask:
         array = array[..., 0]
     array = np.ascontiguousarray(upright(to_mask(array, location), decoded.orientation))
     return StoredMask(array, None if decoded.palette is None else np.ascontiguousarray(decoded.palette[:, :3]))
+
+
+def read_jpeg_storage(location: str) -> JpegStorage | None:
+    """How a JPEG file stores its picture; None of all other files, and where it is not known.
+
+    Raises:
+        DataError: As `read_image`.
+    """
+    with _opened(location) as (stream, kind, _):
+        return inspect_storage(stream) if kind == "jpeg" else None
 
 
 def _decode(location: str) -> Decoded:

@@ -14,10 +14,11 @@ from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
 from limner.data.traces.contours import Outline, fill, find_outlines, longest_run
-from limner.data.traces.fitting import Stroke, fit
+from limner.data.traces.fitting import fit
 from limner.data.traces.ink import Separated, separate
 from limner.data.traces.inks import Ink
 from limner.data.traces.regions import Rough, find_ink, rough_regions
+from limner.data.traces.strokes import Stroke
 
 Kind: TypeAlias = Literal["no ink", "open", "ink outside", "several regions", "hole"]
 
