@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import IO, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -33,7 +34,7 @@ class JpegStorage:
 def inspect_storage(stream: io.BufferedIOBase) -> JpegStorage | None:
     """How an upright grey or colour JPEG is stored; None if it is stored in any unusual way."""
     stream.seek(0)
-    with JpegImageFile(stream) as picture:
+    with JpegImageFile(cast("IO[bytes]", stream)) as picture:
         parts, tables = list(picture.layer), picture.quantization
         if picture.getexif().get(0x0112, 1) != 1:
             return None

@@ -12,7 +12,8 @@ for even curvature (least square of its change) carries outlines over gaps and h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,7 +30,7 @@ _ROBUST = 4.0
 _LEAST_NOISE = 1.0
 _MARGIN = 12.0
 # Rounds before which lifted pens are looked for: when outlines are near, and when they have settled.
-_LOOKS = (1, 3, 5, _ROUNDS)
+_LOOKS = (1, 3, 5)
 # The pen was lifted where less than this share of the ink is seen, looked at with this blur in pixels;
 # where less than this share of a stroke is not hidden, nobody knows.
 _DOWN, _ALONG, _HIDDEN = 0.4, 1.0, 0.2
@@ -47,6 +48,7 @@ def fit(
     plain: Float[np.ndarray, "height width 3"],
     *,
     lightness: bool,
+    rounds: int = _ROUNDS,
 ) -> None:
     """Move strokes until they explain a picture.
 
@@ -55,34 +57,52 @@ def fit(
         drawn: The traced picture, lightness and colour.
         plain: The picture without ink.
         lightness: Whether `plain` knows the lightness below the ink.
+        rounds: Fewer than usual bring them near.
     """
-    rows, columns, corner = _around(strokes, drawn.shape)
-    drawn, plain = drawn[rows, columns], plain[rows, columns]
-    for stroke in strokes:
-        stroke.points = stroke.points - corner
-    _settle(strokes, _Scene(drawn, plain, lightness))
-    for stroke in strokes:
-        stroke.points = stroke.points + corner
+    with frame(strokes, drawn, plain) as (drawn_part, plain_part):
+        _settle(strokes, _Scene(drawn_part, plain_part, lightness), rounds)
 
 
-def _around(strokes: Sequence[Stroke], size: tuple[int, ...]) -> tuple[slice, slice, Float[np.ndarray, " 2"]]:
-    """The part of a picture that the strokes may reach, and its corner, which is even as JPEG counts in twos."""
+def find_lifted(
+    strokes: Sequence[Stroke], drawn: Float[np.ndarray, "height width 3"], plain: Float[np.ndarray, "height width 3"]
+) -> None:
+    """Find where the pen of strokes that lie right was lifted."""
+    scene = _Scene(drawn, plain, lightness=True)
+    layers = [Layer.of(stroke, scene.size) for stroke in strokes]
+    scene.choose_filter(strokes, layers)
+    scene.look(strokes, layers)
+
+
+@contextlib.contextmanager
+def frame(
+    strokes: Sequence[Stroke],
+    drawn: Float[np.ndarray, "height width 3"],
+    plain: Float[np.ndarray, "height width 3"],
+    step: int = 2,
+) -> Iterator[tuple[Float[np.ndarray, "rows columns 3"], Float[np.ndarray, "rows columns 3"]]]:
+    """The parts of both pictures that the strokes may reach; strokes count from their corner meanwhile.
+
+    The corner is a whole number of `step`, as JPEG counts in twos and more.
+    """
     points = np.concatenate([stroke.points for stroke in strokes])
-    low = np.maximum(points.min(axis=0) - _MARGIN, 0) // 2 * 2
-    high = np.minimum(np.ceil(points.max(axis=0)) + _MARGIN, size[:2])
+    low = np.maximum(points.min(axis=0) - _MARGIN, 0) // step * step
+    high = np.minimum(-(-(points.max(axis=0) + _MARGIN) // step) * step, drawn.shape[:2])
     rows, columns = (slice(int(start), int(stop)) for start, stop in zip(low, high, strict=True))
-    return rows, columns, low
+    for stroke in strokes:
+        stroke.points = stroke.points - low
+    yield drawn[rows, columns], plain[rows, columns]
+    for stroke in strokes:
+        stroke.points = stroke.points + low
 
 
-def _settle(strokes: Sequence[Stroke], scene: _Scene) -> None:
-    for number in range(_ROUNDS + 1):
+def _settle(strokes: Sequence[Stroke], scene: _Scene, rounds: int) -> None:
+    for number in range(rounds + 1):
         layers = [Layer.of(stroke, scene.size) for stroke in strokes]
         if number in (0, 2):
             scene.choose_filter(strokes, layers)
-        if number in _LOOKS:
-            for place in range(len(strokes)):
-                layers[place] = scene.look_for_ink(strokes, layers, stacking(strokes, layers, scene.drawn), place)
-        if number == _ROUNDS:
+        if number in _LOOKS or number == rounds:
+            scene.look(strokes, layers)
+        if number == rounds:
             break
         order = stacking(strokes, layers, scene.drawn)
         layers = _choose_pen(number, strokes, scene, layers, order)
@@ -129,6 +149,11 @@ class _Scene:
             errors[halves] = float(np.abs(error.reshape(-1, 3)[band, 1:]).mean())
         self.halves = min(errors, key=lambda halves: errors[halves])
         self._filters()
+
+    def look(self, strokes: Sequence[Stroke], layers: list[Layer]) -> None:
+        """Find where all pens were lifted; new layers take their places."""
+        for place in range(len(strokes)):
+            layers[place] = self.look_for_ink(strokes, layers, stacking(strokes, layers, self.drawn), place)
 
     def look_for_ink(
         self, strokes: Sequence[Stroke], layers: Sequence[Layer], order: Sequence[int], place: int

@@ -20,9 +20,9 @@ _KNOTS = 3.5
 _CHANGE = 0.009
 
 
-def shift_basis(count: int) -> sparse.csr_matrix:
-    """Cubic B-splines on a ring: points × knots."""
-    knots = max(6, round(count * STEP / _KNOTS))
+def shift_basis(count: int, apart: float = _KNOTS) -> sparse.csr_matrix:
+    """Cubic B-splines on a ring, whose knots are so many pixels apart: points × knots."""
+    knots = max(6, round(count * STEP / apart))
     place = np.arange(count) * knots / count
     first = np.floor(place).astype(int)
     t = place - first

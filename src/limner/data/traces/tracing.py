@@ -17,6 +17,7 @@ from limner.data.traces.contours import Outline, fill, find_outlines, longest_ru
 from limner.data.traces.fitting import fit
 from limner.data.traces.ink import Separated, separate
 from limner.data.traces.inks import Ink
+from limner.data.traces.refining import Storage, refine
 from limner.data.traces.regions import Rough, find_ink, rough_regions
 from limner.data.traces.strokes import Stroke
 
@@ -39,6 +40,8 @@ _LETTER = 0.5
 _HIDDEN, _SHARP = 0.7, 1.3
 # Gaps up to this are looked for, though not closed, in pixels.
 _SEARCH = 50.0
+# Rounds that bring outlines near enough to be refined.
+_NEAR = 3
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def read_tracing(
     inks: Sequence[Ink],
     *,
     gap: float = 6.0,
+    storage: Storage | None = None,
 ) -> dict[str, Traced]:
     """The region that each ink encloses, by the name of the ink.
 
@@ -93,6 +97,7 @@ def read_tracing(
         untraced: In register; None to go by hue alone.
         inks: Colours to look for.
         gap: Gaps up to this many pixels are closed; what is wider stays open and is not filled.
+        storage: How the traced JPEG file and its original are stored, if the arrays are as decoded.
     """
     parts = separate(traced, untraced, inks)
     strokes = [find_ink(cover) for cover in parts.covers]
@@ -104,12 +109,18 @@ def read_tracing(
         bridge = np.logical_or.reduce([strokes[other] for other in others], initial=False)
         bridge = np.broadcast_to(bridge, strokes[number].shape)
         readings.append(_read(parts.covers[number], strokes[number], hiding, bridge, gap, ink))
-    settled = _settle(parts, readings, inks, gap, lightness=untraced is not None)
+    settled = _settle(parts, readings, inks, gap, storage, lightness=untraced is not None)
     return {ink.name: traced for ink, traced in zip(inks, settled, strict=True)}
 
 
 def _settle(
-    parts: Separated, readings: Sequence[_Reading], inks: Sequence[Ink], gap: float, *, lightness: bool
+    parts: Separated,
+    readings: Sequence[_Reading],
+    inks: Sequence[Ink],
+    gap: float,
+    storage: Storage | None,
+    *,
+    lightness: bool,
 ) -> list[Traced]:
     """All outlines of all inks together, moved until they explain the picture, and filled."""
     fitted = [
@@ -119,7 +130,10 @@ def _settle(
         for reading, color in zip(readings, parts.colors, strict=True)
     ]
     strokes = [stroke for some in fitted for stroke in some]
-    if strokes:
+    if strokes and storage and lightness:
+        fit(strokes, parts.drawn, parts.plain, lightness=True, rounds=_NEAR)
+        refine(strokes, parts.drawn, parts.plain, storage)
+    elif strokes:
         fit(strokes, parts.drawn, parts.plain, lightness=lightness)
     return [
         _fill(ink, reading.traced, some, gap, _covered_by_others(parts, number)) if some else reading.traced
