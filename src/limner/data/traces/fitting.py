@@ -25,6 +25,8 @@ from limner.data.traces.splines import STEP, curvature_change, shift_basis
 from limner.data.traces.strokes import Layer, Stroke, stacking, surroundings, visible_parts
 
 _ROUNDS = 8
+# As many bring outlines near enough to be refined.
+_NEAR = 3
 # Errors beyond this many standard deviations are writing or other strokes.
 _ROBUST = 4.0
 _LEAST_NOISE = 1.0
@@ -48,7 +50,7 @@ def fit(
     plain: Float[np.ndarray, "height width 3"],
     *,
     lightness: bool,
-    rounds: int = _ROUNDS,
+    rough: bool = False,
 ) -> None:
     """Move strokes until they explain a picture.
 
@@ -57,20 +59,10 @@ def fit(
         drawn: The traced picture, lightness and colour.
         plain: The picture without ink.
         lightness: Whether `plain` knows the lightness below the ink.
-        rounds: Fewer than usual bring them near.
+        rough: Bring them near, and leave the rest to `refine`.
     """
     with frame(strokes, drawn, plain) as (drawn_part, plain_part):
-        _settle(strokes, _Scene(drawn_part, plain_part, lightness), rounds)
-
-
-def find_lifted(
-    strokes: Sequence[Stroke], drawn: Float[np.ndarray, "height width 3"], plain: Float[np.ndarray, "height width 3"]
-) -> None:
-    """Find where the pen of strokes that lie right was lifted."""
-    scene = _Scene(drawn, plain, lightness=True)
-    layers = [Layer.of(stroke, scene.size) for stroke in strokes]
-    scene.choose_filter(strokes, layers)
-    scene.look(strokes, layers)
+        _settle(strokes, _Scene(drawn_part, plain_part, lightness), rough)
 
 
 @contextlib.contextmanager
@@ -95,7 +87,8 @@ def frame(
         stroke.points = stroke.points + low
 
 
-def _settle(strokes: Sequence[Stroke], scene: _Scene, rounds: int) -> None:
+def _settle(strokes: Sequence[Stroke], scene: _Scene, rough: bool) -> None:
+    rounds = _NEAR if rough else _ROUNDS
     for number in range(rounds + 1):
         layers = [Layer.of(stroke, scene.size) for stroke in strokes]
         if number in (0, 2):
@@ -105,20 +98,20 @@ def _settle(strokes: Sequence[Stroke], scene: _Scene, rounds: int) -> None:
         if number == rounds:
             break
         order = stacking(strokes, layers, scene.drawn)
-        layers = _choose_pen(number, strokes, scene, layers, order)
+        layers = _choose_pen(number, strokes, scene, layers, order, edges=not rough)
         for place in range(len(strokes)):
             layers[place] = scene.move(strokes, layers, order, place)
 
 
 def _choose_pen(
-    number: int, strokes: Sequence[Stroke], scene: _Scene, layers: list[Layer], order: Sequence[int]
+    number: int, strokes: Sequence[Stroke], scene: _Scene, layers: list[Layer], order: Sequence[int], *, edges: bool
 ) -> list[Layer]:
     """What is tried out before some of the rounds: widths, edges, colours; new layers."""
     if number in (0, 2):
         for place, stroke in enumerate(strokes):
             tried = _TRIED if number == 0 else [factor * stroke.width for factor in (0.8, 1.0, 1.25)]
             layers[place] = scene.choose_width(strokes, layers, order, place, tried)
-    if number in (2, 4):
+    if number in (2, 4) and edges:
         layers = scene.choose_edges(strokes, order)
     if number == 0:
         scene.recolor(strokes, layers, order)
@@ -245,8 +238,7 @@ class _Scene:
             contrast = ((stroke.color[channel] - below[..., channel]) * shows).ravel()[layer.pixels]
             paint = sparse.csr_matrix((cover, (np.arange(len(cover)), np.full(len(cover), channel))), (len(cover), 3))
             design = sparse.hstack([sparse.diags(contrast) @ shape, paint], format="csr")
-            blur = self.tinted if channel else self.lit
-            design = (blur[near][:, layer.pixels] @ design).toarray()
+            design = (self._both_ways(channel)[near][:, layer.pixels] @ design).toarray()
             wrong = error[near, channel]
             weight = self._weights(wrong, edge[layer.kept])
             if channel:
@@ -302,14 +294,21 @@ class _Scene:
         return colors
 
     def _filters(self) -> None:
-        """Down and across, and both at once: of lightness, and of colour."""
+        """Down and across: of lightness, and of colour."""
         light = [spread(length, self.blur) for length in self.size]
         color = [
             halve(length) if halved else sparse.identity(length, format="csr")
             for length, halved in zip(self.size, self.halves, strict=True)
         ]
         self.ways = (light, color, color)
-        self.lit, self.tinted = (sparse.kron(down, across, format="csr") for down, across in (light, color))
+        self._both: dict[bool, sparse.csr_matrix] = {}
+
+    def _both_ways(self, channel: int) -> sparse.csr_matrix:
+        """Down and across at once: pixels × pixels."""
+        colored = channel > 0
+        if colored not in self._both:
+            self._both[colored] = sparse.kron(*self.ways[channel], format="csr")
+        return self._both[colored]
 
     def _filtered(self, change: np.ndarray) -> np.ndarray:
         return np.stack([self._blurred(change[..., channel], channel) for channel in range(3)], axis=2)

@@ -28,7 +28,7 @@ from limner.images import JpegStorage
 
 # Edges of strokes go from ink to none within so many pixels, round by round: those of soft pens and of hard ones,
 # whose whole pixels tell the more the nearer the outline is.
-_RAMPS = ((1.0,) * 6, (0.4, 0.4, 0.4, 0.3, 0.2, 0.2))
+_RAMPS = ((1.0,) * 6, (0.7, 0.5, 0.4, 0.3, 0.2, 0.2))
 # Rounds after which the kind of pen is known.
 _TRIED = 2
 _HOLD_WIDTH, _HOLD_COLOR, _HOLD_INK = 10.0, 0.1, 1.0
@@ -73,8 +73,9 @@ def refine(
             scene.settle(some, ramps[:_TRIED])
             tried.append((scene.likelihood(some), some, ramps))
         _, best, ramps = max(tried, key=lambda one: one[0])
-        scene.find_lifted(best)
-        scene.settle(best, ramps[_TRIED:])
+        for start in range(_TRIED, len(ramps), _TRIED):
+            scene.find_lifted(best)
+            scene.settle(best, ramps[start : start + _TRIED])
         scene.find_lifted(best)
         for stroke, found in zip(strokes, best, strict=True):
             vars(stroke).update(vars(found))

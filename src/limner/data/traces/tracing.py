@@ -40,8 +40,6 @@ _LETTER = 0.5
 _HIDDEN, _SHARP = 0.7, 1.3
 # Gaps up to this are looked for, though not closed, in pixels.
 _SEARCH = 50.0
-# Rounds that bring outlines near enough to be refined.
-_NEAR = 3
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,7 @@ def _settle(
     ]
     strokes = [stroke for some in fitted for stroke in some]
     if strokes and storage and lightness:
-        fit(strokes, parts.drawn, parts.plain, lightness=True, rounds=_NEAR)
+        fit(strokes, parts.drawn, parts.plain, lightness=True, rough=True)
         refine(strokes, parts.drawn, parts.plain, storage)
     elif strokes:
         fit(strokes, parts.drawn, parts.plain, lightness=lightness)
