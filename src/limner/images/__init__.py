@@ -5,7 +5,7 @@ Layer: images. The only importer of Pillow, tifffile and imagecodecs. Imports no
 
 from limner.images.archives import archive_contents
 from limner.images.channels import to_channels
-from limner.images.jpeg import JpegStorage
+from limner.images.jpeg import PIXELS, JpegStorage
 from limner.images.kinds import IMAGE_SUFFIXES
 from limner.images.locations import (
     Location,
@@ -35,6 +35,7 @@ from limner.images.zip_writer import ZipWriter, write_zip
 __all__ = [
     "IGNORE_COLOR",
     "IMAGE_SUFFIXES",
+    "PIXELS",
     "JpegStorage",
     "Location",
     "PictureInfo",

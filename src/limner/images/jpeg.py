@@ -31,6 +31,10 @@ class JpegStorage:
     halves: tuple[bool, bool]
 
 
+PIXELS = JpegStorage(np.ones((3, 8, 8)), (False, False))
+"""Of files that store whole numbers for every pixel: these are as exact as numbers of blocks in steps of one."""
+
+
 def inspect_storage(stream: io.BufferedIOBase) -> JpegStorage | None:
     """How an upright grey or colour JPEG is stored; None if it is stored in any unusual way."""
     stream.seek(0)

@@ -307,7 +307,8 @@ class _Scene:
         """Down and across at once: pixels × pixels."""
         colored = channel > 0
         if colored not in self._both:
-            self._both[colored] = sparse.kron(*self.ways[channel], format="csr")
+            down, across = self.ways[channel]
+            self._both[colored] = sparse.csr_matrix(sparse.kron(down, across, format="csr"))
         return self._both[colored]
 
     def _filtered(self, change: np.ndarray) -> np.ndarray:
