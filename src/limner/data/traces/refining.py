@@ -13,7 +13,6 @@ makes the limits soft; blocks with writing on them are softer.
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -32,12 +31,11 @@ from limner.images import JpegStorage
 _RAMPS = ((1.0,) * 6, (0.7, 0.5, 0.4, 0.3, 0.2, 0.2))
 # Rounds after which the kind of pen is known.
 _TRIED = 2
-_HOLD_WIDTH, _HOLD_COLOR, _HOLD_INK = 10.0, float(os.environ.get("HC","0.1")), 1.0
+_HOLD_WIDTH, _HOLD_COLOR, _HOLD_INK = 10.0, 0.01, 1.0
 _INK_KNOTS = 1.75
 
-_ALIKE, _SAME_WIDTH = float(os.environ.get("ALIKE", "100")), 0.3
 # The pen was lifted where less than this share of its ink is there.
-_DOWN = 0.4
+_DOWN = 0.3
 # Variance of what a pen draws, in squared grey levels, before anything is known of it, and at least.
 _VARIANCE, _LEAST_VARIANCE = 4.0, 0.5
 # A block's own variance is as uncertain as if so many numbers had told the usual one; that is this many
@@ -74,6 +72,8 @@ def refine(
             some = copy.deepcopy(list(strokes))
             scene.forget()
             scene.settle(some, ramps[:_TRIED])
+            for stroke in some:
+                stroke.ramp = ramps[_TRIED]
             tried.append((scene.likelihood(some), some, ramps))
         _, best, ramps = max(tried, key=lambda one: one[0])
         for start in range(_TRIED, len(ramps), _TRIED):
@@ -226,11 +226,7 @@ class _Stored:
         matrix[:knots, :knots] += bend.T @ bend
         vector[:knots] -= bend.T @ offset
         vector[knots + 1 :] += _HOLD_COLOR * (stroke.usual - stroke.color)
-        # Strokes of one picture are mostly drawn by pens of one width.
-        apart = float(np.median([other.width for other in strokes])) - stroke.width
-        alike = _ALIKE / (1 + (apart / _SAME_WIDTH) ** 2)
-        vector[knots] += alike * apart
-        matrix += np.diag([1e-6] * knots + [_HOLD_WIDTH + alike] + [_HOLD_COLOR] * 3)
+        matrix += np.diag([1e-6] * knots + [_HOLD_WIDTH] + [_HOLD_COLOR] * 3)
         step = np.linalg.solve(matrix, vector)
         stroke.step(np.asarray(basis @ step[:knots]), step[knots], step[knots + 1 :])
         return Layer.of(stroke, self.size)
