@@ -46,7 +46,7 @@ def test_what_was_stored_is_found_in_the_decoded_picture(subsampling):
 
 def test_a_rounded_number_is_a_truncated_normal_one():
     expected, variance, stored = (
-        np.array([[3.0, -40.0, 0.2]]),
+        np.array([[3.0, -4.0, 0.2]]),
         np.array([[4.0, 9.0, 0.01]]),
         np.array([[0.0, 10.0, 0.0]]),
     )

@@ -53,7 +53,7 @@ def test_every_picture_has_an_original_and_a_binary_mask_per_colour(converted):
 def test_two_experts_are_compared(converted):
     out, result = converted
     assert mean_dice(result.agreements).keys() == {"heart", "lv", "rv"}
-    assert all(0.95 < dice < 1 and count == 1 for dice, count in mean_dice(result.agreements).values())
+    assert all(0.93 < dice < 1 and count == 1 for dice, count in mean_dice(result.agreements).values())
     lines = list(csv.DictReader((out / "agreement.csv").read_text().splitlines()))
     assert {(line["picture"], line["first"], line["second"]) for line in lines} == {("heart_003", "PI", "SQ")}
     assert (out / "experts" / "SQ" / "green" / "heart_003.png").exists()

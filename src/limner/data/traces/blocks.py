@@ -51,12 +51,12 @@ class Blocks:
         self.cell = (blocks * SIDE**2 + inside).ravel()
         self.share = 1 / np.bincount(self.cell)[self.cell]
 
-    def numbers(self, plane: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "blocks 64"]:
+    def numbers(self, plane: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "blocks numbers"]:
         """What would be stored of a plane if nothing were rounded."""
         down, across = self._means
         return _transformed((across @ (down @ plane).T).T)
 
-    def stored(self, decoded: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "blocks 64"]:
+    def stored(self, decoded: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "blocks numbers"]:
         """The numbers that a decoded plane came from: whole multiples of the steps."""
         for axis, half in enumerate(self._halves):
             if half:
@@ -67,7 +67,7 @@ class Blocks:
         return np.asarray(np.rint(_transformed(decoded) / self.steps) * self.steps)
 
 
-def _transformed(plane: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "blocks 64"]:
+def _transformed(plane: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "blocks numbers"]:
     height, width = plane.shape
     plane = np.pad(plane, ((0, -height % SIDE), (0, -width % SIDE)), mode="edge")
     tiles = plane.reshape(plane.shape[0] // SIDE, SIDE, plane.shape[1] // SIDE, SIDE).swapaxes(1, 2)
@@ -75,8 +75,8 @@ def _transformed(plane: Float[np.ndarray, "height width"]) -> Float[np.ndarray, 
 
 
 def hidden_variance(
-    stored: Float[np.ndarray, "blocks 64"], steps: Float[np.ndarray, " 64"]
-) -> Float[np.ndarray, "blocks 64"]:
+    stored: Float[np.ndarray, "blocks numbers"], steps: Float[np.ndarray, " numbers"]
+) -> Float[np.ndarray, "blocks numbers"]:
     """How far the numbers of a picture may be from those stored.
 
     Where a number was rounded to nothing, little was there: how little, the share of such numbers
@@ -94,11 +94,13 @@ def hidden_variance(
 
 
 def rounded(
-    expected: Float[np.ndarray, "blocks 64"],
-    variance: Float[np.ndarray, "blocks 64"],
-    stored: Float[np.ndarray, "blocks 64"],
-    steps: Float[np.ndarray, " 64"],
-) -> tuple[Float[np.ndarray, "blocks 64"], Float[np.ndarray, "blocks 64"], Float[np.ndarray, "blocks 64"]]:
+    expected: Float[np.ndarray, "blocks numbers"],
+    variance: Float[np.ndarray, "blocks numbers"],
+    stored: Float[np.ndarray, "blocks numbers"],
+    steps: Float[np.ndarray, " numbers"],
+) -> tuple[
+    Float[np.ndarray, "blocks numbers"], Float[np.ndarray, "blocks numbers"], Float[np.ndarray, "blocks numbers"]
+]:
     """A normal number of which is known what it was rounded to.
 
     Args:

@@ -67,7 +67,7 @@ def finished_key(locations: Sequence[str], inks: Sequence[Ink], gap: float) -> s
 def load_finished(key: str) -> Finished | None:
     """What was kept under a key; None if nothing was, or it is damaged."""
     try:
-        with np.load(_path(key), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(_path(key).read_bytes()), allow_pickle=False) as arrays:
             facts = json.loads(str(arrays["facts"]))
             results = {
                 name: Traced(

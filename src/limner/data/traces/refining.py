@@ -31,7 +31,7 @@ from limner.images import JpegStorage
 _RAMPS = ((1.0,) * 6, (0.7, 0.5, 0.4, 0.3, 0.2, 0.2))
 # Rounds after which the kind of pen is known.
 _TRIED = 2
-_HOLD_WIDTH, _HOLD_COLOR, _HOLD_INK = 10.0, 0.01, 1.0
+_HOLD_WIDTH, _HOLD_COLOR, _HOLD_INK = 10.0, 0.01, 0.3
 _INK_KNOTS = 1.75
 
 # The pen was lifted where less than this share of its ink is there.
@@ -79,7 +79,11 @@ def refine(
         for start in range(_TRIED, len(ramps), _TRIED):
             scene.find_lifted(best)
             scene.settle(best, ramps[start : start + _TRIED])
+        before = [stroke.lifted for stroke in best]
         scene.find_lifted(best)
+        for stroke, lifted in zip(best, before, strict=True):
+            # Where two looks differ, there is some ink.
+            stroke.lifted &= lifted
         for stroke, found in zip(strokes, best, strict=True):
             vars(stroke).update(vars(found))
 
