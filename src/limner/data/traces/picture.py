@@ -15,8 +15,8 @@ from limner.data.traces.agreement import Agreement, compare
 from limner.data.traces.experts import Pair
 from limner.data.traces.finished import Finished, finished_key, load_finished, save_finished
 from limner.data.traces.inks import Ink
-from limner.data.traces.refining import Storage
 from limner.data.traces.registration import Placement, register
+from limner.data.traces.stored import Storage
 from limner.data.traces.tracing import Doubt, Traced, read_tracing
 from limner.errors import DataError
 from limner.images import PIXELS, read_image, read_jpeg_storage, to_channels

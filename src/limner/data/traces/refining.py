@@ -14,41 +14,29 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float, Int
-from scipy import sparse
+from jaxtyping import Float
 
-from limner.data.traces.blocks import SIDE, TRANSFORM, Blocks, hidden_variance, rounded
+from limner.data.traces.blocks import SIDE, Blocks
 from limner.data.traces.fitting import frame
 from limner.data.traces.splines import curvature_change, shift_basis
+from limner.data.traces.stored import Plane, Storage, add_told
 from limner.data.traces.strokes import Layer, Stroke, stacking, surroundings, visible_parts
-from limner.images import JpegStorage
 
 # Edges of strokes go from ink to none within so many pixels, round by round: those of soft pens and of hard ones,
 # whose whole pixels tell the more the nearer the outline is.
 _RAMPS = ((1.0,) * 6, (0.7, 0.5, 0.4, 0.3, 0.2, 0.2))
 # Rounds after which the kind of pen is known.
 _TRIED = 2
+# JPEG stores lightness less this.
+_LEVEL = 128
 _HOLD_WIDTH, _HOLD_COLOR, _HOLD_INK = 10.0, 0.01, 0.3
 _INK_KNOTS = 1.75
 
 # The pen was lifted where less than this share of its ink is there.
 _DOWN = 0.3
-# Variance of what a pen draws, in squared grey levels, before anything is known of it, and at least.
-_VARIANCE, _LEAST_VARIANCE = 4.0, 0.5
-# A block's own variance is as uncertain as if so many numbers had told the usual one; that is this many
-# times the median at most.
-_USUAL, _FAR = 64, 4.0
-
-
-@dataclass(frozen=True)
-class Storage:
-    """How a traced picture and its original are stored."""
-
-    traced: JpegStorage
-    untraced: JpegStorage
 
 
 def refine(
@@ -88,47 +76,6 @@ def refine(
             vars(stroke).update(vars(found))
 
 
-class _Plane:
-    """Lightness or one plane of colour, as stored."""
-
-    def __init__(self, drawn: np.ndarray, plain: np.ndarray, traced: Blocks, untraced: Blocks) -> None:
-        self.blocks = traced
-        self.stored = traced.stored(drawn)
-        unknown = hidden_variance(untraced.stored(plain), untraced.steps)
-        # Of files that are cut into other blocks, what is unknown of a frequency is so on the average.
-        alike = len(unknown) == len(self.stored)
-        self.hidden = unknown if alike else np.tile(unknown.mean(axis=0), (len(self.stored), 1))
-        self.below = traced.numbers(plain)
-        self.forget()
-
-    def forget(self) -> None:
-        self.variance = np.full(len(self.stored), _VARIANCE)
-
-    def touched(self, pixels: np.ndarray) -> np.ndarray:
-        """Numbers of the blocks that these pixels lie in."""
-        return np.unique(self.blocks.cell[pixels] // SIDE**2)
-
-    def judge(self, change: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of each number of some blocks: how it pulls at the drawing's, how firmly, and how likely it is."""
-        variance = self.hidden[blocks] + self.variance[blocks, None]
-        expected = (self.below + self.blocks.numbers(change))[blocks]
-        mean, left, likely = rounded(expected, variance, self.stored[blocks], self.blocks.steps)
-        # Between the limits nothing pulls: a step there is bounded by how firmly they pull on the average.
-        firmly = ((1 - left / variance) / variance + 1 / (variance + self.blocks.steps**2 / 12)) / 2
-        return mean / variance, firmly, likely
-
-    def learn(self, change: np.ndarray, blocks: np.ndarray) -> None:
-        """Take the variance of what the pen draws from what is stored (one step of expectation and maximisation)."""
-        own = self.variance[blocks, None]
-        variance = self.hidden[blocks] + own
-        expected = (self.below + self.blocks.numbers(change))[blocks]
-        mean, left, _ = rounded(expected, variance, self.stored[blocks], self.blocks.steps)
-        share = own / variance
-        squares = (share**2 * (mean**2 + left) + share * self.hidden[blocks]).sum(axis=1)
-        usual = np.minimum(squares, _FAR * np.median(squares)).mean() / SIDE**2
-        self.variance[blocks] = np.maximum((_USUAL * usual + squares) / (_USUAL + SIDE**2), _LEAST_VARIANCE)
-
-
 class _Stored:
     """A picture as its file stores it."""
 
@@ -141,7 +88,8 @@ class _Stored:
                 Blocks(self.size, file.halves if channel else (False, False), file.steps[channel])
                 for file in (storage.traced, storage.untraced)
             ]
-            self.planes.append(_Plane(self.drawn[..., channel], self.plain[..., channel], *of_both))
+            level = 0 if channel else _LEVEL
+            self.planes.append(Plane(self.drawn[..., channel] - level, self.plain[..., channel] - level, *of_both))
 
     def forget(self) -> None:
         for plane in self.planes:
@@ -197,8 +145,8 @@ class _Stored:
             for channel, plane in enumerate(self.planes):
                 blocks = plane.touched(full.pixels)
                 ink = (stroke.color[channel] - below[:, channel]) * cover
-                told = _design(plane.blocks, full, blocks, basis[full.nearest], ink, [])
-                _add(matrix, vector, *told, *plane.judge(change[..., channel], blocks)[:2])
+                told = plane.design(full, blocks, basis[full.nearest], ink, [])
+                add_told(matrix, vector, *told, *plane.judge(change[..., channel], blocks)[:2])
             amount = ~stroke.lifted + basis @ np.linalg.solve(matrix, vector)
             stroke.lifted = amount < _DOWN
             layers[place] = Layer.of(stroke, self.size)
@@ -224,8 +172,8 @@ class _Stored:
             contrast = (stroke.color[channel] - below[:, channel]) * shows * edge
             blocks = plane.touched(layer.pixels)
             others = [(knots, contrast / 2), (knots + 1 + channel, cover)]
-            told = _design(plane.blocks, layer, blocks, basis[layer.nearest], contrast * np.sign(layer.away), others)
-            _add(matrix, vector, *told, *plane.judge(change[..., channel], blocks)[:2])
+            told = plane.design(layer, blocks, basis[layer.nearest], contrast * np.sign(layer.away), others)
+            add_told(matrix, vector, *told, *plane.judge(change[..., channel], blocks)[:2])
         bend, offset = curvature_change(stroke.points, basis)
         matrix[:knots, :knots] += bend.T @ bend
         vector[:knots] -= bend.T @ offset
@@ -234,61 +182,3 @@ class _Stored:
         step = np.linalg.solve(matrix, vector)
         stroke.step(np.asarray(basis @ step[:knots]), step[knots], step[knots + 1 :])
         return Layer.of(stroke, self.size)
-
-
-def _add(
-    matrix: np.ndarray,
-    vector: np.ndarray,
-    columns: np.ndarray,
-    design: np.ndarray,
-    pull: np.ndarray,
-    firmly: np.ndarray,
-) -> None:
-    """Add what the numbers of some blocks ask for to the equations of all unknowns."""
-    told = design.swapaxes(1, 2) @ (design * firmly[..., None])
-    np.add.at(matrix, (columns[:, :, None], columns[:, None, :]), told)
-    np.add.at(vector, columns, (design * pull[..., None]).sum(axis=1))
-
-
-def _design(
-    plane: Blocks,
-    layer: Layer,
-    blocks: np.ndarray,
-    basis: sparse.csr_matrix,
-    shifted: np.ndarray,
-    others: Sequence[tuple[int, np.ndarray]],
-) -> tuple[Int[np.ndarray, "blocks columns"], Float[np.ndarray, "blocks 64 columns"]]:
-    """How the numbers of each block change with what is unknown.
-
-    Only a few knots of the outline matter to a block: those alone have a column there.
-
-    Args:
-        plane: The plane's blocks.
-        layer: The stroke.
-        blocks: Those that the stroke touches.
-        basis: Pixels × knots.
-        shifted: How each pixel changes as the outline moves by a pixel.
-        others: Unknowns by number, and how each pixel changes with them.
-
-    Returns:
-        The unknowns that the columns of each block stand for, and the columns.
-    """
-    cells, share = plane.cell[layer.pixels], plane.share[layer.pixels]
-    block = np.searchsorted(blocks, cells // SIDE**2)
-    knots = basis.indices.reshape(len(cells), -1)
-    matters = np.zeros((len(blocks), basis.shape[1]), dtype=bool)
-    matters[block[:, None], knots] = True
-    most = int(matters.sum(axis=1).max())
-    columns = np.argsort(~matters, axis=1, kind="stable")[:, :most]
-    column = np.cumsum(matters, axis=1) - 1
-    width = most + len(others)
-    start = (block * SIDE**2 + cells % SIDE**2) * width
-    places = [(start[:, None] + column[block[:, None], knots]).ravel()]
-    values = [(basis.data.reshape(knots.shape) * (shifted * share)[:, None]).ravel()]
-    for number, (_, changed) in enumerate(others):
-        places.append(start + most + number)
-        values.append(changed * share)
-    size = len(blocks) * SIDE**2 * width
-    pixels = np.bincount(np.concatenate(places), np.concatenate(values), size).reshape(len(blocks), SIDE**2, width)
-    unknowns = np.broadcast_to(np.array([number for number, _ in others], dtype=int), (len(blocks), len(others)))
-    return np.concatenate([columns, unknowns], axis=1), TRANSFORM @ pixels

@@ -17,8 +17,9 @@ from limner.data.traces.contours import Outline, fill, find_outlines, longest_ru
 from limner.data.traces.fitting import fit
 from limner.data.traces.ink import Separated, separate
 from limner.data.traces.inks import Ink
-from limner.data.traces.refining import Storage, refine
+from limner.data.traces.refining import refine
 from limner.data.traces.regions import Rough, find_ink, rough_regions
+from limner.data.traces.stored import Storage
 from limner.data.traces.strokes import Stroke
 
 Kind: TypeAlias = Literal["no ink", "open", "ink outside", "several regions", "hole"]
