@@ -148,13 +148,3 @@ def test_a_killed_conversion_goes_on_where_it_was(project, converted, tmp_path, 
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert len(list(tracings.glob("*.npz"))) == 4
     assert contents(out) == contents(converted[0])
-
-
-def test_a_damaged_record_of_a_tracing_is_made_again(doubtful, monkeypatch):
-    monkeypatch.setenv("LIMNER_CACHE", str(doubtful / "cache"))
-    first = convert(doubtful / "traced", doubtful / "first", originals=doubtful / "plain")
-    for path in (doubtful / "cache" / "tracings").glob("*.npz"):
-        path.write_bytes(path.read_bytes()[:100])
-    again = convert(doubtful / "traced", doubtful / "again", originals=doubtful / "plain")
-    assert again.outcomes == first.outcomes
-    assert contents(doubtful / "again") == contents(doubtful / "first")

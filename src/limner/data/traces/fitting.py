@@ -4,10 +4,9 @@ Layer: data, above `outlines` and `contours`. Pure functions on arrays.
 
 What a picture shows is drawn again: strokes of some width and colour along the outlines, one over the
 other, with soft or hard edges, their lightness blurred and their colour at half the resolution as JPEG
-stored it. Gauss–Newton steps then move each
-outline across itself until the drawing fits. That is free of the bias that the middle of the visible
-ink has where another stroke hides a part of it, and where the picture is darker on one side. A prior
-for even curvature (least square of its change) carries outlines over gaps and hidden stretches.
+stored it. Gauss–Newton steps then move each outline across itself until the drawing fits. That is free
+of the bias that the middle of the visible ink has where another stroke hides a part of it, and where the
+picture is darker on one side. A prior for even curvature carries outlines over gaps and hidden stretches.
 """
 
 from __future__ import annotations
