@@ -36,7 +36,7 @@ _HOLD_WIDTH, _HOLD_COLOR, _HOLD_INK = 10.0, 0.01, 0.3
 _INK_KNOTS = 1.75
 
 # The pen was lifted where less than this share of its ink is there.
-_DOWN = 0.3
+_DOWN = 0.2
 
 
 def refine(
