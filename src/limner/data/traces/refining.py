@@ -33,10 +33,10 @@ _TRIED = 2
 # JPEG stores lightness less this.
 _LEVEL = 128
 _HOLD_WIDTH, _HOLD_COLOR, _HOLD_INK = 10.0, 0.01, 0.3
-_INK_KNOTS = 1.75
+_INK_KNOTS = 1.2
 
 # The pen was lifted where less than this share of its ink is there.
-_DOWN = 0.2
+_DOWN = 0.4
 
 
 def refine(
