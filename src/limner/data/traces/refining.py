@@ -17,11 +17,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from scipy import ndimage
 
 from limner.data.traces.blocks import SIDE, Blocks
 from limner.data.traces.fitting import frame
-from limner.data.traces.splines import curvature_change, shift_basis
+from limner.data.traces.splines import STEP, curvature_change, shift_basis
 from limner.data.traces.stored import Plane, Storage, add_told
 from limner.data.traces.strokes import Layer, Stroke, stacking, surroundings, visible_parts
 
@@ -33,10 +34,12 @@ _TRIED = 2
 # JPEG stores lightness less this.
 _LEVEL = 128
 _HOLD_WIDTH, _HOLD_COLOR, _HOLD_INK = 10.0, 0.01, 0.3
-_INK_KNOTS = 1.2
+_INK_KNOTS = 1.75
 
 # The pen was lifted where less than this share of its ink is there.
-_DOWN = 0.4
+_DOWN = 0.2
+# Ink between two lifts is longer than this, in pixels.
+_SPECK = 1.4
 
 
 def refine(
@@ -74,6 +77,12 @@ def refine(
             stroke.lifted &= lifted
         for stroke, found in zip(strokes, best, strict=True):
             vars(stroke).update(vars(found))
+
+
+def _closed(values: Bool[np.ndarray, " points"], longest: int) -> Bool[np.ndarray, " points"]:
+    """The same ring with runs of false values up to a length filled."""
+    ring = np.concatenate([values[-longest:], values, values[:longest]])
+    return np.asarray(ndimage.binary_closing(ring, np.ones(longest + 1, dtype=bool))[longest:-longest] | values)
 
 
 class _Stored:
@@ -148,7 +157,8 @@ class _Stored:
                 told = plane.design(full, blocks, basis[full.nearest], ink, [])
                 add_told(matrix, vector, *told, *plane.judge(change[..., channel], blocks)[:2])
             amount = ~stroke.lifted + basis @ np.linalg.solve(matrix, vector)
-            stroke.lifted = amount < _DOWN
+            # Specks of ink within a gap are noise.
+            stroke.lifted = _closed(amount < _DOWN, round(_SPECK / STEP))
             layers[place] = Layer.of(stroke, self.size)
 
     def _around(

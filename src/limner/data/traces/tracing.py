@@ -26,7 +26,7 @@ Kind: TypeAlias = Literal["no ink", "open", "ink outside", "several regions", "h
 
 # JPEG eats the ends of strokes, above all of thin ones, and wide ones are round: so a gap looks longer
 # than it is, by up to this much before the outline has settled, and by the last after that.
-_EATEN, _THIN, _BLURRED = 4.0, 8.0, 3.0
+_EATEN, _THIN, _BLURRED = 4.0, 8.0, 4.0
 # Cover by other inks from which on nobody knows what is below.
 _HIDING = 0.35
 # Regions smaller than this share of the picture are letters or specks.
