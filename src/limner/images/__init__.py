@@ -5,6 +5,7 @@ Layer: images. The only importer of Pillow, tifffile, imagecodecs, pydicom and n
 
 from limner.images.archives import archive_contents
 from limner.images.channels import to_channels
+from limner.images.jpeg import PIXELS, JpegStorage
 from limner.images.kinds import IMAGE_SUFFIXES, picture_suffix, suffix_of, without_suffix
 from limner.images.locations import (
     Location,
@@ -22,6 +23,7 @@ from limner.images.read import (
     is_volume,
     read_image,
     read_info,
+    read_jpeg_storage,
     read_mask,
     read_volume,
 )
@@ -45,6 +47,8 @@ from limner.images.zip_writer import ZipWriter, write_zip
 __all__ = [
     "IGNORE_COLOR",
     "IMAGE_SUFFIXES",
+    "PIXELS",
+    "JpegStorage",
     "Location",
     "PictureInfo",
     "Series",
@@ -75,6 +79,7 @@ __all__ = [
     "read_bytes",
     "read_image",
     "read_info",
+    "read_jpeg_storage",
     "read_mask",
     "read_row",
     "read_series",

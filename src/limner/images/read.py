@@ -16,6 +16,7 @@ from jaxtyping import Float32, Shaped, UInt8, UInt16
 from limner.errors import DataError, LimnerError
 from limner.images import dicom, nifti, numpy_files, pillow, tiff
 from limner.images.depth import to_image, to_mask
+from limner.images.jpeg import JpegStorage, inspect_storage
 from limner.images.kinds import HEAD, IMAGE_SUFFIXES, NIFTI_SUFFIXES, Kind, describe, sniff, suffix_of
 from limner.images.limits import check_pixels
 from limner.images.locations import Location, is_url, parse_location
@@ -119,6 +120,16 @@ def decode_mask(data: bytes, where: str) -> Shaped[np.ndarray, "height width *ch
         raise DataError("a PNG", f"'{where}' holds {kind.upper()}", "Save it as PNG.")
     with _explained(where, kind):
         return np.ascontiguousarray(pillow.decode(stream, kind, None, where).array)
+
+
+def read_jpeg_storage(location: str) -> JpegStorage | None:
+    """How a JPEG file stores its picture; None of all other files, and where it is not known.
+
+    Raises:
+        DataError: As `read_image`.
+    """
+    with _opened(location) as (stream, kind, _):
+        return inspect_storage(stream) if kind == "jpeg" else None
 
 
 @contextlib.contextmanager

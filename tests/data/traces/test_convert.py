@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import csv
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -32,7 +35,9 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def converted(project, tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
-    return out, convert(project, out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIMNER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return out, convert(project, out)
 
 
 def test_every_picture_has_an_original_and_a_binary_mask_per_colour(converted):
@@ -48,7 +53,7 @@ def test_every_picture_has_an_original_and_a_binary_mask_per_colour(converted):
 def test_two_experts_are_compared(converted):
     out, result = converted
     assert mean_dice(result.agreements).keys() == {"heart", "lv", "rv"}
-    assert all(0.95 < dice < 1 and count == 1 for dice, count in mean_dice(result.agreements).values())
+    assert all(0.93 < dice < 1 and count == 1 for dice, count in mean_dice(result.agreements).values())
     lines = list(csv.DictReader((out / "agreement.csv").read_text().splitlines()))
     assert {(line["picture"], line["first"], line["second"]) for line in lines} == {("heart_003", "PI", "SQ")}
     assert (out / "experts" / "SQ" / "green" / "heart_003.png").exists()
@@ -107,5 +112,39 @@ def test_one_name_for_two_pictures_is_refused(tmp_path, heart):
 
 
 def test_a_folder_that_holds_something_is_refused(project):
-    with pytest.raises(OutputError, match="holds something"):
+    with pytest.raises(OutputError, match="holds files"):
         convert(project, project)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from limner.data.traces import convert_traces, parse_inks
+
+def killed(stage, done, total):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+inks = parse_inks(["blue=heart", "green=lv", "red=rv"])
+convert_traces(sys.argv[1], Path(sys.argv[2]), inks=inks, progress=killed)
+"""
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_killed_conversion_goes_on_where_it_was(project, converted, tmp_path, monkeypatch):
+    monkeypatch.setenv("LIMNER_CACHE", str(tmp_path / "cache"))
+    out, tracings = tmp_path / "out", tmp_path / "cache" / "tracings"
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(project), str(out)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    kept = {path: path.stat().st_mtime_ns for path in tracings.glob("*.npz")}
+    assert kept
+    assert not (out / "tracings.csv").exists()
+
+    with pytest.raises(OutputError, match="other settings"):
+        convert(project, out, gap=3.0)
+    convert(project, out)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert len(list(tracings.glob("*.npz"))) == 4
+    assert contents(out) == contents(converted[0])

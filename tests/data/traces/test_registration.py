@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from limner.data.traces import parse_inks, read_tracing
@@ -17,8 +20,8 @@ def iou(first, second):
 
 def test_a_copy_in_register_is_left_as_it_is(heart, jpeg):
     drawn = heart(Pen(2.0))
-    traced = jpeg(drawn.traced, 80)
-    moved, placement = register(traced, jpeg(drawn.image, 80), "a")
+    traced, untraced = (np.array(Image.open(io.BytesIO(jpeg(picture, 80)))) for picture in (drawn.traced, drawn.image))
+    moved, placement = register(traced, untraced, "a")
     assert placement is None
     assert moved is traced
 

@@ -14,24 +14,30 @@ Layer: data, above all of `traces`.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from limner.data.digests import digest, digest_text
 from limner.data.traces.agreement import Agreement, agreement_table
 from limner.data.traces.experts import Expert, Pair, find_experts
+from limner.data.traces.finished import METHOD
 from limner.data.traces.inks import Ink
 from limner.data.traces.picture import TracedPicture, Tracing, read_picture
 from limner.data.traces.sheets import Tile, make_sheets, make_tile, mark_open
 from limner.errors import OutputError
-from limner.files import write_bytes, write_text
+from limner.files import require_empty, write_bytes, write_text
 from limner.images import natural_key, write_image
 from limner.threads import ordered_map
 from limner.types import Progress
 
+# In a folder while it is being filled.
+_MARK = ".unfinished"
 _COLUMNS = ["picture", "expert", "state", "ink", "structure", "area", "doubts"]
 
 
@@ -84,9 +90,12 @@ def convert_traces(
 ) -> Converted:
     """Fill the outlines of all traced copies.
 
+    A conversion that was interrupted goes on in the same folder: tracings that were finished are kept in
+    the cache by content.
+
     Args:
         traced: Folder or zip of traced copies, with or without their originals; see `find_experts`.
-        out: A new or empty folder.
+        out: A new or empty folder, or one in which the same conversion was interrupted.
         inks: Colours and what they outline.
         originals: Folder or zip of untraced originals.
         gap: Gaps up to this many pixels are closed.
@@ -96,10 +105,11 @@ def convert_traces(
         DataError: Nothing is there, copies have no original, or originals differ under one name.
         OutputError: `out` holds something, or cannot be written.
     """
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise OutputError(f"a new or empty folder at '{out}'", "it holds something", "Choose another folder.")
+    if not (out / _MARK).is_file():
+        require_empty(out)
     experts = find_experts(traced, originals)
     by_picture = _by_picture(experts)
+    _begin(out, by_picture, inks, gap)
     outcomes: list[Outcome] = []
     agreements: list[Agreement] = []
     tiles: list[Tile] = []
@@ -121,8 +131,25 @@ def convert_traces(
     paths = [out / "sheets" / f"sheet_{number:03d}.png" for number in range(1, len(sheets) + 1)]
     for path, sheet in zip(paths, sheets, strict=True):
         write_bytes(path, sheet)
+    (out / _MARK).unlink()
     untouched = set.intersection(*(set(expert.untouched) for expert in experts))
     return Converted(tuple(outcomes), tuple(agreements), tuple(sorted(untouched, key=natural_key)), tuple(paths))
+
+
+def _begin(out: Path, by_picture: Mapping[str, Mapping[str, Pair]], inks: Sequence[Ink], gap: float) -> None:
+    """Mark a folder as that of this conversion until it is finished."""
+    pairs = [pair for tracings in by_picture.values() for pair in tracings.values()]
+    names = [(name, list(tracings)) for name, tracings in by_picture.items()]
+    contents = digest([location for pair in pairs for location in (pair.traced, pair.untraced)])
+    key = digest_text(json.dumps([METHOD, names, contents, [dataclasses.astuple(ink) for ink in inks], gap]))
+    mark = out / _MARK
+    if mark.is_file() and mark.read_text(encoding="utf-8") != key:
+        raise OutputError(
+            f"a new or empty folder at '{out}'",
+            "it holds an interrupted conversion of other files, or with other settings",
+            "Choose another folder, or remove this one.",
+        )
+    write_text(mark, key)
 
 
 def inks_of_table(text: str) -> dict[str, str]:

@@ -4,67 +4,43 @@ Layer: data, above `outlines` and `contours`. Pure functions on arrays.
 
 What a picture shows is drawn again: strokes of some width and colour along the outlines, one over the
 other, with soft or hard edges, their lightness blurred and their colour at half the resolution as JPEG
-stored it. Gauss–Newton steps then move each
-outline across itself until the drawing fits. That is free of the bias that the middle of the visible
-ink has where another stroke hides a part of it, and where the picture is darker on one side. A prior
-for even curvature (least square of its change) carries outlines over gaps and hidden stretches.
+stored it. Gauss–Newton steps then move each outline across itself until the drawing fits. That is free
+of the bias that the middle of the visible ink has where another stroke hides a part of it, and where the
+picture is darker on one side. A prior for even curvature carries outlines over gaps and hidden stretches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float
-from scipy import ndimage, sparse, spatial
+from jaxtyping import Float
+from scipy import ndimage, sparse
 
 from limner.data.traces.lossy import halve, spread
-from limner.data.traces.outlines import normals, resample
 from limner.data.traces.splines import STEP, curvature_change, shift_basis
+from limner.data.traces.strokes import Layer, Stroke, stacking, surroundings, visible_parts
 
 _ROUNDS = 8
-# Pixels up to this far beyond a stroke take part: colour is blurred by less.
-_BAND = 2.5
+# As many bring outlines near enough to be refined.
+_NEAR = 3
 # Errors beyond this many standard deviations are writing or other strokes.
 _ROBUST = 4.0
 _LEAST_NOISE = 1.0
 _MARGIN = 12.0
 # Rounds before which lifted pens are looked for: when outlines are near, and when they have settled.
-_LOOKS = (1, 3, 5, _ROUNDS)
+_LOOKS = (1, 3, 5)
 # The pen was lifted where less than this share of the ink is seen, looked at with this blur in pixels;
 # where less than this share of a stroke is not hidden, nobody knows.
 _DOWN, _ALONG, _HIDDEN = 0.4, 1.0, 0.2
-_LONGEST_STEP, _LARGEST_TINT = 1.5, 30.0
 _HOLD_WIDTH, _HOLD_COLOR = 10.0, 0.1
-_WIDTHS = (0.6, 12.0)
 # Edges of strokes go from ink to none within so many pixels: those of soft and of hard pens.
 _RAMPS = (1.0, 0.4)
 # How much of a pixel's lightness JPEG may have moved to each one beside it, as a share of its own.
 _BLURS = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2)
 _TRIED = (0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 3.6, 4.3, 5.0, 6.0, 7.5, 9.0)
-
-
-@dataclass
-class Stroke:
-    """One closed outline and how it is drawn; `fit` changes it.
-
-    Attributes:
-        points: `(row, column)`; the centre of a pixel has whole numbers.
-        lifted: Where the pen was lifted, per point.
-        color: Lightness and two planes of colour, as `to_ycc` gives them.
-        width: In pixels.
-        ramp: Pixels from full ink to none at its edges.
-    """
-
-    points: Float[np.ndarray, "points 2"]
-    lifted: Bool[np.ndarray, " points"]
-    color: Float[np.ndarray, " 3"]
-    width: float
-    ramp: float = 1.0
-
-    def __post_init__(self) -> None:
-        self.usual = self.color.copy()
 
 
 def fit(
@@ -73,6 +49,7 @@ def fit(
     plain: Float[np.ndarray, "height width 3"],
     *,
     lightness: bool,
+    rough: bool = False,
 ) -> None:
     """Move strokes until they explain a picture.
 
@@ -81,88 +58,63 @@ def fit(
         drawn: The traced picture, lightness and colour.
         plain: The picture without ink.
         lightness: Whether `plain` knows the lightness below the ink.
+        rough: Bring them near, and leave the rest to `refine`.
     """
-    rows, columns, corner = _around(strokes, drawn.shape)
-    drawn, plain = drawn[rows, columns], plain[rows, columns]
-    for stroke in strokes:
-        stroke.points = stroke.points - corner
-    _settle(strokes, _Scene(drawn, plain, lightness))
-    for stroke in strokes:
-        stroke.points = stroke.points + corner
+    with frame(strokes, drawn, plain) as (drawn_part, plain_part):
+        _settle(strokes, _Scene(drawn_part, plain_part, lightness), rough)
 
 
-def _around(strokes: Sequence[Stroke], size: tuple[int, ...]) -> tuple[slice, slice, Float[np.ndarray, " 2"]]:
-    """The part of a picture that the strokes may reach, and its corner, which is even as JPEG counts in twos."""
+@contextlib.contextmanager
+def frame(
+    strokes: Sequence[Stroke],
+    drawn: Float[np.ndarray, "height width 3"],
+    plain: Float[np.ndarray, "height width 3"],
+    step: int = 2,
+) -> Iterator[tuple[Float[np.ndarray, "rows columns 3"], Float[np.ndarray, "rows columns 3"]]]:
+    """The parts of both pictures that the strokes may reach; strokes count from their corner meanwhile.
+
+    The corner is a whole number of `step`, as JPEG counts in twos and more.
+    """
     points = np.concatenate([stroke.points for stroke in strokes])
-    low = np.maximum(points.min(axis=0) - _MARGIN, 0) // 2 * 2
-    high = np.minimum(np.ceil(points.max(axis=0)) + _MARGIN, size[:2])
+    low = np.maximum(points.min(axis=0) - _MARGIN, 0) // step * step
+    high = np.minimum(-(-(points.max(axis=0) + _MARGIN) // step) * step, drawn.shape[:2])
     rows, columns = (slice(int(start), int(stop)) for start, stop in zip(low, high, strict=True))
-    return rows, columns, low
+    for stroke in strokes:
+        stroke.points = stroke.points - low
+    yield drawn[rows, columns], plain[rows, columns]
+    for stroke in strokes:
+        stroke.points = stroke.points + low
 
 
-def _settle(strokes: Sequence[Stroke], scene: _Scene) -> None:
-    for number in range(_ROUNDS + 1):
-        layers = [_Layer.of(stroke, scene.size) for stroke in strokes]
+def _settle(strokes: Sequence[Stroke], scene: _Scene, rough: bool) -> None:
+    rounds = _NEAR if rough else _ROUNDS
+    for number in range(rounds + 1):
+        layers = [Layer.of(stroke, scene.size) for stroke in strokes]
         if number in (0, 2):
             scene.choose_filter(strokes, layers)
-        if number in _LOOKS:
-            for place in range(len(strokes)):
-                layers[place] = scene.look_for_ink(strokes, layers, scene.order(strokes, layers), place)
-        if number == _ROUNDS:
+        if number in _LOOKS or number == rounds:
+            scene.look(strokes, layers)
+        if number == rounds:
             break
-        order = scene.order(strokes, layers)
-        layers = _choose_pen(number, strokes, scene, layers, order)
+        order = stacking(strokes, layers, scene.drawn)
+        layers = _choose_pen(number, strokes, scene, layers, order, edges=not rough)
         for place in range(len(strokes)):
             layers[place] = scene.move(strokes, layers, order, place)
 
 
 def _choose_pen(
-    number: int, strokes: Sequence[Stroke], scene: _Scene, layers: list[_Layer], order: Sequence[int]
-) -> list[_Layer]:
+    number: int, strokes: Sequence[Stroke], scene: _Scene, layers: list[Layer], order: Sequence[int], *, edges: bool
+) -> list[Layer]:
     """What is tried out before some of the rounds: widths, edges, colours; new layers."""
     if number in (0, 2):
         for place, stroke in enumerate(strokes):
             tried = _TRIED if number == 0 else [factor * stroke.width for factor in (0.8, 1.0, 1.25)]
             layers[place] = scene.choose_width(strokes, layers, order, place, tried)
-    if number in (2, 4):
+    if number in (2, 4) and edges:
         layers = scene.choose_edges(strokes, order)
     if number == 0:
         scene.recolor(strokes, layers, order)
     return layers
-
-
-@dataclass
-class _Layer:
-    """One stroke as pixels."""
-
-    cover: Float[np.ndarray, "height width"]
-    pixels: np.ndarray  # flat places near the stroke
-    nearest: np.ndarray  # the outline's point that is nearest to each
-    away: np.ndarray  # signed distance from the outline along its normal
-    kept: np.ndarray  # whether the pen was down there
-    ramp: float
-
-    @classmethod
-    def of(cls, stroke: Stroke, size: tuple[int, ...]) -> _Layer:
-        height, width = size
-        reach = stroke.width / 2 + 1 + _BAND
-        low = np.maximum(np.floor(stroke.points.min(axis=0) - reach).astype(int), 0)
-        high = np.minimum(np.ceil(stroke.points.max(axis=0) + reach).astype(int) + 1, (height, width))
-        rows, columns = np.mgrid[low[0] : high[0], low[1] : high[1]]
-        grid = np.stack([rows.ravel(), columns.ravel()], axis=1)
-        distance, nearest = spatial.cKDTree(stroke.points).query(grid, distance_upper_bound=reach)
-        near = np.isfinite(distance)
-        grid, nearest = grid[near], np.asarray(nearest)[near]
-        away = ((grid - stroke.points[nearest]) * normals(stroke.points)[nearest]).sum(axis=1)
-        kept = ~stroke.lifted[nearest]
-        pixels = grid[:, 0] * width + grid[:, 1]
-        return cls(np.zeros(size), pixels, nearest, away, kept, stroke.ramp).drawn(stroke.width)
-
-    def drawn(self, width: float) -> _Layer:
-        """The same stroke at another width, not above that it was made for."""
-        cover = np.zeros(self.cover.shape)
-        cover.ravel()[self.pixels] = np.clip((width / 2 - np.abs(self.away)) / self.ramp + 0.5, 0, 1) * self.kept
-        return replace(self, cover=cover)
 
 
 class _Scene:
@@ -176,37 +128,42 @@ class _Scene:
         self.halves, self.blur = (False, False), 0.0
         self._filters()
 
-    def choose_filter(self, strokes: Sequence[Stroke], layers: Sequence[_Layer]) -> None:
+    def choose_filter(self, strokes: Sequence[Stroke], layers: Sequence[Layer]) -> None:
         """Whether colour was stored at half the resolution, down and across: what explains it best."""
         errors = {}
         for halves in ((False, False), (False, True), (True, True)):
             self.halves = halves
             self._filters()
-            order = self.order(strokes, layers)
+            order = stacking(strokes, layers, self.drawn)
             colors = self._colors(strokes, layers, order)
-            error = self._residual(colors, self._visible(layers, order))
+            error = self._residual(colors, visible_parts(layers, order))
             band = np.unique(np.concatenate([layer.pixels for layer in layers]))
             errors[halves] = float(np.abs(error.reshape(-1, 3)[band, 1:]).mean())
         self.halves = min(errors, key=lambda halves: errors[halves])
         self._filters()
 
+    def look(self, strokes: Sequence[Stroke], layers: list[Layer]) -> None:
+        """Find where all pens were lifted; new layers take their places."""
+        for place in range(len(strokes)):
+            layers[place] = self.look_for_ink(strokes, layers, stacking(strokes, layers, self.drawn), place)
+
     def look_for_ink(
-        self, strokes: Sequence[Stroke], layers: Sequence[_Layer], order: Sequence[int], place: int
-    ) -> _Layer:
+        self, strokes: Sequence[Stroke], layers: Sequence[Layer], order: Sequence[int], place: int
+    ) -> Layer:
         """Find where the pen of one stroke was lifted; its new layer."""
         stroke, layer = strokes[place], layers[place]
         colors = [one.color for one in strokes]
         down, up = list(layers), list(layers)
-        down[place] = _Layer.of(replace(stroke, lifted=np.zeros_like(stroke.lifted)), self.size)
+        down[place] = Layer.of(replace(stroke, lifted=np.zeros_like(stroke.lifted)), self.size)
         up[place] = replace(layer, cover=np.zeros(self.size))
-        seen = self._residual(colors, self._visible(up, order))
-        wanted = seen - self._residual(colors, self._visible(down, order))
+        seen = self._residual(colors, visible_parts(up, order))
+        wanted = seen - self._residual(colors, visible_parts(down, order))
         told, full = (self._along(layer, wanted * other, len(stroke.points)) for other in (seen, wanted))
         known = full > _HIDDEN * np.median(full)
         stroke.lifted = known & (told < _DOWN * full)
-        return _Layer.of(stroke, self.size)
+        return Layer.of(stroke, self.size)
 
-    def _along(self, layer: _Layer, values: np.ndarray, count: int) -> Float[np.ndarray, " points"]:
+    def _along(self, layer: Layer, values: np.ndarray, count: int) -> Float[np.ndarray, " points"]:
         """Values of pixels, summed by the point of the outline they are nearest to."""
         flat = values[..., self.channels].sum(axis=2).ravel()[layer.pixels]
         sums = np.bincount(layer.nearest, flat, count)
@@ -215,30 +172,30 @@ class _Scene:
     def choose_width(
         self,
         strokes: Sequence[Stroke],
-        layers: Sequence[_Layer],
+        layers: Sequence[Layer],
         order: Sequence[int],
         place: int,
         widths: Sequence[float],
-    ) -> _Layer:
+    ) -> Layer:
         """The width of one stroke, of several, that explains it best; its new layer."""
         stroke, tried = strokes[place], list(layers)
         stroke.width = max(widths)
-        widest = _Layer.of(stroke, self.size)
+        widest = Layer.of(stroke, self.size)
         errors = []
         for width in widths:
             tried[place] = widest.drawn(width)
             colors = self._colors(strokes, tried, order)
-            error = self._residual(colors, self._visible(tried, order)).reshape(-1, 3)[widest.pixels]
+            error = self._residual(colors, visible_parts(tried, order)).reshape(-1, 3)[widest.pixels]
             errors.append(float((error[:, self.channels] ** 2).sum()))
         stroke.width = widths[int(np.argmin(errors))]
-        return _Layer.of(stroke, self.size)
+        return Layer.of(stroke, self.size)
 
-    def choose_edges(self, strokes: Sequence[Stroke], order: Sequence[int]) -> list[_Layer]:
+    def choose_edges(self, strokes: Sequence[Stroke], order: Sequence[int]) -> list[Layer]:
         """Whether the pen was soft or hard, and how much JPEG blurred lightness: what explains it best; new layers."""
         errors = {}
         for ramp in _RAMPS:
-            layers = [_Layer.of(replace(stroke, ramp=ramp), self.size) for stroke in strokes]
-            visible = self._visible(layers, order)
+            layers = [Layer.of(replace(stroke, ramp=ramp), self.size) for stroke in strokes]
+            visible = visible_parts(layers, order)
             band = np.unique(np.concatenate([layer.pixels for layer in layers]))
             for blur in _BLURS:
                 self.blur = blur
@@ -249,32 +206,18 @@ class _Scene:
         self._filters()
         for stroke in strokes:
             stroke.ramp = ramp
-        return [_Layer.of(stroke, self.size) for stroke in strokes]
+        return [Layer.of(stroke, self.size) for stroke in strokes]
 
-    def order(self, strokes: Sequence[Stroke], layers: Sequence[_Layer]) -> list[int]:
-        """Numbers of the strokes from the lowest to the topmost, by the colour where they overlap."""
-        above = np.zeros(len(strokes))
-        for first in range(len(strokes)):
-            for second in range(first + 1, len(strokes)):
-                both = (layers[first].cover > 0.7) & (layers[second].cover > 0.7)
-                if both.any():
-                    off = [
-                        float(np.linalg.norm((self.drawn[both] - strokes[one].color)[:, 1:], axis=1).sum())
-                        for one in (first, second)
-                    ]
-                    above[first if off[0] < off[1] else second] += 1
-        return [int(place) for place in np.argsort(above, kind="stable")]
-
-    def recolor(self, strokes: Sequence[Stroke], layers: Sequence[_Layer], order: Sequence[int]) -> None:
+    def recolor(self, strokes: Sequence[Stroke], layers: Sequence[Layer], order: Sequence[int]) -> None:
         for stroke, color in zip(strokes, self._colors(strokes, layers, order), strict=True):
             stroke.color = color
 
-    def move(self, strokes: Sequence[Stroke], layers: Sequence[_Layer], order: Sequence[int], place: int) -> _Layer:
+    def move(self, strokes: Sequence[Stroke], layers: Sequence[Layer], order: Sequence[int], place: int) -> Layer:
         """One step of one stroke; its new layer."""
         stroke, layer = strokes[place], layers[place]
-        visible = self._visible(layers, order)
+        visible = visible_parts(layers, order)
         error = self._residual([one.color for one in strokes], visible).reshape(-1, 3)
-        shows, below = self._surroundings(strokes, layers, order, place)
+        shows, below = surroundings(strokes, layers, order, place, self.plain)
         edge = np.abs(np.abs(layer.away) - stroke.width / 2) < 0.5
         basis = shift_basis(len(stroke.points))
         # Unknown are the outline's shift, the width and the colour, together: on the edge of something
@@ -294,8 +237,7 @@ class _Scene:
             contrast = ((stroke.color[channel] - below[..., channel]) * shows).ravel()[layer.pixels]
             paint = sparse.csr_matrix((cover, (np.arange(len(cover)), np.full(len(cover), channel))), (len(cover), 3))
             design = sparse.hstack([sparse.diags(contrast) @ shape, paint], format="csr")
-            blur = self.tinted if channel else self.lit
-            design = (blur[near][:, layer.pixels] @ design).toarray()
+            design = (self._both_ways(channel)[near][:, layer.pixels] @ design).toarray()
             wrong = error[near, channel]
             weight = self._weights(wrong, edge[layer.kept])
             if channel:
@@ -310,40 +252,8 @@ class _Scene:
         # Widths change a little at a time, colours stay near what the whole picture says.
         matrix += np.diag([1e-6] * knots + [_HOLD_WIDTH] + [_HOLD_COLOR] * 3)
         step = np.linalg.solve(matrix, vector)
-        self._take(stroke, np.asarray(basis @ step[:knots]), step[knots], step[knots + 1 :])
-        return _Layer.of(stroke, self.size)
-
-    def _surroundings(
-        self, strokes: Sequence[Stroke], layers: Sequence[_Layer], order: Sequence[int], place: int
-    ) -> tuple[Float[np.ndarray, "height width"], Float[np.ndarray, "height width 3"]]:
-        """How much of a stroke shows through those above it, and what lies below it."""
-        at = list(order).index(place)
-        shows = np.ones(self.size)
-        for other in order[at + 1 :]:
-            shows = shows * (1 - layers[other].cover)
-        below = self.plain
-        for other in order[:at]:
-            cover = layers[other].cover[..., None]
-            below = below * (1 - cover) + strokes[other].color * cover
-        return shows, below
-
-    def _take(self, stroke: Stroke, shift: np.ndarray, wider: float, tint: np.ndarray) -> None:
-        """Take a step, not too far at once."""
-        stroke.width = float(np.clip(stroke.width + np.clip(wider, -0.5, 0.5), *_WIDTHS))
-        stroke.color = stroke.color + np.clip(tint, -_LARGEST_TINT, _LARGEST_TINT)
-        moved = stroke.points + np.clip(shift, -_LONGEST_STEP, _LONGEST_STEP)[:, None] * normals(stroke.points)
-        count = len(moved)
-        stroke.points = resample(moved, STEP)
-        places = np.arange(len(stroke.points)) * count / len(stroke.points)
-        stroke.lifted = stroke.lifted[np.rint(places).astype(int) % count]
-
-    def _visible(self, layers: Sequence[_Layer], order: Sequence[int]) -> list[np.ndarray]:
-        visible: list[np.ndarray] = [np.zeros(self.size)] * len(layers)
-        free = np.ones(self.size)
-        for place in reversed(order):
-            visible[place] = layers[place].cover * free
-            free = free * (1 - layers[place].cover)
-        return visible
+        stroke.step(np.asarray(basis @ step[:knots]), step[knots], step[knots + 1 :])
+        return Layer.of(stroke, self.size)
 
     def _residual(self, colors: Sequence[np.ndarray], visible: Sequence[np.ndarray]) -> np.ndarray:
         """Picture less drawing."""
@@ -360,10 +270,10 @@ class _Scene:
         return np.asarray(1 / (1 + (wrong / (_ROBUST * noise)) ** 2) / noise**2)
 
     def _colors(
-        self, strokes: Sequence[Stroke], layers: Sequence[_Layer], order: Sequence[int]
+        self, strokes: Sequence[Stroke], layers: Sequence[Layer], order: Sequence[int]
     ) -> list[Float[np.ndarray, " 3"]]:
         """The strokes' colours by least squares, held a little at what they were."""
-        visible = self._visible(layers, order)
+        visible = visible_parts(layers, order)
         colors = [stroke.color.copy() for stroke in strokes]
         band = np.unique(np.concatenate([layer.pixels for layer in layers]))
         total = sum(visible, np.zeros(self.size))
@@ -383,14 +293,22 @@ class _Scene:
         return colors
 
     def _filters(self) -> None:
-        """Down and across, and both at once: of lightness, and of colour."""
+        """Down and across: of lightness, and of colour."""
         light = [spread(length, self.blur) for length in self.size]
         color = [
             halve(length) if halved else sparse.identity(length, format="csr")
             for length, halved in zip(self.size, self.halves, strict=True)
         ]
         self.ways = (light, color, color)
-        self.lit, self.tinted = (sparse.kron(down, across, format="csr") for down, across in (light, color))
+        self._both: dict[bool, sparse.csr_matrix] = {}
+
+    def _both_ways(self, channel: int) -> sparse.csr_matrix:
+        """Down and across at once: pixels × pixels."""
+        colored = channel > 0
+        if colored not in self._both:
+            down, across = self.ways[channel]
+            self._both[colored] = sparse.csr_matrix(sparse.kron(down, across, format="csr"))
+        return self._both[colored]
 
     def _filtered(self, change: np.ndarray) -> np.ndarray:
         return np.stack([self._blurred(change[..., channel], channel) for channel in range(3)], axis=2)

@@ -20,12 +20,12 @@ from limner.data.digests import digest, digest_text
 from limner.data.layouts.listing import Listing
 from limner.data.traces.agreement import mean_dice
 from limner.data.traces.convert import Converted, convert_traces
+from limner.data.traces.finished import METHOD
 from limner.data.traces.inks import Ink
 from limner.errors import shorten
 from limner.files import write_text
 from limner.types import Progress
 
-_METHOD = 2  # raise it whenever other masks come of the same tracings
 _SUMMARY = "summary.json"
 _log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def keep_converted(
         other = Listing.open(originals if Path(originals).exists() else Path(place) / originals)
         locations += [other.source.location(name) for name in other.pictures]
     settings = [(ink.name, ink.color, ink.structure) for ink in inks]
-    key = digest_text(json.dumps([_METHOD, listing.pictures, digest(locations), settings, gap, originals]))
+    key = digest_text(json.dumps([METHOD, listing.pictures, digest(locations), settings, gap, originals]))
     folder = default_cache_dir() / "traces"
     lock = EntryLock(folder, key)
     try:

@@ -13,11 +13,13 @@ from jaxtyping import Bool, UInt8
 
 from limner.data.traces.agreement import Agreement, compare
 from limner.data.traces.experts import Pair
+from limner.data.traces.finished import Finished, finished_key, load_finished, save_finished
 from limner.data.traces.inks import Ink
 from limner.data.traces.registration import Placement, register
+from limner.data.traces.stored import Storage
 from limner.data.traces.tracing import Doubt, Traced, read_tracing
 from limner.errors import DataError
-from limner.images import read_image, to_channels
+from limner.images import PIXELS, read_image, read_jpeg_storage, to_channels
 
 # Mean difference, in grey levels, of two files of one picture.
 _SAME = 12.0
@@ -87,43 +89,62 @@ def read_picture(name: str, pairs: Mapping[str, Pair], inks: Sequence[Ink], *, g
         DataError: An original cannot be read, or experts' originals of this name differ. A copy that
             fails is reported in its tracing instead.
     """
-    untraced = _original(name, pairs)
-    tracings = tuple(_trace(expert, pair, untraced, inks, gap) for expert, pair in pairs.items())
+    original = _original(name, pairs)
+    tracings = tuple(_trace(expert, pair, original, inks, gap) for expert, pair in pairs.items())
     masks: dict[str, dict[str, Bool[np.ndarray, "height width"] | None]] = {
         tracing.expert: {ink.structure: tracing.results[ink.name].mask for ink in inks}
         for tracing in tracings
         if tracing.results
     }
     same_size = len({tracing.traced.shape for tracing in tracings if tracing.traced is not None}) == 1
-    return TracedPicture(name, untraced, tracings, tuple(compare(name, masks)) if same_size else ())
+    return TracedPicture(name, original.picture, tracings, tuple(compare(name, masks)) if same_size else ())
 
 
-def _original(name: str, pairs: Mapping[str, Pair]) -> UInt8[np.ndarray, "height width 3"] | None:
+@dataclass(frozen=True)
+class _Original:
+    """The first expert's; nothing if there are none."""
+
+    location: str = ""
+    picture: UInt8[np.ndarray, "height width 3"] | None = None
+
+
+def _original(name: str, pairs: Mapping[str, Pair]) -> _Original:
     locations = {expert: pair.untraced for expert, pair in pairs.items() if pair.untraced}
     pictures = {expert: _read(location) for expert, location in locations.items()}
     if not pictures:
-        return None
-    first = next(iter(pictures.values()))
+        return _Original()
+    expert_first, first = next(iter(pictures.items()))
     for expert, other in pictures.items():
         if other.shape != first.shape or float(np.abs(other.astype(int) - first).mean()) > _SAME:
             raise DataError(
                 f"one picture called '{name}'",
-                f"'{locations[expert]}' and '{next(iter(locations.values()))}' are different pictures",
+                f"'{locations[expert]}' and '{locations[expert_first]}' are different pictures",
                 "Rename one with its traced copy, or read the experts' folders one by one.",
             )
-    return first
+    return _Original(locations[expert_first], first)
 
 
-def _trace(
-    expert: str, pair: Pair, untraced: UInt8[np.ndarray, "height width 3"] | None, inks: Sequence[Ink], gap: float
-) -> Tracing:
+def _trace(expert: str, pair: Pair, original: _Original, inks: Sequence[Ink], gap: float) -> Tracing:
     try:
-        traced, placement = _read(pair.traced), None
-        if untraced is not None:
-            traced, placement = register(traced, untraced, pair.traced)
+        traced, placement, storage = _read(pair.traced), None, None
+        key = finished_key((pair.traced, original.location), inks, gap)
+        kept = load_finished(key)
+        if kept is not None:
+            return Tracing(expert, traced if kept.moved is None else kept.moved, kept.results, kept.placement)
+        if original.picture is not None:
+            traced, placement = register(traced, original.picture, pair.traced)
+            storage = _storage(pair.traced, original.location) if placement is None else None
     except DataError as problem:
         return Tracing(expert, None, problem=problem)
-    return Tracing(expert, traced, read_tracing(traced, untraced, inks, gap=gap), placement)
+    results = read_tracing(traced, original.picture, inks, gap=gap, storage=storage)
+    save_finished(key, Finished(results, placement, None if placement is None else traced))
+    return Tracing(expert, traced, results, placement)
+
+
+def _storage(traced: str, untraced: str) -> Storage | None:
+    """How both files are stored; None where that of the copy is not known, or is by pixels."""
+    copy = read_jpeg_storage(traced)
+    return None if copy is None else Storage(copy, read_jpeg_storage(untraced) or PIXELS)
 
 
 def _read(location: str) -> UInt8[np.ndarray, "height width 3"]:

@@ -16,13 +16,14 @@ STEP = 0.7
 
 # Distance of the knots of an outline's shift, in pixels.
 _KNOTS = 3.5
-# Usual change of curvature per pixel of a hand's outline, in 1/px².
-_CHANGE = 0.009
+# Usual change of curvature per pixel of a hand's outline, in 1/px². Outlines are even along most of their
+# length and sharp at tips: the change is spread as Cauchy's distribution says.
+_CHANGE = 0.0045
 
 
-def shift_basis(count: int) -> sparse.csr_matrix:
-    """Cubic B-splines on a ring: points × knots."""
-    knots = max(6, round(count * STEP / _KNOTS))
+def shift_basis(count: int, apart: float = _KNOTS) -> sparse.csr_matrix:
+    """Cubic B-splines on a ring, whose knots are so many pixels apart: points × knots."""
+    knots = max(6, round(count * STEP / apart))
     place = np.arange(count) * knots / count
     first = np.floor(place).astype(int)
     t = place - first
@@ -35,7 +36,10 @@ def shift_basis(count: int) -> sparse.csr_matrix:
 def curvature_change(
     points: Float[np.ndarray, "points 2"], basis: sparse.csr_matrix
 ) -> tuple[Float[np.ndarray, "points knots"], Float[np.ndarray, " points"]]:
-    """Change of curvature along the outline: how shifts alter it, and what it is; in usual ones."""
+    """Change of curvature along the outline: how shifts alter it, and what it is; in usual ones.
+
+    Where it is large by now, both are taken for less (iteratively reweighted least squares).
+    """
     even = smooth(points, 1.5 / STEP)
     ahead, behind = np.roll(even, -1, axis=0), np.roll(even, 1, axis=0)
     curvature = ((ahead - 2 * even + behind) / STEP**2 * normals(even)).sum(axis=1)
@@ -43,4 +47,6 @@ def curvature_change(
     second = (np.roll(shifts, -1, axis=0) - 2 * shifts + np.roll(shifts, 1, axis=0)) / STEP**2
     second = second + (curvature**2)[:, None] * shifts
     scale = np.sqrt(STEP) / STEP / _CHANGE
-    return (np.roll(second, -1, axis=0) - second) * scale, (np.roll(curvature, -1) - curvature) * scale
+    change = (np.roll(curvature, -1) - curvature) * scale
+    held = np.sqrt(2 / (1 + change**2))
+    return (np.roll(second, -1, axis=0) - second) * scale * held[:, None], change * held

@@ -14,16 +14,19 @@ from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
 from limner.data.traces.contours import Outline, fill, find_outlines, longest_run
-from limner.data.traces.fitting import Stroke, fit
+from limner.data.traces.fitting import fit
 from limner.data.traces.ink import Separated, separate
 from limner.data.traces.inks import Ink
+from limner.data.traces.refining import refine
 from limner.data.traces.regions import Rough, find_ink, rough_regions
+from limner.data.traces.stored import Storage
+from limner.data.traces.strokes import Stroke
 
 Kind: TypeAlias = Literal["no ink", "open", "ink outside", "several regions", "hole"]
 
 # JPEG eats the ends of strokes, above all of thin ones, and wide ones are round: so a gap looks longer
 # than it is, by up to this much before the outline has settled, and by the last after that.
-_EATEN, _THIN, _BLURRED = 4.0, 8.0, 3.0
+_EATEN, _THIN, _BLURRED = 4.0, 8.0, 4.0
 # Cover by other inks from which on nobody knows what is below.
 _HIDING = 0.35
 # Regions smaller than this share of the picture are letters or specks.
@@ -81,6 +84,7 @@ def read_tracing(
     inks: Sequence[Ink],
     *,
     gap: float = 6.0,
+    storage: Storage | None = None,
 ) -> dict[str, Traced]:
     """The region that each ink encloses, by the name of the ink.
 
@@ -92,6 +96,7 @@ def read_tracing(
         untraced: In register; None to go by hue alone.
         inks: Colours to look for.
         gap: Gaps up to this many pixels are closed; what is wider stays open and is not filled.
+        storage: How the traced JPEG file and its original are stored, if the arrays are as decoded.
     """
     parts = separate(traced, untraced, inks)
     strokes = [find_ink(cover) for cover in parts.covers]
@@ -103,12 +108,18 @@ def read_tracing(
         bridge = np.logical_or.reduce([strokes[other] for other in others], initial=False)
         bridge = np.broadcast_to(bridge, strokes[number].shape)
         readings.append(_read(parts.covers[number], strokes[number], hiding, bridge, gap, ink))
-    settled = _settle(parts, readings, inks, gap, lightness=untraced is not None)
+    settled = _settle(parts, readings, inks, gap, storage, lightness=untraced is not None)
     return {ink.name: traced for ink, traced in zip(inks, settled, strict=True)}
 
 
 def _settle(
-    parts: Separated, readings: Sequence[_Reading], inks: Sequence[Ink], gap: float, *, lightness: bool
+    parts: Separated,
+    readings: Sequence[_Reading],
+    inks: Sequence[Ink],
+    gap: float,
+    storage: Storage | None,
+    *,
+    lightness: bool,
 ) -> list[Traced]:
     """All outlines of all inks together, moved until they explain the picture, and filled."""
     fitted = [
@@ -118,7 +129,10 @@ def _settle(
         for reading, color in zip(readings, parts.colors, strict=True)
     ]
     strokes = [stroke for some in fitted for stroke in some]
-    if strokes:
+    if strokes and storage and lightness:
+        fit(strokes, parts.drawn, parts.plain, lightness=True, rough=True)
+        refine(strokes, parts.drawn, parts.plain, storage)
+    elif strokes:
         fit(strokes, parts.drawn, parts.plain, lightness=lightness)
     return [
         _fill(ink, reading.traced, some, gap, _covered_by_others(parts, number)) if some else reading.traced
