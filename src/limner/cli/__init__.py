@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from limner import _version
-from limner.cli import check, compose, evaluate, predict, recipes, report, sample, show, split, traces, train
+from limner.cli import calibrate, check, compose, evaluate, predict, recipes, report, sample, show, split, traces, train
 
 app = typer.Typer(
     name="limner",
@@ -44,7 +44,7 @@ def _guarded(run: Callable[..., None]) -> Callable[..., None]:
     return verb
 
 
-for module in (check, train, evaluate, predict, report, show, split, traces, compose, sample, recipes):
+for module in (check, train, evaluate, calibrate, predict, report, show, split, traces, compose, sample, recipes):
     app.command(module.NAME)(_guarded(module.run))
 
 

@@ -30,6 +30,7 @@ STAGES = {
     "check": "Looking at pictures",
     "measure": "Measuring pictures",
     "cache": "Decoding pictures",
+    "calibrate": "Calibrating",
     "evaluate": "Evaluating",
     "predict": "Predicting",
     "trace": "Reading tracings",

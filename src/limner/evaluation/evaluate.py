@@ -17,12 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.errors import DataError
+from limner.evaluation.calibrate import Probe
 from limner.evaluation.cases import Gallery, choose_cases, image_scores, write_cases
 from limner.evaluation.table import write_table
 from limner.files import atomic_path, write_text
+from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
 from limner.inference.scoring import Progress, score
 from limner.metrics import ERROR_METRICS
@@ -79,7 +83,14 @@ def evaluate(
         raise DataError("samples to score", f"no {split} samples", "Choose another split, or give other data.")
     gallery = Gallery(label_maps, predictor.meta.inputs.parts)
     few = len(catalog) <= _DRAW_ALL
-    scored = score(predictor, catalog, label_maps, progress=progress, on_prediction=gallery.draw if few else None)
+    probe = Probe(predictor.meta.targets, len(catalog))
+
+    def look(index: int, picture: np.ndarray, truth: dict[str, np.ndarray], prediction: Prediction) -> None:
+        probe.add(truth, prediction)
+        if few:
+            gallery.draw(index, picture, truth, prediction)
+
+    scored = score(predictor, catalog, label_maps, probabilities=True, progress=progress, on_prediction=look)
     cases = choose_cases(image_scores(scored))
     if not few:
         places = [case.place for case in cases]
@@ -91,11 +102,25 @@ def evaluate(
         )
     rows = list(scored.rows())
     summary = scored.summary(split=split, data_hash=data_hash)
+    for name, fitted in _calibration(probe, predictor).items():
+        summary["targets"][name]["calibration"] = fitted
     _write_rows(out / "per_image.csv", rows, _COLUMNS + _NUMBER_COLUMNS * bool(scored.numbers))
     write_cases(out / "cases", cases, gallery, scored)
     write_table(out)
     write_text(out / "summary.json", json.dumps(summary, indent=2))
     return Evaluation(summary, rows, out)
+
+
+def _calibration(probe: Probe, predictor: Predictor) -> dict[str, dict[str, Any]]:
+    """How well probabilities fit the truth, by target, without and with the bundle's temperature."""
+    temperatures = {name: spec.temperature for name, spec in predictor.meta.targets.items()}
+    after = probe.fits(dict.fromkeys(temperatures, 1.0))
+    # The predictions are tempered; this takes it back.
+    before = probe.fits({name: 1 / temperature for name, temperature in temperatures.items()})
+    return {
+        name: {"temperature": temperatures[name], "before": before[name].to_dict(), "after": after[name].to_dict()}
+        for name in after
+    }
 
 
 def _write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from limner.bundle import BundleMeta, read_meta
 from limner.errors import DataError
 from limner.evaluation.records import (
+    CalibrationRecord,
     CasesRecord,
     CheckRecord,
     DataRecord,
@@ -47,6 +48,7 @@ class RunFolder:
         previews: Preview pictures by epoch.
         gaps: Sentences about what is not there.
         check: What the check of the data found; None where it was not kept.
+        calibration: What its probabilities are worth; None where that was not looked at.
     """
 
     path: Path
@@ -64,9 +66,11 @@ class RunFolder:
     previews: list[Path]
     gaps: tuple[str, ...]
     check: CheckRecord | None = None
+    calibration: CalibrationRecord | None = None
 
 
 CHECK_NAME = "check.json"
+CALIBRATION_NAME = "calibration.json"
 
 _SIGNS = ("run.json", "config.yaml", "plan.yaml", "metrics.jsonl", "samples.csv")
 
@@ -108,6 +112,9 @@ def read_run_folder(path: Path) -> RunFolder:
         previews=sorted((path / "previews").glob("epoch_*.*")),
         gaps=tuple(gaps),
         check=reader.record(CHECK_NAME, CheckRecord, "") if (path / CHECK_NAME).is_file() else None,
+        calibration=reader.record(CALIBRATION_NAME, CalibrationRecord, "")
+        if (path / CALIBRATION_NAME).is_file()
+        else None,
     )
 
 

@@ -18,11 +18,13 @@ from limner.config import Config
 from limner.errors import ConfigError, OutputError
 from limner.evaluation.report import write_report
 from limner.files import write_bytes, write_text
+from limner.metrics.thresholds import Goal
 from limner.training.checkpoints import last_checkpoint
 from limner.training.fit import BUNDLE_NAME, Fitted, check_settings, fit
 from limner.training.progress import Reporter, Silent
 from limner.training.record import RunRecord, read_data, write_data
 from limner.training.start import adopt_settings, origin
+from limner.workflow.calibrate import calibrate_run
 from limner.workflow.check import check_prepared, write_findings
 from limner.workflow.evaluate import evaluate_run
 from limner.workflow.predict import bundle_path
@@ -120,10 +122,12 @@ def train(
         folder = Path(resume)
         prepared = read_data(folder)
         chosen = read_settings(folder / "config.yaml", overrides, settings)
+        goal = _goal(chosen)
         seconds = 0.0
     else:
         begin = time.monotonic()
         chosen = read_settings(config, overrides, settings, data=data, recipe=recipe)
+        goal = _goal(chosen)
         source = chosen.training.start_from if start_from is None else start_from
         if source is None:
             folder = _new_folder(out, chosen)
@@ -156,9 +160,17 @@ def train(
         if fitted.state.interrupted:
             return Run(folder, folder / BUNDLE_NAME, None, None, interrupted=True)
         begin = time.monotonic()
+        if chosen.evaluation.calibrate or goal:
+            calibrate_run(folder, prepared, goal=goal, device=fitted.plan.device, progress=reporter.stage)
+        calibrated = time.monotonic()
         result = evaluate_run(folder, prepared, progress=reporter.stage)
-        record.update("finished", seconds={"evaluate": time.monotonic() - begin})
+        took = {"calibrate": calibrated - begin, "evaluate": time.monotonic() - calibrated}
+        record.update("finished", seconds=took)
     return Run(folder, folder / BUNDLE_NAME, write_report(folder), result.summary, interrupted=False)
+
+
+def _goal(config: Config) -> Goal | None:
+    return None if config.evaluation.goal is None else Goal.parse(config.evaluation.goal)
 
 
 def _new_folder(out: str | Path | None, config: Config) -> Path:
