@@ -26,6 +26,7 @@ from limner.metrics.thresholds import Goal
 from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
 from limner.types import Progress, no_progress
+from limner.workflow.comparison import find_run
 from limner.workflow.evaluate import evaluate_run
 from limner.workflow.predict import bundle_path
 
@@ -83,7 +84,7 @@ def calibrate(
     chosen = None if goal is None else Goal.parse(goal)
     bundle = bundle_path(model)
     run = bundle.parent
-    prepared = read_data(run) if data is None or (run / "data.json").is_file() else None
+    prepared = read_data(run) if data is None or find_run(run) else None
     if data is None and prepared is not None:
         found = calibrate_run(run, prepared, goal=chosen, device=device, progress=progress)
     else:
