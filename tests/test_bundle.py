@@ -47,7 +47,7 @@ def make_meta(**changes: Any) -> BundleMeta:
                 names=["background", "lesion"],
                 colors=[(0, 0, 0), (230, 60, 20)],
                 label_map={"values": [[0], [255]]},
-                threshold=0.4,
+                thresholds=[0.5, 0.4],
                 temperature=1.5,
             )
         },

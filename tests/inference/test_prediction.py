@@ -40,3 +40,41 @@ def test_the_only_mask_is_the_mask() -> None:
     assert Prediction({"other": ids + 1, "mask": ids}, {}, {}).mask is ids
     with pytest.raises(ConfigError, match="none"):
         _ = Prediction({}, {}, {"depth": np.zeros((2, 2), np.float32)}).mask
+
+
+COLORS = [(0, 0, 0), (255, 0, 0), (0, 255, 0)]
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+def test_a_temperature_changes_probabilities_and_no_mask(task: str) -> None:
+    names = ["a", "b", "c"][: 2 if task == "binary" else 3]
+    spec = TargetSpec(task=task, names=names, colors=COLORS[: len(names)])
+    logits = torch.randn(1 if task == "binary" else 3, 20, 20, generator=torch.Generator().manual_seed(0)) * 3
+    plain, tempered = (
+        make_prediction({"m": logits}, {"m": spec.model_copy(update={"temperature": t})}, (31, 47), probabilities=True)
+        for t in (1.0, 3.3)
+    )
+    np.testing.assert_array_equal(plain.masks["m"], tempered.masks["m"])
+    assert np.abs(plain.probs["m"] - tempered.probs["m"]).max() > 0.2
+    if task == "multiclass":
+        np.testing.assert_allclose(tempered.probs["m"].sum(axis=0), 1, atol=1e-5)
+
+
+def test_a_temperature_divides_logits() -> None:
+    spec = TargetSpec(task="multiclass", names=["a", "b", "c"], colors=COLORS, temperature=2.0)
+    logits = torch.randn(3, 5, 5, generator=torch.Generator().manual_seed(1))
+    prediction = make_prediction({"m": logits}, {"m": spec}, (5, 5), probabilities=True)
+    np.testing.assert_allclose(prediction.probs["m"], (logits / 2).softmax(dim=0).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_a_class_with_a_low_threshold_wins_against_a_stronger_rival(temperature: float) -> None:
+    spec = TargetSpec(
+        task="multiclass", names=["a", "b", "c"], colors=COLORS, thresholds=[0.5, 0.5, 0.2], temperature=temperature
+    )
+    logits = torch.randn(3, 40, 40, generator=torch.Generator().manual_seed(2)) * 2
+    prediction = make_prediction({"m": logits}, {"m": spec}, (40, 40), probabilities=True)
+    probs = prediction.probs["m"]
+    share = probs[2] / (probs[2] + probs[:2].max(axis=0))
+    np.testing.assert_array_equal(prediction.masks["m"] == 2, share > 0.2)
+    assert ((share > 0.2) & (share < 0.5)).any()

@@ -111,7 +111,9 @@ def test_every_task(make_meta, make_unet, targets) -> None:
 
 
 def test_temperature_and_threshold_are_the_bundles(make_meta, make_toy) -> None:
-    spec = TargetSpec(task="binary", names=["no", "yes"], colors=[(0, 0, 0), (9, 9, 9)], threshold=0.3, temperature=2.0)
+    spec = TargetSpec(
+        task="binary", names=["no", "yes"], colors=[(0, 0, 0), (9, 9, 9)], thresholds=[0.5, 0.3], temperature=2.0
+    )
     (picture,) = pictures((16, 16, 3))
     prediction = Predictor(make_toy(), make_meta({"mask": spec}), precision="float32").predict(picture)
     plain = toy_probs(make_toy(), picture)

@@ -6,7 +6,7 @@ A bundle is a safetensors file: the weights, and everything else as JSON in the 
 `limner`. Nothing in it is ever executed. What this version does not know, it refuses.
 
     description  what stands in the header, as strict models; `read_meta`
-    weights      `save_bundle`, `load_bundle`
+    weights      `save_bundle`, `load_bundle`, `describe_anew`
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from limner.bundle.description import (
 )
 
 if TYPE_CHECKING:
-    from limner.bundle.weights import Bundle, load_bundle, save_bundle
+    from limner.bundle.weights import Bundle, describe_anew, load_bundle, save_bundle
 
 __all__ = [
     "FORMAT",
@@ -36,6 +36,7 @@ __all__ = [
     "ModelSpec",
     "TargetSpec",
     "TilingSpec",
+    "describe_anew",
     "load_bundle",
     "read_meta",
     "save_bundle",
@@ -43,7 +44,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"Bundle", "load_bundle", "save_bundle"}:
+    if name in {"Bundle", "describe_anew", "load_bundle", "save_bundle"}:
         from limner.bundle import weights
 
         return getattr(weights, name)

@@ -89,8 +89,17 @@ class TargetSpec(_Spec):
     names: list[str]
     colors: list[tuple[_Byte, _Byte, _Byte]]
     label_map: dict[str, Any] = {}
-    threshold: Annotated[float, Field(ge=0, le=1, description="A probability above it is the class.")] = 0.5
-    temperature: Annotated[float, Field(gt=0, description="Logits are divided by it before the activation.")] = 1.0
+    thresholds: Annotated[
+        list[Annotated[float, Field(gt=0, lt=1)]],
+        Field(
+            description="By class id, 0.5 where empty. A class is answered where its probability is above it; "
+            "of several exclusive classes, where its share beside its strongest rival is."
+        ),
+    ] = []
+    temperature: Annotated[
+        float,
+        Field(gt=0, description="Probabilities are given as if logits were divided by it; masks stay."),
+    ] = 1.0
     unit: Annotated[str, Field(description="Of a regression target; may be empty.")] = ""
     low: Annotated[float, Field(description="Value of a regression target, in the unit, that 0 stands for.")] = 0.0
     high: Annotated[float, Field(description="Value of a regression target, in the unit, that 1 stands for.")] = 1.0
@@ -99,6 +108,8 @@ class TargetSpec(_Spec):
     def _agree(self) -> TargetSpec:
         if len(self.names) != len(self.colors):
             raise ValueError(f"{len(self.names)} names but {len(self.colors)} colours")
+        if self.thresholds and len(self.thresholds) != len(self.names):
+            raise ValueError(f"{len(self.names)} names but {len(self.thresholds)} thresholds")
         least, most = {"binary": (2, 2), "multiclass": (2, MAX_CLASSES), "multilabel": (1, MAX_CLASSES)}.get(
             self.task, (0, MAX_CLASSES)
         )

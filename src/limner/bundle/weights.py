@@ -65,6 +65,16 @@ def load_bundle(path: str | Path) -> Bundle:
     return Bundle(model.eval(), meta)
 
 
+def describe_anew(path: str | Path, meta: BundleMeta) -> None:
+    """Give a bundle another description of the same network; its weights stay as they are.
+
+    Raises:
+        BundleError: As `load_bundle` and `save_bundle`.
+        OutputError: The file cannot be written.
+    """
+    save_bundle(path, load_bundle(path).model, meta)
+
+
 def _empty_model(path: str | Path, meta: BundleMeta) -> nn.Module:
     """The described network without memory for its weights, so that none is filled for nothing."""
     try:

@@ -15,6 +15,7 @@ import typer
 
 from limner import _version
 from limner.cli import (
+    calibrate,
     check,
     compare,
     compose,
@@ -64,6 +65,7 @@ for module in (
     train,
     evaluate,
     compare,
+    calibrate,
     predict,
     report,
     review,

@@ -142,6 +142,24 @@ def _print_errors(target: str, result: dict[str, Any], summary: dict[str, Any]) 
         output().print(f"{result['n_unknown']:,} pictures without a known pixel of {target}: not counted")
 
 
+def print_calibration(targets: dict[str, Any]) -> None:
+    """Temperatures and what they do, and thresholds with their evidence."""
+    rows = [
+        [
+            name,
+            f"{found['temperature']:.3g}",
+            *(f"{found[when]['ece']:.4f}" for when in ("before", "after")),
+            f"{found['n_images']:,}",
+        ]
+        for name, found in targets.items()
+    ]
+    print_table("", ["target", "temperature", "ECE without", "ECE with", "pictures"], rows)
+    for name, found in targets.items():
+        output().print(f"{name}: {found['because']}")
+        for label, choice in found["thresholds"].items():
+            output().print(f"{label}: threshold {choice['threshold']:.3f}: {choice['because']}")
+
+
 def _with_interval(entry: dict[str, Any], metric: str) -> str:
     return _cell(metric, entry[metric]) + _interval(entry, metric)
 

@@ -281,6 +281,20 @@ class AugmentConfig(_Section):
     blur: float | None = Field(None, ge=0, description="Largest sigma of blur in pixels.")
 
 
+class EvaluationConfig(_Section):
+    """What follows a training."""
+
+    calibrate: bool = Field(
+        True,
+        description="Fit a temperature per target on the validation samples, so that probabilities hold.",
+    )
+    goal: str | None = Field(
+        None,
+        description="What thresholds are chosen for: `max-dice`, `area`, `recall>=0.95` or `precision>=0.9`. "
+        "Default: 0.5 for all classes.",
+    )
+
+
 class RecipeConfig(_Section):
     """What a recipe repeats. It changes nothing; a run keeps it to say where its settings come from."""
 
@@ -298,6 +312,7 @@ class Config(_Section):
     model: ModelConfig = Field(default_factory=ModelConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     augment: AugmentConfig = Field(default_factory=AugmentConfig)
+    evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
 
     def to_yaml(self) -> str:
         """YAML of every setting that was given; the plan records what was chosen for the rest."""

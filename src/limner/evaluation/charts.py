@@ -135,6 +135,22 @@ def histogram(
     return _svg(title, [*parts, _axis_title(escape(axis))])
 
 
+def reliability_chart(lines: Sequence[tuple[Sequence[float], Series]], *, title: str) -> Markup:
+    """How often answers are right, over how sure they were; on the diagonal the one is the other.
+
+    Args:
+        lines: Mean confidences of the bins, ascending, and the shares of right answers; the second is dashed.
+        title: What the chart shows, for screen readers.
+    """
+    marks = [0, 0.2, 0.4, 0.6, 0.8, 1]
+    x, y = _Axis(0, 1, _LEFT, _WIDTH - _RIGHT), _Axis(0, 1, _HEIGHT - _BOTTOM, _TOP)
+    diagonal = f'<line class="mark" x1="{x(0):.1f}" y1="{y(0):.1f}" x2="{x(1):.1f}" y2="{y(1):.1f}"/>'
+    parts = [_grid(marks, y), diagonal]
+    parts += [_line(index, places, line, x, y, "confidence") for index, (places, line) in enumerate(lines, start=1)]
+    parts += [_x_label(x(value), f"{value:g}") for value in marks]
+    return _svg(title, [*parts, _axis_title("how sure the model was")])
+
+
 def histogram_counts(values: Sequence[_Real], bins: int) -> list[int]:
     """Number of `values` in each of `bins` equal parts of [0, 1].
 
@@ -192,10 +208,10 @@ def _mark(x: _Real, name: str) -> str:
     )
 
 
-def _line(index: int, epochs: Sequence[int], series: Series, x: _Axis, y: _Axis) -> str:
+def _line(index: int, places: Sequence[_Real], series: Series, x: _Axis, y: _Axis, what: str = "epoch") -> str:
     points = [
-        None if value is None else (epoch, value, f"{x(epoch):.1f}", f"{y(value):.1f}")
-        for epoch, value in zip(epochs, series.values, strict=True)
+        None if value is None else (place, value, f"{x(place):.1f}", f"{y(value):.1f}")
+        for place, value in zip(places, series.values, strict=True)
     ]
     path, pen_down = [], False
     for point in points:
@@ -204,7 +220,7 @@ def _line(index: int, epochs: Sequence[int], series: Series, x: _Axis, y: _Axis)
         pen_down = point is not None
     dots = [
         f'<circle class="dot s{index}" cx="{point[2]}" cy="{point[3]}" r="2.6">'
-        f"<title>{escape(series.name)}, epoch {point[0]}: {point[1]:.4g}</title></circle>"
+        f"<title>{escape(series.name)}, {what} {point[0]:.4g}: {point[1]:.4g}</title></circle>"
         for point in points
         if point is not None and len(points) <= _MOST_DOTS
     ]

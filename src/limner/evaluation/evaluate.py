@@ -18,13 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.errors import DataError
+from limner.evaluation.calibrate import Probe
 from limner.evaluation.cases import Case, Gallery, choose_cases, image_scores, write_cases
 from limner.evaluation.table import write_table
 from limner.files import atomic_path, output_error, write_text
 from limner.inference.measuring import measuring
+from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
 from limner.inference.scoring import Progress, ScoreTable, score
 from limner.metrics import ERROR_METRICS, MEASURES, METRICS
@@ -93,13 +97,21 @@ def evaluate(
         raise DataError("samples to score", f"no {split} samples", "Choose another split, or give other data.")
     gallery = Gallery(label_maps, predictor.meta.inputs.parts)
     few = len(catalog) <= _DRAW_ALL
+    probe = Probe(predictor.meta.targets, len(catalog))
+
+    def look(index: int, picture: np.ndarray, truth: dict[str, np.ndarray], prediction: Prediction) -> None:
+        probe.add(truth, prediction)
+        if few:
+            gallery.draw(index, picture, truth, prediction)
+
     scored = score(
         predictor,
         catalog,
         label_maps,
+        probabilities=True,
         measuring=measuring(catalog, spacing=spacing, tolerance=tolerance, miss_distance=miss_distance),
         progress=progress,
-        on_prediction=gallery.draw if few else None,
+        on_prediction=look,
     )
     cases = choose_cases(image_scores(scored))
     if not few:
@@ -111,6 +123,8 @@ def evaluate(
             on_prediction=lambda place, *drawn: gallery.draw(places[place], *drawn),
         )
     summary = scored.summary(split=split, data_hash=data_hash)
+    for name, fitted in _calibration(probe, predictor).items():
+        summary["targets"][name]["calibration"] = fitted
     return write_evaluation(out, scored, cases, gallery, rows=list(scored.rows()), summary=summary)
 
 
@@ -155,6 +169,18 @@ def _write_groups(path: Path, rows: Sequence[Mapping[str, Any]], more: Sequence[
         path.unlink(missing_ok=True)
     except OSError as error:
         raise output_error(path, error) from error
+
+
+def _calibration(probe: Probe, predictor: Predictor) -> dict[str, dict[str, Any]]:
+    """How well probabilities fit the truth, by target, without and with the bundle's temperature."""
+    temperatures = {name: spec.temperature for name, spec in predictor.meta.targets.items()}
+    after = probe.fits(dict.fromkeys(temperatures, 1.0))
+    # The predictions are tempered; this takes it back.
+    before = probe.fits({name: 1 / temperature for name, temperature in temperatures.items()})
+    return {
+        name: {"temperature": temperatures[name], "before": before[name].to_dict(), "after": after[name].to_dict()}
+        for name in after
+    }
 
 
 def _write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

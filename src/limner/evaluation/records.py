@@ -101,6 +101,44 @@ class CheckRecord(Record):
     findings: list[FindingRecord] = []
 
 
+class FitRecord(Record):
+    """How well probabilities fit the truth: `count`, `confidence` and `frequency` go by bin of confidence."""
+
+    ece: Number = None
+    nll: Number = None
+    count: list[int] = []
+    confidence: list[float] = []
+    frequency: list[float] = []
+
+
+class ThresholdRecord(Record):
+    """The threshold of a class, and what the goal measures at 0.5 and at it."""
+
+    threshold: float
+    before: Number = None
+    after: Number = None
+    because: str = ""
+
+
+class TargetCalibrationRecord(Record):
+    """What one target's probabilities are worth, and what was done about it."""
+
+    temperature: float = 1.0
+    because: str = ""
+    n_images: int = 0
+    before: FitRecord = FitRecord()
+    after: FitRecord = FitRecord()
+    thresholds: dict[str, ThresholdRecord] = {}
+
+
+class CalibrationRecord(Record):
+    """`calibration.json`: temperatures and thresholds, and the samples (`source`) they were found on."""
+
+    source: str = ""
+    goal: str | None = None
+    targets: dict[str, TargetCalibrationRecord] = {}
+
+
 class EpochRecord(Record):
     """One line of `metrics.jsonl`."""
 
@@ -178,6 +216,14 @@ class ClassSummary(Scores):
         return self.n_present + self.n_missed + self.n_false_alarm + self.n_both_empty
 
 
+class TargetFit(Record):
+    """How well the probabilities of the evaluated images fit, without and with the bundle's temperature."""
+
+    temperature: float = 1.0
+    before: FitRecord = FitRecord()
+    after: FitRecord = FitRecord()
+
+
 class TargetSummary(Record):
     """Scores of one target; `mean` is over its foreground classes."""
 
@@ -186,6 +232,7 @@ class TargetSummary(Record):
     intervals: dict[str, IntervalRecord] = {}
     group_mean: Scores | None = None
     classes: list[ClassSummary] = []
+    calibration: TargetFit | None = None
 
 
 class Errors(Record):

@@ -16,7 +16,7 @@ from limner.evaluation import wording
 from limner.evaluation.embed import Embedded, embed
 from limner.evaluation.records import CaseRecord
 from limner.evaluation.run_folder import RunFolder, read_run_folder
-from limner.evaluation.sections import class_tables, data, scores, training
+from limner.evaluation.sections import calibration, class_tables, data, scores, training
 from limner.files import write_bytes
 
 REPORT_NAME = "report.html"
@@ -26,6 +26,7 @@ _CONTENTS = (
     ("score", "Score"),
     ("folds", "Folds"),
     ("classes", "Classes"),
+    ("calibration", "Calibration"),
     ("examples", "Examples"),
     ("data", "Data"),
     ("plan", "Plan"),
@@ -87,8 +88,10 @@ def _context(folder: RunFolder) -> dict[str, Any]:
     summary = folder.summary
     targets = summary.targets if summary else {}
     sheet = folder.path / "samples.png"
+    calibrations = calibration.calibrations(folder)
     present = {anchor for anchor, _ in _CONTENTS} - (set() if summary else {"classes"})
     present -= {"plan", "training"} if folder.in_folds else {"folds"}
+    present -= set() if calibrations else {"calibration"}
     return {
         "folder": folder,
         "version": __version__,
@@ -112,6 +115,7 @@ def _context(folder: RunFolder) -> dict[str, Any]:
             name: scores.number_notes(target) for name, target in (summary.numbers if summary else {}).items()
         },
         "numbers": data.number_lines(folder),
+        "calibrations": calibrations,
         "scales": folder.cases.scales,
         "measure": folder.cases.measure,
         "data_facts": data.data_facts(folder),

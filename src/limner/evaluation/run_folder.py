@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from limner.bundle import BundleMeta, read_meta
 from limner.errors import DataError
 from limner.evaluation.records import (
+    CalibrationRecord,
     CasesRecord,
     CheckRecord,
     DataRecord,
@@ -50,6 +51,7 @@ class RunFolder:
         check: What the check of the data found; None where it was not kept.
         groups: Means of each group of images; empty where no group has several.
         in_folds: Whether it is a training in folds, which have run folders of their own.
+        calibration: What its probabilities are worth; None where that was not looked at.
     """
 
     path: Path
@@ -69,9 +71,11 @@ class RunFolder:
     check: CheckRecord | None = None
     groups: Sequence[GroupRow] = ()
     in_folds: bool = False
+    calibration: CalibrationRecord | None = None
 
 
 CHECK_NAME = "check.json"
+CALIBRATION_NAME = "calibration.json"
 _GROUPS = "evaluation/per_group.csv"
 
 FOLDS_NAME = "folds"
@@ -121,6 +125,9 @@ def read_run_folder(path: Path) -> RunFolder:
         check=reader.record(CHECK_NAME, CheckRecord, "") if (path / CHECK_NAME).is_file() else None,
         groups=reader.groups(_GROUPS) if summary and (path / _GROUPS).is_file() else (),
         in_folds=not whole,
+        calibration=reader.record(CALIBRATION_NAME, CalibrationRecord, "")
+        if (path / CALIBRATION_NAME).is_file()
+        else None,
     )
 
 

@@ -60,7 +60,8 @@ def make_prediction(
 ) -> Prediction:
     """Logits at the network's scale → probabilities at the picture's size → masks.
 
-    Probabilities are resized, not masks: outlines come out smooth, and the threshold is applied once.
+    Probabilities are resized, not masks: outlines come out smooth, and thresholds are applied once. The
+    temperature acts last and on probabilities alone: a calibrated model draws the same masks.
 
     Args:
         logits: Per target, `classes height width`, on any device.
@@ -76,7 +77,7 @@ def make_prediction(
             continue
         prediction.masks[name] = _decide(numbers, spec).cpu().numpy()
         if probabilities:
-            prediction.probs[name] = numbers.cpu().numpy()
+            prediction.probs[name] = _temper(numbers, spec).cpu().numpy()
     return prediction
 
 
@@ -85,7 +86,6 @@ def _activate(
 ) -> Float32[Tensor, "classes height width"]:
     if spec.task == "regression":
         return logits
-    logits = logits / spec.temperature
     return logits.softmax(dim=0) if spec.task == "multiclass" else logits.sigmoid()
 
 
@@ -99,9 +99,35 @@ def _resize(
     return functional.interpolate(numbers[None], size, mode="bilinear", align_corners=False, antialias=shrinks)[0]
 
 
-def _decide(probs: Float32[Tensor, "classes height width"], spec: TargetSpec) -> UInt8[Tensor, "height width *classes"]:
+def _temper(
+    probs: Float32[Tensor, "classes height width"], spec: TargetSpec
+) -> Float32[Tensor, "classes height width"]:
+    """Probabilities as if the logits had been divided by the temperature."""
+    if spec.temperature == 1:
+        return probs
     if spec.task == "multiclass":
+        return (probs.clamp_min(1e-30).log() / spec.temperature).softmax(dim=0)
+    logits: Tensor = torch.special.logit(probs, eps=2**-24) / spec.temperature
+    return logits.sigmoid()
+
+
+def _decide(probs: Float32[Tensor, "classes height width"], spec: TargetSpec) -> UInt8[Tensor, "height width *classes"]:
+    """Masks of probabilities that were not tempered, so that the temperature alone changes no mask."""
+    cuts = [_untempered(threshold, spec.temperature) for threshold in spec.thresholds]
+    if spec.task == "multiclass":
+        if cuts:
+            odds = [(1 - cut) / cut for cut in cuts]
+            probs = probs * torch.tensor(odds, device=probs.device)[:, None, None]
         return probs.argmax(dim=0).to(torch.uint8)
+    # A binary network has one plane, of class 1.
+    own = cuts[1:] if spec.task == "binary" else cuts
+    above = torch.tensor(own or [0.5] * len(probs), device=probs.device)[:, None, None]
     # Not "at least": at 0.5 exactly the background wins, as the first class does in argmax.
-    planes = (probs > spec.threshold).to(torch.uint8)
+    planes = (probs > above).to(torch.uint8)
     return planes[0] if spec.task == "binary" else planes.permute(1, 2, 0).contiguous()
+
+
+def _untempered(threshold: float, temperature: float) -> float:
+    """The threshold before tempering that cuts where this one cuts after it; 0.5 stays 0.5 exactly."""
+    odds: float = (threshold / (1 - threshold)) ** temperature
+    return odds / (1 + odds)

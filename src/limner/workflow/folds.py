@@ -23,6 +23,7 @@ from limner.evaluation.folds import evaluate_folds
 from limner.evaluation.report import write_report
 from limner.evaluation.run_folder import CHECK_NAME, FOLDS_NAME
 from limner.files import output_error, write_bytes, write_text
+from limner.inference.measuring import measuring
 from limner.inference.predictor import Predictor
 from limner.inference.scoring import ScoreTable, score
 from limner.training.checkpoints import last_checkpoint
@@ -97,6 +98,8 @@ def _settings(config: Config, count: int) -> Config:
     """The settings of each fold, as of a run of its own."""
     values = config.model_dump(mode="json", exclude_unset=True)
     del values["data"]["folds"]
+    # A fold validates on the samples that are scored afterwards: nothing more may be fitted to them.
+    values["evaluation"] = {"calibrate": False}
     if config.training.time is not None:
         values["training"]["time"] = f"{parse_duration(config.training.time) / count:.6g}s"
     return config_from(values)
@@ -154,6 +157,7 @@ def _evaluate(
             Predictor.from_file(bundle),
             part,
             data.label_maps,
+            measuring=measuring(part),
             progress=lambda done, total: reporter.stage("evaluate", done, total),
         )
         if table is None

@@ -16,10 +16,12 @@ from limner.config import Config
 from limner.data.prepare import Prepared
 from limner.evaluation.evaluate import Evaluation
 from limner.evaluation.report import write_report
+from limner.metrics.thresholds import Goal
 from limner.training.fit import BUNDLE_NAME, Fitted, fit
 from limner.training.progress import Reporter
 from limner.training.record import RunRecord
 from limner.training.start import origin
+from limner.workflow.calibrate import calibrate_run
 from limner.workflow.evaluate import evaluate_run
 
 
@@ -93,10 +95,23 @@ def train_run(
         _record_training(record, fitted, started_from)
         if fitted.state.interrupted:
             return Run(folder, folder / BUNDLE_NAME, None, None, interrupted=True), None
-        begin = time.monotonic()
+        begin, goal = time.monotonic(), parse_goal(config)
+        if config.evaluation.calibrate or goal:
+            calibrate_run(folder, data, goal=goal, device=fitted.plan.device, progress=reporter.stage)
+        calibrated = time.monotonic()
         result = evaluate_run(folder, data, split=split, progress=reporter.stage)
-        record.update("finished", seconds={"evaluate": time.monotonic() - begin})
+        took = {"calibrate": calibrated - begin, "evaluate": time.monotonic() - calibrated}
+        record.update("finished", seconds=took)
     return Run(folder, folder / BUNDLE_NAME, write_report(folder), result.summary, interrupted=False), result
+
+
+def parse_goal(config: Config) -> Goal | None:
+    """What thresholds are for, where the settings say so.
+
+    Raises:
+        ConfigError: It is no goal.
+    """
+    return None if config.evaluation.goal is None else Goal.parse(config.evaluation.goal)
 
 
 def _record_training(record: RunRecord, fitted: Fitted, started_from: dict[str, Any] | None) -> None:

@@ -27,7 +27,7 @@ from limner.types import Spacing
 from limner.workflow.check import check_prepared, write_findings
 from limner.workflow.folds import fold_data, train_folds
 from limner.workflow.predict import bundle_path
-from limner.workflow.run import Run, train_run
+from limner.workflow.run import Run, parse_goal, train_run
 from limner.workflow.settings import prepare_data, read_settings
 from limner.workflow.sheets import sample_sheet
 from limner.workflow.start import prepare_from
@@ -94,10 +94,12 @@ def train(
         prepared = read_data(folder)
         chosen = read_settings(folder / "config.yaml", overrides, settings)
         _check_same_samples(chosen, read_settings(folder / "config.yaml", (), None), folder)
+        _check_goal(chosen)
         seconds = 0.0
     else:
         begin = time.monotonic()
         chosen = read_settings(config, overrides, settings, data=data, recipe=recipe)
+        _check_goal(chosen)
         source = chosen.training.start_from if start_from is None else start_from
         if chosen.data.folds is not None and source is not None:
             raise ConfigError(
@@ -147,6 +149,16 @@ def _check_same_samples(chosen: Config, recorded: Config, folder: Path) -> None:
                 f"data.{name}={asked}",
                 "Leave it out, or train anew with it.",
             )
+
+
+def _check_goal(config: Config) -> None:
+    """Refuse an unknown goal before anything is read, and one whose thresholds would be chosen by what is scored."""
+    if parse_goal(config) is not None and config.data.folds is not None:
+        raise ConfigError(
+            "a goal for the thresholds of one model, or folds",
+            f"evaluation.goal={config.evaluation.goal} and data.folds={config.data.folds}",
+            "Leave one of them out; of a model for use, choose thresholds with limner calibrate.",
+        )
 
 
 def _note_spacing(prepared: Prepared, spacing: float | Spacing | None) -> None:

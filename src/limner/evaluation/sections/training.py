@@ -143,7 +143,12 @@ def preview_name(stem: str) -> str:
 
 def timings(folder: RunFolder) -> list[tuple[str, str]]:
     """Stage and how long it took, with the sum where there are several."""
-    words = {"prepare": "Preparing the data", "train": "Training", "evaluate": "Evaluation"}
+    words = {
+        "prepare": "Preparing the data",
+        "train": "Training",
+        "calibrate": "Calibration",
+        "evaluate": "Evaluation",
+    }
     seconds = folder.run.seconds
     facts = [(words.get(name, wording.words(name)), wording.duration(value)) for name, value in seconds.items()]
     known = [value for value in seconds.values() if value is not None]

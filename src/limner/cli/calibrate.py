@@ -1,0 +1,53 @@
+"""`limner calibrate`: probabilities that mean what they say, and thresholds for a goal.
+
+Layer: cli.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+NAME = "calibrate"
+
+
+def run(
+    model: Annotated[str, typer.Argument(help="Run folder or .safetensors file; its bundle is changed.")],
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            help="Folder, .csv or .zip that the model did not learn from. Default: the run's validation samples.",
+            show_default=False,
+        ),
+    ] = None,
+    goal: Annotated[
+        str | None,
+        typer.Option(
+            help="What thresholds are for: max-dice, area, 'recall>=0.95' or 'precision>=0.9'. Default: 0.5 for all.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Fit a temperature per target, and thresholds per class for a goal, and keep them in the model's bundle.
+
+    `limner train` does this after training; here it is done again, with another goal or on other data.
+    """
+    from limner.cli.console import Stages, output, print_json
+    from limner.cli.tables import print_calibration
+    from limner.workflow.calibrate import calibrate
+
+    stages = Stages(quiet=as_json)
+    try:
+        result = calibrate(model, data, goal=goal, device=device, progress=stages)
+    finally:
+        stages.close()
+    if as_json:
+        print_json(result.to_dict())
+        return
+    print_calibration(result.to_dict()["targets"])
+    output().print(f"Model   {result.model}")
+    if result.report:
+        output().print(f"Report  {result.report}")
