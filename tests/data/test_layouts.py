@@ -323,7 +323,7 @@ def test_the_suggested_folders_work(tree):
 def test_a_missing_place_and_no_place(tmp_path):
     with pytest.raises(DataError, match="nothing is there"):
         find_samples(tmp_path / "none")
-    with pytest.raises(DataError, match="No such file"):
+    with pytest.raises(DataError, match="there is none"):
         find_samples(tmp_path / "none.csv")
     with pytest.raises(ConfigError, match="none was named"):
         find_samples(None)

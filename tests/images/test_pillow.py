@@ -215,3 +215,23 @@ def test_damaged_metadata_warns_nobody(encode, save, color):
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
 
     assert (result.stdout.strip(), result.stderr) == ("(7, 5, 3)", "")
+
+
+def test_a_png_that_promises_more_than_its_bytes_can_hold_is_refused_before_room_is_made(tmp_path):
+    content = bytearray(png_bytes(8, 8, 8, 0, [bytes(8)] * 8))
+    content[16:24] = struct.pack(">II", 20_000, 20_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(DataError, match="cannot unpack to the 400,000,000 that its header promises"):
+        read_image(str(tmp_path / "a.png"))
+
+
+@pytest.mark.parametrize(("depth", "color", "row"), [(1, 0, b"\x0f" * 125), (4, 3, b"\0" * 500), (16, 6, bytes(8000))])
+def test_a_png_as_well_packed_as_can_be_is_read(tmp_path, depth, color, row):
+    content = png_bytes(1000, 1000, depth, color, [row] * 1000)
+    if color == 3:
+        header = content.index(b"IDAT") - 4
+        palette = struct.pack(">I", 3) + b"PLTE" + bytes(3) + struct.pack(">I", zlib.crc32(b"PLTE" + bytes(3)))
+        content = content[:header] + palette + content[header:]
+    (tmp_path / "a.png").write_bytes(content)
+    assert read_image(str(tmp_path / "a.png")).shape[:2] == (1000, 1000)

@@ -56,6 +56,8 @@ _MODES: dict[str, tuple[int, str]] = {
 # Channels of each colour type of a PNG (ISO/IEC 15948, table 11.1) that may have 16 bits.
 _PNG_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _PNG_START = 8
+_PNG_HEADER = 16  # where width and height stand
+_MOST_PACKED = 1032  # bytes that one byte of deflate can stand for at most
 _PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")  # chunks that pixels depend on
 
 
@@ -134,20 +136,34 @@ def _check_png(stream: io.BufferedIOBase) -> None:
     """Compare the checksums that Pillow passes over: a flipped bit may otherwise give other pixels.
 
     Raises:
-        ValueError: One differs; a file that ends early is left to the decoder.
+        ValueError: One differs, or what there is could never unpack to the pixels that are promised, for which
+            Pillow would make room first; any other file that ends early is left to the decoder.
     """
     position = stream.tell()
+    packed = 0
     stream.seek(_PNG_START)
     while len(head := stream.read(8)) == 8 and head[4:] != b"IEND":
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
         if kind in _PNG_PIXELS:
             content = stream.read(length)
             stated = stream.read(4)
+            packed += len(content) if kind == b"IDAT" else 0
             if len(stated) == 4 and int.from_bytes(stated, "big") != zlib.crc32(content, zlib.crc32(kind)):
                 raise ValueError(f"the checksum of its {kind.decode()} part differs")
         else:
             stream.seek(length + 4, io.SEEK_CUR)
+    needed = _png_bytes(stream)
+    if packed * _MOST_PACKED < needed:
+        raise ValueError(f"its {packed:,} bytes of pixels cannot unpack to the {needed:,} that its header promises")
     stream.seek(position)
+
+
+def _png_bytes(stream: io.BufferedIOBase) -> int:
+    """Bytes of the pixels of a PNG, by its header; palette indices and grey of less than 8 bits are packed."""
+    stream.seek(_PNG_HEADER)
+    header = stream.read(10)
+    width, height = (int.from_bytes(header[start : start + 4], "big") for start in (0, 4))
+    return height * -(-width * header[8] * _PNG_CHANNELS.get(header[9], 1) // 8)
 
 
 def _decode_deep(stream: io.BufferedIOBase) -> np.ndarray:

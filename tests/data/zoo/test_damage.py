@@ -158,7 +158,7 @@ def files(draw: st.DrawFn) -> bytes:
     return bytes(content[: draw(st.integers(0, len(content)))])
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(image=files(), mask=files(), suffixes=st.tuples(st.sampled_from(SUFFIXES), st.sampled_from(SUFFIXES)))
 def test_whatever_the_bytes_are_a_check_ends_with_findings(
     image: bytes, mask: bytes, suffixes: tuple[str, str]
