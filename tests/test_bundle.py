@@ -239,3 +239,16 @@ def test_missing_and_unexpected_weights_are_named(bundle: Path) -> None:
     with pytest.raises(BundleError) as caught:
         load_bundle(bundle)
     assert caught.value.details == (f"missing: {gone}", "unexpected: stranger")
+
+
+@pytest.mark.parametrize(("threshold", "thresholds"), [(0.5, []), (0.3, [0.3, 0.3])])
+def test_bundles_with_one_threshold_for_all_classes_are_read(
+    bundle: Path, threshold: float, thresholds: list[float]
+) -> None:
+    def as_before(described: dict[str, Any]) -> None:
+        target = described["targets"]["mask"]
+        del target["thresholds"]
+        target["threshold"] = threshold
+
+    rewrite_header(bundle, as_before)
+    assert load_bundle(bundle).meta.targets["mask"].thresholds == thresholds

@@ -188,7 +188,7 @@ def read_meta(path: str | Path) -> BundleMeta:
     _refuse_newer(path, described)
     try:
         # From the text, because strict models take a JSON list for a tuple but not a Python one.
-        return BundleMeta.model_validate_json(header[HEADER_KEY])
+        return BundleMeta.model_validate_json(json.dumps(_as_now(described)))
     except ValidationError as error:
         raise BundleError(
             f"the description in '{path}' is one that Limner {__version__} understands",
@@ -196,6 +196,16 @@ def read_meta(path: str | Path) -> BundleMeta:
             "Upgrade Limner if the bundle is from a newer one; otherwise make the bundle again.",
             details=[f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()],
         ) from error
+
+
+def _as_now(described: dict[str, Any]) -> dict[str, Any]:
+    """A description as this version writes it: before thresholds went by class there was one number for all."""
+    targets = described.get("targets")
+    for target in targets.values() if isinstance(targets, dict) else ():
+        if isinstance(target, dict) and "threshold" in target:
+            threshold = target.pop("threshold")
+            target["thresholds"] = [] if threshold == 0.5 else [threshold] * len(target.get("names", ()))
+    return described
 
 
 def read_header(path: Path) -> dict[str, str]:
