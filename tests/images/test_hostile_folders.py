@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -70,13 +71,20 @@ def test_links_that_multiply_folders_without_end(tmp_path: Path) -> None:
         Source.open(tmp_path).files()
 
 
-def test_folders_far_deeper_than_functions_may_call_one_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """1,100 folders, each in the one before, and a picture in the last; too deep for `shutil.rmtree` to remove."""
     monkeypatch.chdir(tmp_path)
     for _ in range(1100):
         Path("d").mkdir()
         os.chdir("d")
     Path("a.png").write_bytes(b"")
-    monkeypatch.chdir(tmp_path)
-    assert Source.open(tmp_path).files() == ["d/" * 1100 + "a.png"]
+    yield tmp_path
+    Path("a.png").unlink()
+    for _ in range(1100):
+        os.chdir("..")
+        Path("d").rmdir()
+
+
+def test_folders_far_deeper_than_functions_may_call_one_another(deep: Path) -> None:
+    assert Source.open(deep).files() == ["d/" * 1100 + "a.png"]
