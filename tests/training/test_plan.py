@@ -140,6 +140,27 @@ def test_every_choice_has_a_reason() -> None:
     assert all(made.because.values())
 
 
+def test_the_plan_says_what_mask_values_stand_for() -> None:
+    nuclei = LabelMap(
+        "binary", ("background", "nucleus"), ((0, 0, 0), (9, 9, 9)), "values", ((0,), (255,)), because="0 and 255 alone"
+    )
+    depth = LabelMap("regression", (), (), "values", (), unit="m")
+    made = make_plan(
+        load_config(overrides=["device=cpu"]),
+        fingerprint(),
+        {"mask": nuclei, "depth": depth},
+        {"train": 10, "val": 2, "test": 0},
+    )
+    assert made.masks == {"mask": "0 → background, 255 → nucleus", "depth": "numbers in m"}
+    assert made.because["masks"].startswith("mask: 0 and 255 alone; depth: ")
+
+
+def test_a_plan_from_before_it_named_masks_is_read() -> None:
+    text = plan().to_yaml()
+    start, end = text.index("masks:"), text.index("fit:")
+    assert Plan.from_yaml(text[:start] + text[end:]).masks == {}
+
+
 def test_a_plan_of_another_version_is_refused() -> None:
     with pytest.raises(ConfigError, match="differs in colour"):
         Plan.from_yaml(plan().to_yaml() + "colour: {value: 1, because: x}\n")

@@ -6,6 +6,7 @@ Layer: training, below `plan`.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -13,7 +14,9 @@ import torch
 
 from limner.augment import create_augmentation
 from limner.config import AugmentConfig, Config, ModelConfig, parse_duration
+from limner.data.check.verdicts import judge
 from limner.data.fingerprint import Fingerprint
+from limner.data.labels import LabelMap
 from limner.errors import ConfigError
 from limner.inference.hardware import choose_device, choose_precision
 from limner.models import model_settings
@@ -146,6 +149,18 @@ def decide_length(config: Config) -> dict[str, tuple[Any, str]]:
         patience = (15, "stops after this many epochs without a better validation score")
     budget = (seconds, "set" if seconds else "no time budget was given")
     return {"epochs": epochs, "seconds": budget, "patience": patience}
+
+
+def decide_masks(label_maps: Mapping[str, LabelMap]) -> tuple[dict[str, str], str]:
+    """What stored values stand for, by target, in words, and the evidence; numbers are named by their unit."""
+    meant, reasons = {}, []
+    for name, label_map in label_maps.items():
+        if label_map.task == "regression":
+            meant[name] = f"numbers{f' in {label_map.unit}' if label_map.unit else ''}"
+        else:
+            meant[name] = judge(name, (), label_map).mapping
+        reasons.append(f"{name}: {label_map.because or 'the layout says so'}")
+    return meant, "; ".join(reasons)
 
 
 def decide_val_samples(asked: int | None, count: int) -> tuple[int, str]:

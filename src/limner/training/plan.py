@@ -26,6 +26,7 @@ from limner.training.choices import (
     decide_encoder_weights,
     decide_fit_and_size,
     decide_length,
+    decide_masks,
     decide_memory_format,
     decide_network,
     decide_precision,
@@ -44,6 +45,8 @@ class Plan:
     device: str
     precision: Literal["bf16", "float32"]
     memory_format: Literal["channels_last", "contiguous"]
+    masks: dict[str, str]
+    """By target: stored value → class."""
     fit: Literal["resize", "native"]
     size: Size
     channels: int
@@ -127,6 +130,8 @@ class Plan:
             choices = {
                 name: entry for name, entry in choices.items() if isinstance(entry, dict) and set(entry) == whole
             }
+            # Runs from before plans said so can be gone on with.
+            choices.setdefault("masks", {"value": {}, "because": "not recorded"})
         if not isinstance(choices, dict) or set(choices) != names:
             odd = sorted(set(choices) ^ names) if isinstance(choices, dict) else []
             raise ConfigError(
@@ -167,6 +172,7 @@ def make_plan(
     chosen["conv_sizes"], chosen["network"] = decide_network(config.model, device[0])
     chosen["encoder_weights"] = decide_encoder_weights(config.model)
     chosen["memory_format"] = decide_memory_format(training.memory_format, chosen["network"][0].get("norm", "batch"))
+    chosen["masks"] = decide_masks(label_maps)
     chosen["fit"], size = decide_fit_and_size(config, fingerprint, device[0])
     pretrained = chosen["encoder_weights"][0] is not None
     chosen["channels"] = decide_channels(config, fingerprint, pretrained=pretrained)
