@@ -40,13 +40,13 @@ SHARE, FIRST, DRAWS, FOLDS = 0.05, 0.10, 100, 3
 SIDE = 256
 SETTINGS = {
     "data.folds": FOLDS,
-    "data.size": [96, 96],
+    "data.size": [128, 128],
     "data.fit": "resize",
     "data.check": "off",
     "model.conv_sizes": [8, 16, 32, 64],
     "training.batch": 8,
     "training.steps_per_epoch": 20,
-    "training.epochs": 8,
+    "training.epochs": 16,
     "training.previews": 0,
 }
 
