@@ -112,6 +112,26 @@ class TestFile:
         assert "valid YAML" in message
         assert f"{path}, line " in message
 
+    @pytest.mark.parametrize(
+        ("value", "problem"),
+        [
+            ("[" * 3000 + "]" * 3000, "nested more than 50 levels deep"),
+            ("&a [*a]", "aliases make it more than 100,000 values"),
+            (
+                "[&a0 [0, 0, 0], " + ", ".join(f"&a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)) + "]",
+                "aliases make it more than 100,000 values",
+            ),
+        ],
+        ids=["deep", "in itself", "billion laughs"],
+    )
+    def test_yaml_that_grows_without_end_is_refused(self, write, value, problem):
+        message = refused(write(f"data:\n  values: {value}\n"))
+        assert problem in message
+
+    def test_aliases_are_read(self, write):
+        config = load_config(write("data:\n  val: &share 0.2\n  test: *share\n"))
+        assert config.data.test == 0.2
+
     def test_yaml_cannot_make_python_objects(self, write):
         assert "line 2" in refused(write("data:\n  path: !!python/name:os.system\n"))
 
