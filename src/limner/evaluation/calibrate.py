@@ -29,6 +29,8 @@ MOST_IMAGES = 200
 # Pixels, times classes, that are kept of all pictures together, and of one at least.
 _BUDGET, _FEWEST = 2_000_000, 256
 _FEW_IMAGES = 5
+# A temperature must lessen the mean loss of a picture by so many standard errors.
+_ERRORS = 2.0
 
 
 @dataclass(frozen=True)
@@ -172,11 +174,23 @@ class Probe:
         probs, truth = np.concatenate(self._probs[name]), np.concatenate(self._truth[name])
         temperature = round(fit_temperature(probs, truth, spec.task), 4)
         after = self._fit(name, temperature)
+        gain, error = self._gain(name, temperature)
         said = f"ECE {before.reliability.ece:.4f} without, {after.reliability.ece:.4f} with {temperature:g}"
-        if after.reliability.ece >= before.reliability.ece:
-            because = f"{said}: it would not help, so none is applied"
+        if after.reliability.ece >= before.reliability.ece or gain <= _ERRORS * error:
+            because = f"{said}: by picture no more than chance, so none is applied"
             return TargetCalibration(1.0, because, images, before, before, choices)
         return TargetCalibration(temperature, said, images, before, after, choices)
+
+    def _gain(self, name: str, temperature: float) -> tuple[float, float]:
+        """By how much the temperature lessens the loss of a picture on average, and the standard error of that."""
+        task = self._specs[name].task
+        gains = [
+            likelihood_loss(probs, truth, task) - likelihood_loss(temper(probs, temperature, task), truth, task)
+            for probs, truth in zip(self._probs[name], self._truth[name], strict=True)
+            if len(truth)
+        ]
+        error = float(np.std(gains, ddof=1) / math.sqrt(len(gains))) if len(gains) > 1 else math.inf
+        return float(np.mean(gains)), error
 
     def _choices(self, name: str, spec: TargetSpec) -> dict[str, Choice]:
         if self._goal is None:
