@@ -3,11 +3,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
 from limner.errors import OutputError
-from limner.files import atomic_path, output_error, write_bytes, write_text
+from limner.files import atomic_path, output_error, write_bytes, write_rows, write_text
 
 
 def test_text_is_utf8_with_plain_line_ends(tmp_path):
@@ -65,3 +66,11 @@ def test_causes_in_words(tmp_path, number, words):
 
     assert isinstance(error, OutputError)
     assert words in str(error)
+
+
+def test_rows_are_written_whole_and_names_as_they_were_found(tmp_path: Path) -> None:
+    write_rows(tmp_path / "deep" / "a.csv", ("id", "dice"), [{"id": "caf\udce9.png", "dice": 0.5}, {"id": 'a,"b"'}])
+    assert (tmp_path / "deep" / "a.csv").read_bytes() == b'id,dice\ncaf\xe9.png,0.5\n"a,""b""",\n'
+    with pytest.raises(ValueError, match="dict contains fields not in fieldnames"):
+        write_rows(tmp_path / "deep" / "a.csv", ("id",), [{"id": "x", "dice": 1}])
+    assert (tmp_path / "deep" / "a.csv").read_bytes().startswith(b"id,dice\n")

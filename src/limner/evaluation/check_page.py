@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from limner._version import __version__
 from limner.data.check.findings import LEVELS, Example, Finding, Level
@@ -22,6 +21,7 @@ from limner.data.labels import LabelMap, read_target
 from limner.errors import DataError, shorten
 from limner.evaluation import wording
 from limner.evaluation.embed import Embedded
+from limner.evaluation.templating import environment
 from limner.files import write_bytes
 from limner.images import encode_webp, parse_location, read_image, resize_image, resize_mask
 from limner.render import overlay, to_display
@@ -89,15 +89,11 @@ def write_check_page(
 
 def render_check_page(name: str, samples: int, findings: Sequence[Finding], label_maps: Mapping[str, LabelMap]) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=PackageLoader("limner.evaluation", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return (
+        environment(plural=wording.plural)
+        .get_template("check.html.j2")
+        .render(_context(name, samples, findings, label_maps))
     )
-    environment.filters |= {"plural": wording.plural}
-    return environment.get_template("check.html.j2").render(_context(name, samples, findings, label_maps))
 
 
 def _context(

@@ -11,7 +11,6 @@ Layer: part of `evaluation`.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from limner.errors import DataError
 from limner.evaluation.calibrate import Probe
 from limner.evaluation.cases import Case, Gallery, choose_cases, image_scores, write_cases
 from limner.evaluation.table import write_table
-from limner.files import atomic_path, output_error, write_text
+from limner.files import output_error, write_rows, write_text
 from limner.inference.measuring import measuring
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
@@ -152,7 +151,7 @@ def write_evaluation(
     """
     columns = _COLUMNS + _NUMBER_COLUMNS * bool(scored.numbers)
     further = tuple(name for name in (rows[0] if rows else ()) if name not in columns)
-    _write_rows(out / "per_image.csv", rows, further + columns)
+    write_rows(out / "per_image.csv", further + columns, rows)
     _write_groups(out / "per_group.csv", list(scored.group_rows()), _NUMBER_COLUMNS[:-1] * bool(scored.numbers))
     write_cases(out / "cases", cases, gallery, scored)
     write_table(out)
@@ -163,7 +162,7 @@ def write_evaluation(
 def _write_groups(path: Path, rows: Sequence[Mapping[str, Any]], more: Sequence[str]) -> None:
     """Write the table, or take away that of an earlier evaluation."""
     if rows:
-        _write_rows(path, rows, (*_GROUP_COLUMNS, *more))
+        write_rows(path, (*_GROUP_COLUMNS, *more), rows)
         return
     try:
         path.unlink(missing_ok=True)
@@ -181,14 +180,3 @@ def _calibration(probe: Probe, predictor: Predictor) -> dict[str, dict[str, Any]
         name: {"temperature": temperatures[name], "before": before[name].to_dict(), "after": after[name].to_dict()}
         for name in after
     }
-
-
-def _write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    # File names need not be UTF-8; they are written as they were found.
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
-    ):
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from limner._version import __version__
 from limner.evaluation import wording
@@ -17,6 +17,7 @@ from limner.evaluation.embed import Embedded, embed
 from limner.evaluation.records import CaseRecord
 from limner.evaluation.run_folder import RunFolder, read_run_folder
 from limner.evaluation.sections import calibration, class_tables, data, scores, training
+from limner.evaluation.templating import environment
 from limner.files import write_bytes
 
 REPORT_NAME = "report.html"
@@ -63,25 +64,17 @@ def render_report(folder: RunFolder) -> str:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("limner.evaluation", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return environment(
+        score=wording.score,
+        count=wording.count,
+        number=wording.number,
+        share=wording.share,
+        duration=wording.duration,
+        plain=wording.plain,
+        plural=wording.plural,
+        words=wording.words,
+        split_words=data.split_words,
     )
-    environment.filters |= {
-        "score": wording.score,
-        "count": wording.count,
-        "number": wording.number,
-        "share": wording.share,
-        "duration": wording.duration,
-        "plain": wording.plain,
-        "plural": wording.plural,
-        "words": wording.words,
-        "split_words": data.split_words,
-    }
-    return environment
 
 
 def _context(folder: RunFolder) -> dict[str, Any]:

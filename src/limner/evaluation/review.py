@@ -9,7 +9,6 @@ disagreement lies above the median of the samples that the same model looked at.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from jaxtyping import Float64
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.evaluation.disagreement import Disagreement, Region, disagree
-from limner.files import atomic_path
+from limner.files import write_rows
 from limner.inference.predictor import Predictor
 from limner.inference.scoring import Progress, score
 
@@ -189,8 +188,8 @@ def write_tables(
                 "target_hash": facts["target_hash"][index],
             }
         )
-    _write(out / TABLE_NAME, _COLUMNS, rows)
-    _write(out / "regions.csv", _REGION_COLUMNS, _region_rows(ranked, label_maps))
+    write_rows(out / TABLE_NAME, _COLUMNS, rows)
+    write_rows(out / "regions.csv", _REGION_COLUMNS, _region_rows(ranked, label_maps))
     return rows
 
 
@@ -208,14 +207,3 @@ def _region_rows(ranked: Sequence[Doubt], label_maps: Mapping[str, LabelMap]) ->
                     "pixels": region.pixels,
                     **dict(zip(("top", "left", "bottom", "right"), region.box, strict=True)),
                 }
-
-
-def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    # File names need not be UTF-8; they are written as they were found.
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
-    ):
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

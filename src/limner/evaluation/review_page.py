@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from limner._version import __version__
@@ -25,6 +24,7 @@ from limner.data.labels import LabelMap
 from limner.evaluation import wording
 from limner.evaluation.embed import Embedded
 from limner.evaluation.review import Doubt
+from limner.evaluation.templating import environment
 from limner.files import write_bytes
 from limner.images import encode_webp, resize_image, resize_mask
 from limner.inference.drawing import draw_target, show_inputs
@@ -104,16 +104,9 @@ def write_review_page(
     Raises:
         OutputError: It cannot be written.
     """
-    environment = Environment(
-        loader=PackageLoader("limner.evaluation", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"plural": wording.plural}
     script = resources.files("limner.evaluation").joinpath("templates", _SCRIPT).read_text(encoding="utf-8")
-    page = environment.get_template("review.html.j2").render(
+    template = environment(plural=wording.plural).get_template("review.html.j2")
+    page = template.render(
         name=name,
         version=__version__,
         total=len(rows),
