@@ -121,7 +121,8 @@ def _calibrate(
     source: str,
     progress: Progress,
 ) -> dict[str, TargetCalibration]:
-    predictor.meta = uncalibrated(predictor.meta)
+    before = predictor.meta
+    predictor.meta = uncalibrated(before)
     found = calibrate_catalog(
         predictor,
         catalog,
@@ -129,7 +130,8 @@ def _calibrate(
         goal=goal,
         progress=lambda done, total: progress("calibrate", done, total),
     )
-    describe_anew(bundle, calibrated(predictor.meta, found))
+    if (meta := calibrated(predictor.meta, found)) != before:
+        describe_anew(bundle, meta)
     content = {
         "source": source,
         "goal": None if goal is None else str(goal),
