@@ -20,7 +20,7 @@ from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
 from limner.inference.scoring import Progress, score
 from limner.metrics.calibration import Reliability, fit_temperature, likelihood_loss, reliability, temper
-from limner.metrics.thresholds import Choice, Goal, choose, margin_counts, truth_pixels
+from limner.metrics.thresholds import Choice, Goal, choose, margin_counts, raise_odds, truth_pixels
 from limner.types import IGNORE
 
 MOST_IMAGES = 200
@@ -81,7 +81,7 @@ class TargetCalibration:
         """By class id as bundles keep them: on the tempered scale; empty where all are 0.5."""
         if all(choice.threshold == 0.5 for choice in self.choices.values()):
             return []
-        chosen = {name: _tempered(choice.threshold, self.temperature) for name, choice in self.choices.items()}
+        chosen = {name: raise_odds(choice.threshold, 1 / self.temperature) for name, choice in self.choices.items()}
         return [chosen.get(name, 0.5) for name in spec.names]
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class TargetCalibration:
             "after": self.after.to_dict(),
             "thresholds": {
                 name: {
-                    "threshold": _tempered(choice.threshold, self.temperature),
+                    "threshold": raise_odds(choice.threshold, 1 / self.temperature),
                     "before": _plain(choice.before),
                     "after": _plain(choice.after),
                     "because": choice.because,
@@ -105,7 +105,7 @@ class TargetCalibration:
 
 
 class Probe:
-    """Collects from predictions what calibration needs, in memory that does not grow with their number.
+    """Collects from predictions what calibration needs: of many pictures fewer pixels each, but a few of every one.
 
     Args:
         targets: What is predicted; regression targets are passed over.
@@ -252,12 +252,6 @@ def calibrated(meta: BundleMeta, found: Mapping[str, TargetCalibration]) -> Bund
         values = {"temperature": calibration.temperature, "thresholds": calibration.thresholds(spec)}
         targets[name] = spec.model_copy(update=values)
     return meta.model_copy(update={"targets": targets})
-
-
-def _tempered(threshold: float, temperature: float) -> float:
-    """Where a threshold lies once probabilities are tempered."""
-    odds: float = (threshold / (1 - threshold)) ** (1 / temperature)
-    return odds / (1 + odds)
 
 
 def _plain(value: float) -> float | None:

@@ -175,7 +175,8 @@ def _calibration(probe: Probe, predictor: Predictor) -> dict[str, dict[str, Any]
     temperatures = {name: spec.temperature for name, spec in predictor.meta.targets.items()}
     after = probe.fits(dict.fromkeys(temperatures, 1.0))
     # The predictions are tempered; this takes it back.
-    before = probe.fits({name: 1 / temperature for name, temperature in temperatures.items()})
+    tempered = any(temperature != 1 for temperature in temperatures.values())
+    before = probe.fits({name: 1 / of for name, of in temperatures.items()}) if tempered else after
     return {
         name: {"temperature": temperatures[name], "before": before[name].to_dict(), "after": after[name].to_dict()}
         for name in after

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from limner.bundle import TargetSpec
 from limner.errors import ConfigError
+from limner.metrics.thresholds import raise_odds
 from limner.types import Size
 
 
@@ -113,7 +114,8 @@ def _temper(
 
 def _decide(probs: Float32[Tensor, "classes height width"], spec: TargetSpec) -> UInt8[Tensor, "height width *classes"]:
     """Masks of probabilities that were not tempered, so that the temperature alone changes no mask."""
-    cuts = [_untempered(threshold, spec.temperature) for threshold in spec.thresholds]
+    # Where they cut before tempering as they do after it; 0.5 stays 0.5 exactly.
+    cuts = [raise_odds(threshold, spec.temperature) for threshold in spec.thresholds]
     if spec.task == "multiclass":
         if cuts:
             odds = [(1 - cut) / cut for cut in cuts]
@@ -125,9 +127,3 @@ def _decide(probs: Float32[Tensor, "classes height width"], spec: TargetSpec) ->
     # Not "at least": at 0.5 exactly the background wins, as the first class does in argmax.
     planes = (probs > above).to(torch.uint8)
     return planes[0] if spec.task == "binary" else planes.permute(1, 2, 0).contiguous()
-
-
-def _untempered(threshold: float, temperature: float) -> float:
-    """The threshold before tempering that cuts where this one cuts after it; 0.5 stays 0.5 exactly."""
-    odds: float = (threshold / (1 - threshold)) ** temperature
-    return odds / (1 + odds)

@@ -98,6 +98,17 @@ class Choice:
         return float(EDGES[self.place])
 
 
+def raise_odds(threshold: float, power: float) -> float:
+    """The threshold whose odds are those of another to a power: tempering with T moves thresholds by 1 / T.
+
+    Example:
+        >>> raise_odds(0.8, 0.5), raise_odds(0.5, 3.0)
+        (0.6666666666666666, 0.5)
+    """
+    odds: float = (threshold / (1 - threshold)) ** power
+    return odds / (1 + odds)
+
+
 def margins(
     probs: Shaped[np.ndarray, "classes height width"], task: Task
 ) -> Shaped[np.ndarray, "classes height width"]:
