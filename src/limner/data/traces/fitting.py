@@ -20,7 +20,7 @@ from jaxtyping import Float
 from scipy import ndimage, sparse
 
 from limner.data.traces.lossy import halve, spread
-from limner.data.traces.splines import STEP, curvature_change, shift_basis
+from limner.data.traces.splines import STEP, shift_basis
 from limner.data.traces.strokes import Layer, Stroke, stacking, surroundings, visible_parts
 
 _ROUNDS = 8
@@ -35,7 +35,7 @@ _LOOKS = (1, 3, 5)
 # The pen was lifted where less than this share of the ink is seen, looked at with this blur in pixels;
 # where less than this share of a stroke is not hidden, nobody knows.
 _DOWN, _ALONG, _HIDDEN = 0.4, 1.0, 0.2
-_HOLD_WIDTH, _HOLD_COLOR = 10.0, 0.1
+_HOLD_COLOR = 0.1
 # Edges of strokes go from ink to none within so many pixels: those of soft and of hard pens.
 _RAMPS = (1.0, 0.4)
 # How much of a pixel's lightness JPEG may have moved to each one beside it, as a share of its own.
@@ -245,14 +245,7 @@ class _Scene:
                 weight = weight / 2 ** sum(self.halves)
             matrix += design.T @ (design * weight[:, None])
             vector += design.T @ (weight * wrong)
-        bend, offset = curvature_change(stroke.points, basis)
-        matrix[:knots, :knots] += bend.T @ bend
-        vector[:knots] -= bend.T @ offset
-        vector[knots + 1 :] += _HOLD_COLOR * (stroke.usual - stroke.color)
-        # Widths change a little at a time, colours stay near what the whole picture says.
-        matrix += np.diag([1e-6] * knots + [_HOLD_WIDTH] + [_HOLD_COLOR] * 3)
-        step = np.linalg.solve(matrix, vector)
-        stroke.step(np.asarray(basis @ step[:knots]), step[knots], step[knots + 1 :])
+        stroke.solve(basis, matrix, vector, _HOLD_COLOR)
         return Layer.of(stroke, self.size)
 
     def _residual(self, colors: Sequence[np.ndarray], visible: Sequence[np.ndarray]) -> np.ndarray:

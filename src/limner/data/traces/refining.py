@@ -22,7 +22,7 @@ from scipy import ndimage
 
 from limner.data.traces.blocks import SIDE, Blocks
 from limner.data.traces.fitting import frame
-from limner.data.traces.splines import STEP, curvature_change, shift_basis
+from limner.data.traces.splines import STEP, shift_basis
 from limner.data.traces.stored import Plane, Storage, add_told
 from limner.data.traces.strokes import Layer, Stroke, stacking, surroundings, visible_parts
 
@@ -33,7 +33,7 @@ _RAMPS = ((1.0,) * 6, (0.7, 0.5, 0.4, 0.3, 0.2, 0.2))
 _TRIED = 2
 # JPEG stores lightness less this.
 _LEVEL = 128
-_HOLD_WIDTH, _HOLD_COLOR, _HOLD_INK = 10.0, 0.01, 0.3
+_HOLD_COLOR, _HOLD_INK = 0.01, 0.3
 _INK_KNOTS = 1.75
 
 # The pen was lifted where less than this share of its ink is there.
@@ -184,11 +184,5 @@ class _Stored:
             others = [(knots, contrast / 2), (knots + 1 + channel, cover)]
             told = plane.design(layer, blocks, basis[layer.nearest], contrast * np.sign(layer.away), others)
             add_told(matrix, vector, *told, *plane.judge(change[..., channel], blocks)[:2])
-        bend, offset = curvature_change(stroke.points, basis)
-        matrix[:knots, :knots] += bend.T @ bend
-        vector[:knots] -= bend.T @ offset
-        vector[knots + 1 :] += _HOLD_COLOR * (stroke.usual - stroke.color)
-        matrix += np.diag([1e-6] * knots + [_HOLD_WIDTH] + [_HOLD_COLOR] * 3)
-        step = np.linalg.solve(matrix, vector)
-        stroke.step(np.asarray(basis @ step[:knots]), step[knots], step[knots + 1 :])
+        stroke.solve(basis, matrix, vector, _HOLD_COLOR)
         return Layer.of(stroke, self.size)

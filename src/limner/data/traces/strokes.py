@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import spatial
+from scipy import sparse, spatial
 
 from limner.data.traces.outlines import normals, resample
-from limner.data.traces.splines import STEP
+from limner.data.traces.splines import STEP, curvature_change
 
 # Pixels up to this far beyond a stroke take part: colour is blurred by less.
 _BAND = 2.5
 _LONGEST_STEP, _LARGEST_TINT = 1.5, 30.0
 _WIDTHS = (0.6, 12.0)
+_HOLD_WIDTH = 10.0
 
 
 @dataclass
@@ -41,6 +42,25 @@ class Stroke:
 
     def __post_init__(self) -> None:
         self.usual = self.color.copy()
+
+    def solve(self, basis: sparse.csr_matrix, matrix: np.ndarray, vector: np.ndarray, hold_color: float) -> None:
+        """Take the Gauss–Newton step of what a picture tells, and of what is usual.
+
+        Args:
+            basis: Shifts of the outline.
+            matrix: What the picture tells of knots, width and three colours, `unknowns unknowns`; changed in place.
+            vector: Likewise, `unknowns`.
+            hold_color: How strongly colours stay near what the whole picture says.
+        """
+        knots = basis.shape[1]
+        bend, offset = curvature_change(self.points, basis)
+        matrix[:knots, :knots] += bend.T @ bend
+        vector[:knots] -= bend.T @ offset
+        vector[knots + 1 :] += hold_color * (self.usual - self.color)
+        # Widths change a little at a time.
+        matrix += np.diag([1e-6] * knots + [_HOLD_WIDTH] + [hold_color] * 3)
+        step = np.linalg.solve(matrix, vector)
+        self.step(np.asarray(basis @ step[:knots]), step[knots], step[knots + 1 :])
 
     def step(self, shift: Float[np.ndarray, " points"], wider: float, tint: Float[np.ndarray, " 3"]) -> None:
         """Change outline, width and colour, not too far at once."""
