@@ -25,7 +25,7 @@ from limner.bundle import (
     save_bundle,
 )
 from limner.errors import BundleError, OutputError
-from limner.models import create_model
+from limner.models import Ensemble, create_model, members
 
 
 def make_meta(**changes: Any) -> BundleMeta:
@@ -95,6 +95,21 @@ def test_a_loaded_model_can_be_trained_further(bundle: Path) -> None:
     model = load_bundle(bundle).model.train()
     model(torch.rand(2, 3, 8, 8))["mask"].mean().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_an_ensemble_comes_back_with_all_its_members(tmp_path: Path) -> None:
+    models = [make_model().eval() for _ in range(3)]
+    torch.nn.init.ones_(next(models[1].parameters()))
+    described = make_meta()
+    meta = described.model_copy(update={"model": described.model.model_copy(update={"members": 3})})
+    save_bundle(tmp_path / "e.safetensors", Ensemble(models), meta)
+    loaded = load_bundle(tmp_path / "e.safetensors")
+    images = torch.rand(1, 3, 8, 8)
+    with torch.inference_mode():
+        for member, model in zip(members(loaded.model), models, strict=True):
+            assert torch.equal(member(images)["mask"], model(images)["mask"])
+    with pytest.raises(BundleError, match="do not fit"):
+        save_bundle(tmp_path / "e.safetensors", Ensemble(models[:2]), meta)
 
 
 def test_half_precision_weights_are_stored_as_float32(tmp_path: Path) -> None:
@@ -197,7 +212,13 @@ def test_unknown_post_processing_is_refused_rather_than_left_out(bundle: Path) -
         (lambda d: d["inputs"].update(size=None), "fit 'resize' needs a size"),
         (lambda d: d["targets"]["mask"].update(colors=[[0, 0, 0]]), "2 names but 1 colours"),
         (lambda d: d["targets"]["mask"].update(temperature=0.0), "targets.mask.temperature"),
+        (lambda d: d["targets"]["mask"].update(dice_curve=[[0.5, 0.9], [0.4, 0.95]]), "dice_curve must rise"),
         (lambda d: d.update(targets={}), "targets: "),
+        (
+            lambda d: d.update(post_processing=[{"target": "mask", "label": "liver", "step": "largest"}]),
+            "post-processing of 'liver'",
+        ),
+        (lambda d: d.update(familiar={"features": [[1.0]], "scale": [1.0, 2.0], "limit": 1.0}), "the 2 numbers"),
         (lambda d: d.pop("data"), "data: Field required"),
         (lambda d: d.pop("format"), "no format number"),
     ],

@@ -55,6 +55,10 @@ PLANES: tuple[Plane, ...] = ("sagittal", "coronal", "axial")
 Split: TypeAlias = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
+Symmetry: TypeAlias = Literal["flip_h", "flip_v", "rotate90"]
+SYMMETRIES: tuple[Symmetry, ...] = ("flip_h", "flip_v", "rotate90")
+"""Changes under which pictures of a kind may look alike: left and right, top and bottom, quarter turns."""
+
 IGNORE = 255
 """Class id, inside Limner, of pixels that take no part in loss or metrics."""
 

@@ -9,15 +9,16 @@ import json
 import platform
 from datetime import UTC, datetime
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 
 from limner._version import __version__
 from limner.errors import BundleError
-from limner.types import MAX_CLASSES, Plane, Task
+from limner.types import MAX_CLASSES, Plane, Symmetry, Task
 
 FORMAT = 1
 """Version of the description. A bundle with a higher one is refused."""
@@ -38,6 +39,7 @@ class ModelSpec(_Spec):
 
     name: str
     kwargs: dict[str, Any]
+    members: Annotated[_Count, Field(description="Networks of this kind whose probabilities are averaged.")] = 1
 
 
 class InputSpec(_Spec):
@@ -101,6 +103,10 @@ class TargetSpec(_Spec):
         Field(gt=0, description="Probabilities are given as if logits were divided by it; masks stay."),
     ] = 1.0
     unit: Annotated[str, Field(description="Of a regression target; may be empty.")] = ""
+    dice_curve: Annotated[
+        list[tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]],
+        Field(description="From what probabilities promise to the Dice found with that, rising; linear in between."),
+    ] = []
     low: Annotated[float, Field(description="Value of a regression target, in the unit, that 0 stands for.")] = 0.0
     high: Annotated[float, Field(description="Value of a regression target, in the unit, that 1 stands for.")] = 1.0
 
@@ -108,6 +114,8 @@ class TargetSpec(_Spec):
     def _agree(self) -> TargetSpec:
         if len(self.names) != len(self.colors):
             raise ValueError(f"{len(self.names)} names but {len(self.colors)} colours")
+        if any(a[0] >= b[0] or a[1] > b[1] for a, b in pairwise(self.dice_curve)):
+            raise ValueError("dice_curve must rise")
         if self.thresholds and len(self.thresholds) != len(self.names):
             raise ValueError(f"{len(self.names)} names but {len(self.thresholds)} thresholds")
         least, most = {"binary": (2, 2), "multiclass": (2, MAX_CLASSES), "multilabel": (1, MAX_CLASSES)}.get(
@@ -125,6 +133,35 @@ class TilingSpec(_Spec):
 
     size: Annotated[int, Field(ge=1, description="Side of a tile; pictures up to it are predicted whole.")]
     overlap: Annotated[float, Field(ge=0, lt=1, description="Least share of a tile over its neighbour.")] = 0.5
+
+
+class PostStep(_Spec):
+    """A step after the threshold, on one class of one target.
+
+    `largest` keeps its largest object, `fill_holes` fills what it encloses, `min_area` leaves out objects of fewer
+    than `area` pixels of the original picture.
+    """
+
+    target: str
+    label: Annotated[str, Field(description="Name of the class.")]
+    step: Literal["largest", "fill_holes", "min_area"]
+    area: Annotated[int, Field(ge=0, description="Of `min_area`.")] = 0
+
+
+class FamiliarSpec(_Spec):
+    """What training pictures look like, in the numbers of `limner.inference.familiarity`."""
+
+    features: Annotated[list[list[float]], Field(min_length=1, description="Of some training pictures, a row each.")]
+    scale: Annotated[list[Annotated[float, Field(gt=0)]], Field(description="By which each column is divided.")]
+    limit: Annotated[
+        float, Field(gt=0, description="Distance to the nearest row above which a picture is unlike them.")
+    ]
+
+    @model_validator(mode="after")
+    def _agree(self) -> FamiliarSpec:
+        if any(len(row) != len(self.scale) for row in self.features):
+            raise ValueError(f"rows must have the {len(self.scale)} numbers of scale")
+        return self
 
 
 class DataSpec(_Spec):
@@ -153,9 +190,11 @@ class BundleMeta(_Spec):
     inputs: InputSpec
     targets: Annotated[dict[str, TargetSpec], Field(min_length=1)]
     tiling: TilingSpec
-    post_processing: Annotated[
-        list[dict[str, Any]], Field(max_length=0, description="Steps after the threshold; this version knows none.")
+    post_processing: Annotated[list[PostStep], Field(description="Steps after the threshold, in order.")] = []
+    symmetries: Annotated[
+        list[Symmetry], Field(description="Under which it was trained; only views by these are asked about.")
     ] = []
+    familiar: Annotated[FamiliarSpec | None, Field(description="To tell pictures unlike the training set.")] = None
     precision: Annotated[
         Literal["auto", "bf16", "float32"],
         Field(description="Arithmetic that was asked for; `auto`: the device's best."),
@@ -164,6 +203,14 @@ class BundleMeta(_Spec):
     scores: dict[str, Any] = {}
     licence: str = ""
     versions: dict[str, str] = Field(default_factory=_versions)
+
+    @model_validator(mode="after")
+    def _steps_are_of_classes(self) -> BundleMeta:
+        for step in self.post_processing:
+            spec = self.targets.get(step.target)
+            if spec is None or step.label not in spec.names:
+                raise ValueError(f"post-processing of '{step.label}' of '{step.target}', which is not predicted")
+        return self
 
 
 def read_meta(path: str | Path) -> BundleMeta:
@@ -240,7 +287,9 @@ def _refuse_newer(path: str | Path, described: dict[str, Any]) -> None:
         raise BundleError(
             f"'{path}' has bundle format {FORMAT} or older", f"format {described['format']}, by Limner {writer}", remedy
         )
-    if described.get("post_processing"):
+    steps = described.get("post_processing")
+    known = get_args(PostStep.model_fields["step"].annotation)
+    if isinstance(steps, list) and any(isinstance(step, dict) and step.get("step") not in known for step in steps):
         raise BundleError(
             f"Limner {__version__} knows every step of '{path}'",
             f"post-processing it does not know, by Limner {writer}",

@@ -17,12 +17,15 @@ from torch import Tensor, nn
 from limner.bundle.description import HEADER_KEY, BundleMeta, read_meta
 from limner.errors import BundleError, ConfigError, shorten
 from limner.files import write_bytes
-from limner.models import create_model
+from limner.models import Ensemble, create_model
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A network ready to predict (`eval`, float32, on the CPU), and everything needed to use it."""
+    """A network ready to predict (`eval`, float32, on the CPU), and everything needed to use it.
+
+    Where the description names several members, `model` is an `Ensemble` of them.
+    """
 
     model: nn.Module
     meta: BundleMeta
@@ -79,7 +82,8 @@ def _empty_model(path: str | Path, meta: BundleMeta) -> nn.Module:
     """The described network without memory for its weights, so that none is filled for nothing."""
     try:
         with torch.device("meta"):
-            return create_model(meta.model.name, **meta.model.kwargs)
+            members = [create_model(meta.model.name, **meta.model.kwargs) for _ in range(meta.model.members)]
+            return members[0] if len(members) == 1 else Ensemble(members)
     except ConfigError as error:
         raise BundleError(
             f"Limner knows the network of '{path}': {error.expected}",

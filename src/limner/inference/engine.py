@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from limner.inference.hardware import choose_device, choose_precision
 from limner.inference.inputs import to_images
 
 
+@runtime_checkable
 class Engine(Protocol):
     """What runs a network."""
 
@@ -29,10 +30,18 @@ class Engine(Protocol):
     def device(self) -> torch.device:
         """Where the logits lie."""
 
+    @property
+    def drops(self) -> bool:
+        """Whether the network has parts that drop features while it is trained."""
+
     def logits(
-        self, pixels: Shaped[np.ndarray, "batch height width channels"]
+        self, pixels: Shaped[np.ndarray, "batch height width channels"], *, dropout: int | None = None
     ) -> dict[str, Float32[Tensor, "batch _ height width"]]:
         """Logits of every target.
+
+        Args:
+            pixels: Stored numbers.
+            dropout: Seed with which features are dropped as in training; None drops none.
 
         Raises:
             OutOfMemory: The batch is too large for the device.
@@ -76,7 +85,7 @@ class TorchEngine:
         return "bf16" if self._bf16 else "float32"
 
     def logits(
-        self, pixels: Shaped[np.ndarray, "batch height width channels"]
+        self, pixels: Shaped[np.ndarray, "batch height width channels"], *, dropout: int | None = None
     ) -> dict[str, Float32[Tensor, "batch _ height width"]]:
         """Logits of every target, on `device`.
 
@@ -85,9 +94,20 @@ class TorchEngine:
         """
         device = self.device
         autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._bf16)
-        with memory_errors(device), evaluating(self._model), torch.inference_mode(), autocast:
+        with (
+            memory_errors(device),
+            evaluating(self._model),
+            _dropping(self._model, dropout, device),
+            torch.inference_mode(),
+            autocast,
+        ):
             images = to_images(pixels, self._inputs, device).contiguous(memory_format=self._format)
             return {name: logits.float() for name, logits in self._model(images).items()}
+
+    @property
+    def drops(self) -> bool:
+        """Whether the network has parts that drop features."""
+        return any(_drops(part) for part in self._model.modules())
 
 
 def prepare_weights(model: nn.Module, precision: str) -> nn.Module:
@@ -116,6 +136,28 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for part in training:
             part.training = True
+
+
+@contextmanager
+def _dropping(model: nn.Module, seed: int | None, device: torch.device) -> Iterator[None]:
+    """Features are dropped as in training, the same ones for a seed; the caller's random numbers are left alone."""
+    if seed is None:
+        yield
+        return
+    dropping = [part for part in model.modules() if _drops(part)]
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for part in dropping:
+            part.training = True
+        try:
+            yield
+        finally:
+            for part in dropping:
+                part.training = False
+
+
+def _drops(part: nn.Module) -> bool:
+    return isinstance(part, (nn.Dropout, nn.Dropout2d)) and part.p > 0
 
 
 @contextmanager

@@ -5,18 +5,21 @@ Layer: inference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Float64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from limner.bundle import TargetSpec
+from limner.bundle import PostStep, TargetSpec
 from limner.errors import ConfigError
-from limner.metrics.thresholds import raise_odds
+from limner.inference.answers import decide, planes_of, temper
+from limner.inference.doubt import entropy, expected_dice, promised_dice
+from limner.inference.opinion import Opinion
+from limner.inference.postprocess import tidy
 from limner.types import Size
 
 
@@ -30,11 +33,17 @@ class Prediction:
         probs: Per target, in [0, 1]: one plane, of the class (binary); one per class id that together
             sum to 1 (multiclass); one per class (multilabel). Empty if not asked for.
         values: Per regression target: the predicted numbers, in the target's unit.
+        uncertainty: Per target, in [0, 1]: the entropy of a pixel's probabilities; of regression the standard
+            deviation over the looks, as a share of the range of the training values. Empty if not asked for.
+        expected_dice: Per target with classes, by class id: Dice to expect of the mask, without knowing the truth;
+            NaN for the background. Empty if not asked for.
     """
 
     masks: dict[str, UInt8[np.ndarray, "height width *classes"]]
     probs: dict[str, Float32[np.ndarray, "classes height width"]]
     values: dict[str, Float32[np.ndarray, "height width"]]
+    uncertainty: dict[str, Float32[np.ndarray, "height width"]] = field(default_factory=dict)
+    expected_dice: dict[str, Float64[np.ndarray, " classes"]] = field(default_factory=dict)
 
     @property
     def mask(self) -> UInt8[np.ndarray, "height width *classes"]:
@@ -51,43 +60,57 @@ class Prediction:
             )
         return next(iter(self.masks.values()))
 
+    @property
+    def score(self) -> float:
+        """Dice to expect of the whole: the mean over foreground classes, then over targets; NaN where unknown."""
+        means = [float(np.nanmean(found)) for found in self.expected_dice.values() if not np.isnan(found).all()]
+        return sum(means) / len(means) if means else float("nan")
+
 
 def make_prediction(
-    logits: Mapping[str, Float32[Tensor, "_ height width"]],
+    opinion: Opinion,
     targets: Mapping[str, TargetSpec],
     size: Size,
     *,
-    probabilities: bool,
+    probabilities: bool = False,
+    doubts: bool = False,
+    steps: Sequence[PostStep] = (),
 ) -> Prediction:
-    """Logits at the network's scale → probabilities at the picture's size → masks.
+    """Probabilities at the network's scale → at the picture's size → masks.
 
     Probabilities are resized, not masks: outlines come out smooth, and thresholds are applied once. The
     temperature acts last and on probabilities alone: a calibrated model draws the same masks.
 
     Args:
-        logits: Per target, `classes height width`, on any device.
+        opinion: What the networks say, on any device.
         targets: What the targets mean.
         size: Size of the picture.
         probabilities: Whether to keep the probabilities.
+        doubts: Whether to say how sure it is.
+        steps: What is done to masks after the threshold.
     """
     prediction = Prediction({}, {}, {})
     for name, spec in targets.items():
-        numbers = _resize(_activate(logits[name], spec), size)
+        numbers = _resize(opinion.mean(name), size)
         if spec.task == "regression":
             prediction.values[name] = (spec.low + numbers[0] * (spec.high - spec.low)).cpu().numpy()
+            if doubts and opinion.looks > 1:
+                deviation = _resize(opinion.deviation(name), size)[0].clamp(0, 1)
+                prediction.uncertainty[name] = deviation.cpu().numpy()
             continue
-        prediction.masks[name] = _decide(numbers, spec).cpu().numpy()
+        mask = decide(numbers, spec)
+        prediction.masks[name] = tidy(mask.cpu().numpy(), spec, [step for step in steps if step.target == name])
+        if not probabilities and not doubts:
+            continue
+        probs = temper(numbers, spec)
         if probabilities:
-            prediction.probs[name] = _temper(numbers, spec).cpu().numpy()
+            prediction.probs[name] = probs.cpu().numpy()
+        if doubts:
+            final = torch.from_numpy(prediction.masks[name]).to(probs.device)
+            promised = promised_dice(probs, planes_of(final, spec))
+            prediction.uncertainty[name] = entropy(probs, spec).cpu().numpy()
+            prediction.expected_dice[name] = expected_dice(promised, spec)
     return prediction
-
-
-def _activate(
-    logits: Float32[Tensor, "classes height width"], spec: TargetSpec
-) -> Float32[Tensor, "classes height width"]:
-    if spec.task == "regression":
-        return logits
-    return logits.softmax(dim=0) if spec.task == "multiclass" else logits.sigmoid()
 
 
 def _resize(
@@ -98,32 +121,3 @@ def _resize(
         return numbers
     shrinks = size[0] < height or size[1] < width
     return functional.interpolate(numbers[None], size, mode="bilinear", align_corners=False, antialias=shrinks)[0]
-
-
-def _temper(
-    probs: Float32[Tensor, "classes height width"], spec: TargetSpec
-) -> Float32[Tensor, "classes height width"]:
-    """Probabilities as if the logits had been divided by the temperature."""
-    if spec.temperature == 1:
-        return probs
-    if spec.task == "multiclass":
-        return (probs.clamp_min(1e-30).log() / spec.temperature).softmax(dim=0)
-    logits: Tensor = torch.special.logit(probs, eps=2**-24) / spec.temperature
-    return logits.sigmoid()
-
-
-def _decide(probs: Float32[Tensor, "classes height width"], spec: TargetSpec) -> UInt8[Tensor, "height width *classes"]:
-    """Masks of probabilities that were not tempered, so that the temperature alone changes no mask."""
-    # Where they cut before tempering as they do after it; 0.5 stays 0.5 exactly.
-    cuts = [raise_odds(threshold, spec.temperature) for threshold in spec.thresholds]
-    if spec.task == "multiclass":
-        if cuts:
-            odds = [(1 - cut) / cut for cut in cuts]
-            probs = probs * torch.tensor(odds, device=probs.device)[:, None, None]
-        return probs.argmax(dim=0).to(torch.uint8)
-    # A binary network has one plane, of class 1.
-    own = cuts[1:] if spec.task == "binary" else cuts
-    above = torch.tensor(own or [0.5] * len(probs), device=probs.device)[:, None, None]
-    # Not "at least": at 0.5 exactly the background wins, as the first class does in argmax.
-    planes = (probs > above).to(torch.uint8)
-    return planes[0] if spec.task == "binary" else planes.permute(1, 2, 0).contiguous()

@@ -22,8 +22,11 @@ from limner.images import read_image
 from limner.inference.engine import Engine, OutOfMemory, TorchEngine, memory_errors, prepare_weights
 from limner.inference.hardware import choose_device, choose_precision
 from limner.inference.inputs import ModelInput, check_parts, make_input, stack_padded
+from limner.inference.looks import Look, make_looks
+from limner.inference.opinion import Opinion
 from limner.inference.prediction import Prediction, make_prediction
 from limner.inference.tiling import Tile, plan_tiles
+from limner.models import members
 from limner.types import Size
 
 _log = logging.getLogger(__name__)
@@ -41,7 +44,7 @@ Logits = dict[str, Tensor]
 
 
 class Predictor:
-    """Predicts pictures with one network.
+    """Predicts pictures with one network, or with the members of an ensemble.
 
     Everything about the pictures comes from `meta`, so a call needs nothing but the picture. Pictures
     that do not fit in memory are predicted in smaller batches, then in smaller tiles, and this is logged.
@@ -55,9 +58,11 @@ class Predictor:
             hardware), `bf16`, `float32`.
             Probabilities are float32 always.
         batch_size: Pictures or tiles at once; by default as many as keep the device busy.
+        uncertainty: Where doubts come from, see `limner.inference.looks.SOURCES`. With several looks at each
+            picture the mean of their probabilities decides; it takes as many times as long.
 
     Raises:
-        ConfigError: The device or precision is unknown or not available.
+        ConfigError: The device or precision is unknown or not available; the model cannot doubt in that way.
     """
 
     def __init__(
@@ -68,17 +73,26 @@ class Predictor:
         device: str = "auto",
         precision: str = "auto",
         batch_size: int | None = None,
+        uncertainty: str = "none",
     ) -> None:
         self.meta = meta
         precision = meta.precision if precision == "auto" else precision
-        self.engine: Engine = TorchEngine(model, meta.inputs, device=device, precision=precision)
+        engines = [TorchEngine(member, meta.inputs, device=device, precision=precision) for member in members(model)]
+        self.engine: Engine = engines[0]
+        self._looks = make_looks(engines, uncertainty, meta.symmetries)
         self._batch_size = batch_size
         self._most_at_once = batch_size or _MOST_PER_BATCH
         self._tile = meta.tiling.size
 
     @classmethod
     def from_file(
-        cls, path: str | Path, *, device: str = "auto", precision: str = "auto", batch_size: int | None = None
+        cls,
+        path: str | Path,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int | None = None,
+        uncertainty: str = "none",
     ) -> Predictor:
         """A predictor for a bundle; `auto` is the fastest device of this machine.
 
@@ -90,7 +104,14 @@ class Predictor:
         bundle = load_bundle(path)
         precision = choose_precision(bundle.meta.precision if precision == "auto" else precision, chosen)
         model = prepare_weights(bundle.model, precision)
-        return cls(model, bundle.meta, device=str(chosen), precision=precision, batch_size=batch_size)
+        return cls(
+            model,
+            bundle.meta,
+            device=str(chosen),
+            precision=precision,
+            batch_size=batch_size,
+            uncertainty=uncertainty,
+        )
 
     def predict(self, picture: Given | Mapping[str, Given]) -> Prediction:
         """Predict one picture, or one sample of several.
@@ -112,7 +133,8 @@ class Predictor:
         Neighbours of one shape are predicted together. Raises as `predict` does.
         """
         return self.predict_inputs(
-            self.make_input(picture, f"picture {number}") for number, picture in enumerate(pictures, start=1)
+            (self.make_input(picture, f"picture {number}") for number, picture in enumerate(pictures, start=1)),
+            doubts=True,
         )
 
     def make_input(self, picture: Given | Mapping[str, Given], where: str = "the picture") -> ModelInput:
@@ -130,35 +152,47 @@ class Predictor:
         arrays = {part: array for part, (array, _) in read.items()}
         return make_input(arrays, self.meta.inputs, {part: name for part, (_, name) in read.items()})
 
-    def predict_inputs(self, inputs: Iterable[ModelInput], *, probabilities: bool = True) -> Iterator[Prediction]:
+    def predict_inputs(
+        self, inputs: Iterable[ModelInput], *, probabilities: bool = True, doubts: bool = False
+    ) -> Iterator[Prediction]:
         """Predict what `make_input` gave, in order.
 
         Args:
             inputs: Pictures ready for the network.
             probabilities: Whether predictions hold probabilities; masks alone are faster.
+            doubts: Whether predictions say how sure they are.
         """
-        for outcome in self.attempt_inputs(inputs, probabilities=probabilities):
+        for outcome in self.attempt_inputs(inputs, probabilities=probabilities, doubts=doubts):
             if isinstance(outcome, ResourceError):
                 raise outcome
             yield outcome
 
     def attempt_inputs(
-        self, inputs: Iterable[ModelInput], *, probabilities: bool = True
+        self, inputs: Iterable[ModelInput], *, probabilities: bool = True, doubts: bool = False
     ) -> Iterator[Prediction | ResourceError]:
         """As `predict_inputs`, but a picture that does not fit in memory gives its error and the rest goes on."""
         for group in self._groups(inputs):
             try:
-                found = self._logits(group)
+                found = self._opinions(group)
             except ResourceError as error:
                 yield from [error] * len(group)
                 continue
             for place, picture in enumerate(group):
-                yield self._finish(found[place], picture, probabilities=probabilities)
+                yield self._finish(found[place], picture, probabilities=probabilities, doubts=doubts)
 
-    def _finish(self, logits: Logits, picture: ModelInput, *, probabilities: bool) -> Prediction | ResourceError:
+    def _finish(
+        self, opinion: Opinion, picture: ModelInput, *, probabilities: bool, doubts: bool
+    ) -> Prediction | ResourceError:
         try:
             with memory_errors(self.engine.device):
-                return make_prediction(logits, self.meta.targets, picture.size, probabilities=probabilities)
+                return make_prediction(
+                    opinion,
+                    self.meta.targets,
+                    picture.size,
+                    probabilities=probabilities,
+                    doubts=doubts,
+                    steps=self.meta.post_processing,
+                )
         except OutOfMemory as error:
             return ResourceError(
                 f"enough memory for the probabilities of '{picture.where}' ({picture.size[0]}×{picture.size[1]})",
@@ -187,13 +221,23 @@ class Predictor:
         pixels = min(size[0], self._tile) * min(size[1], self._tile)
         return max(1, min(self._most_at_once, _PIXELS_PER_BATCH.get(self.engine.device.type, 2**18) // pixels))
 
-    def _logits(self, group: Sequence[ModelInput]) -> list[Logits]:
+    def _opinions(self, group: Sequence[ModelInput]) -> list[Opinion]:
+        """What all looks say about pictures of one shape."""
+        found = [Opinion() for _ in group]
+        size = _size(group[0])
+        for look in self._looks:
+            logits = self._logits(look, [look.view.show(picture.pixels) for picture in group], group[0].where)
+            for opinion, seen in zip(found, logits, strict=True):
+                opinion.add({name: look.view.undo(numbers, size) for name, numbers in seen.items()}, self.meta.targets)
+        return found
+
+    def _logits(self, look: Look, group: list[np.ndarray], where: str) -> list[Logits]:
         """Logits of pictures of one shape, with smaller tiles as long as memory does not suffice."""
+        size = group[0].shape[0], group[0].shape[1]
         while True:
-            size = _size(group[0])
             try:
                 with memory_errors(self.engine.device):
-                    return self._logits_in_tiles([picture.pixels for picture in group], size)
+                    return self._logits_in_tiles(look, group, size)
             except OutOfMemory as error:
                 message = str(error)
             smaller = min(self._tile, max(size)) // 2
@@ -201,31 +245,31 @@ class Predictor:
                 # The next picture may be a smaller one, and starts afresh.
                 self._tile, self._most_at_once = self.meta.tiling.size, self._batch_size or _MOST_PER_BATCH
                 raise ResourceError(
-                    f"enough memory to predict '{group[0].where}' ({size[0]}×{size[1]})",
+                    f"enough memory to predict '{where}' ({size[0]}×{size[1]})",
                     f"too little even for tiles of {2 * smaller} pixels: {message.splitlines()[0]}",
                     "Close other programs, use device=cpu, or cut the picture into parts.",
                 )
             _log.warning("Memory does not suffice for tiles of %d pixels; going on with %d.", self._tile, smaller)
             self._tile = smaller
 
-    def _logits_in_tiles(self, pictures: list[np.ndarray], size: Size) -> list[Logits]:
+    def _logits_in_tiles(self, look: Look, pictures: list[np.ndarray], size: Size) -> list[Logits]:
         stride = self.engine.stride
         padded = (_round_up(size[0], stride), _round_up(size[1], stride))
         tiles = plan_tiles(padded, _round_up(self._tile, stride), self.meta.tiling.overlap)
         if len(tiles) == 1:
-            batches = self._run(stack_padded(pictures, padded))
+            batches = self._run(look, stack_padded(pictures, padded))
             return [
                 {name: logits[place, :, : size[0], : size[1]] for name, logits in batches.items()}
                 for place in range(len(pictures))
             ]
-        return [self._blend(stack_padded([picture], padded)[0], tiles, size) for picture in pictures]
+        return [self._blend(look, stack_padded([picture], padded)[0], tiles, size) for picture in pictures]
 
-    def _blend(self, pixels: np.ndarray, tiles: Sequence[Tile], size: Size) -> Logits:
+    def _blend(self, look: Look, pixels: np.ndarray, tiles: Sequence[Tile], size: Size) -> Logits:
         """Weighted mean of the tiles' logits, cut to `size`."""
         device, total = self.engine.device, Logits()
         waiting = iter(tiles)
         while batch := list(islice(waiting, self._at_once(tiles[0].size))):
-            found = self._run(np.stack([pixels[tile.index] for tile in batch]))
+            found = self._run(look, np.stack([pixels[tile.index] for tile in batch]))
             for place, tile in enumerate(batch):
                 weights = torch.from_numpy(tile.weights()).to(device)
                 for name, logits in found.items():
@@ -234,13 +278,14 @@ class Predictor:
                     total[name][:, *tile.index].addcmul_(logits[place], weights)
         return {name: logits[:, : size[0], : size[1]] for name, logits in total.items()}
 
-    def _run(self, pixels: np.ndarray) -> dict[str, Float32[Tensor, "batch _ height width"]]:
+    def _run(self, look: Look, pixels: np.ndarray) -> dict[str, Float32[Tensor, "batch _ height width"]]:
         """Logits of a batch, in parts of half the size as long as memory does not suffice."""
         while True:
             at_once = min(len(pixels), self._most_at_once)
             try:
                 parts = [
-                    self.engine.logits(pixels[start : start + at_once]) for start in range(0, len(pixels), at_once)
+                    look.engine.logits(pixels[start : start + at_once], dropout=look.dropout)
+                    for start in range(0, len(pixels), at_once)
                 ]
                 # The usual single part is not worth a copy.
                 return parts[0] if len(parts) == 1 else _joined(parts)

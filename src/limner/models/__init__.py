@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from limner.models.encoder_unet import EncoderUNet
 from limner.models.encoder_weights import load_encoder_weights
+from limner.models.ensemble import Ensemble, members
 from limner.models.heads import set_first_logits
 from limner.models.improved_unet import ImprovedUNet
 from limner.models.summary import Summary, summarize
@@ -21,11 +22,13 @@ from limner.models.unet import UNet
 __all__ = [
     "MODELS",
     "EncoderUNet",
+    "Ensemble",
     "ImprovedUNet",
     "Summary",
     "UNet",
     "create_model",
     "load_encoder_weights",
+    "members",
     "model_settings",
     "set_first_logits",
     "summarize",

@@ -34,7 +34,7 @@ from limner.training.optimizers import create_optimizer, create_schedule
 from limner.training.phases import Phase
 from limner.training.plan import Plan
 from limner.training.state import TrainingState
-from limner.types import PLANES, Plane, Progress
+from limner.types import PLANES, SYMMETRIES, Plane, Progress, Symmetry
 
 _TILE_OVERLAP = 0.25
 _LEAST_SHARE = 0.002
@@ -199,9 +199,18 @@ def build_meta(config: Config, plan: Plan, data: Prepared, model: nn.Module, pha
             for name, label_map in data.label_maps.items()
         },
         precision=config.training.precision,
+        symmetries=_symmetries(plan, phase),
         tiling=TilingSpec(size=plan.tile, overlap=_TILE_OVERLAP),
         data=DataSpec(hash=catalog_digest(data.catalog), count=len(data.catalog), splits=data.catalog.split_counts()),
     )
+
+
+def _symmetries(plan: Plan, phase: Phase) -> list[Symmetry]:
+    """Which ways of showing a picture the training drew."""
+    drawn = plan.augmentation()
+    # Of pictures that are not square only half turns are drawn.
+    square = phase.size is None or phase.size[0] == phase.size[1]
+    return [name for name in SYMMETRIES if getattr(drawn, name) and (square or name != "rotate90")]
 
 
 def _plane(data: Prepared) -> Plane | None:

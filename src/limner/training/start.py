@@ -62,6 +62,12 @@ def adopt_settings(config: Config, bundle: Path) -> Config:
         ConfigError: A setting asks for another network than the bundle holds.
     """
     meta = read_meta(bundle)
+    if meta.model.members > 1:
+        raise ConfigError(
+            "one network to start from",
+            f"an ensemble of {meta.model.members}: '{bundle}'",
+            "Name the run of one of its members, such as folds/0 beside it.",
+        )
     values = config.model_dump(mode="json", exclude_unset=True)
     values["model"] = _model_values(config.model, meta, bundle)
     data = values["data"] = _data_values(config, values.get("data", {}), bundle.parent / "config.yaml")
