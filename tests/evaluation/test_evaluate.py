@@ -98,7 +98,7 @@ def test_table_of_images_is_written(predictor, make_catalog, tmp_path):
         rows = [row for row in csv.DictReader(file) if row["class"] == "cell"]
     assert list(rows[0]) == [
         *("id", "group", "target", "class", "dice", "iou", "precision", "recall", "specificity"),
-        *("nsd", "hd95", "assd", "boundary_iou", "object_f1", "area_error", "area_abs_error", "unit"),
+        *("nsd", "hd95", "assd", "boundary_iou", "object_f1", "area_error", "area_abs_error", "expected_dice", "unit"),
         *("tp", "fp", "fn", "object_tp", "object_fp", "object_fn", "case"),
     ]
     assert [row["case"] for row in rows] == ["present", "present", "missed", "false_alarm", "both_empty"]

@@ -33,17 +33,31 @@ def test_promised_dice_is_near_what_truths_drawn_from_the_probabilities_give() -
     assert promised[0] == pytest.approx(np.mean(drawn), abs=0.003)
 
 
+def expected(probs: list[float], answered: list[bool], found: TargetSpec) -> np.ndarray:
+    """Of pictures of one pixel."""
+    planes = torch.tensor(answered)[:, None, None]
+    return expected_dice(torch.tensor(probs)[:, None, None], planes, found)
+
+
 def test_an_empty_answer_is_as_good_as_the_chance_that_there_is_nothing() -> None:
     nothing = torch.zeros(1, 4, 4, dtype=torch.bool)
-    assert promised_dice(torch.full((1, 4, 4), 0.02), nothing)[0] == pytest.approx(0.98)
-    assert promised_dice(torch.full((1, 4, 4), 0.45), nothing)[0] == pytest.approx(0.55)
+    assert np.isnan(promised_dice(torch.full((1, 4, 4), 0.02), nothing)[0])
+    assert expected_dice(torch.full((1, 4, 4), 0.02), nothing, spec("binary"))[1] == pytest.approx(0.98)
+    curve = [(0.9, 0.1), (1.0, 0.2)]  # of answers, not of their absence
+    assert expected_dice(torch.full((1, 4, 4), 0.02), nothing, spec("binary", dice_curve=curve))[1] == pytest.approx(
+        0.98
+    )
 
 
 def test_the_curve_says_what_a_promise_was_worth() -> None:
     curve = [(0.4, 0.1), (0.8, 0.7)]
-    assert expected_dice(np.array([0.6]), spec("binary", dice_curve=curve))[1] == pytest.approx(0.4)
+    # A pixel of probability p promises 2p / (1 + p).
+    assert expected([3 / 7], [True], spec("binary", dice_curve=curve))[1] == pytest.approx(0.4)  # promises 0.6
     # Beyond what was seen, the nearest that was.
-    found = expected_dice(np.array([0.9, 0.2, 0.95]), spec("multilabel", dice_curve=curve))
+    found = expected([0.9, 0.1, 0.95], [True, True, True], spec("multilabel", dice_curve=curve))
     np.testing.assert_allclose(found, [0.7, 0.1, 0.7])
-    found = expected_dice(np.array([0.9, 0.6, 0.8]), spec("multiclass"))
-    np.testing.assert_allclose(found, [np.nan, 0.6, 0.8])
+
+
+def test_the_background_has_no_dice() -> None:
+    found = expected([0.1, 0.2, 0.7], [False, False, True], spec("multiclass"))
+    np.testing.assert_allclose(found, [np.nan, 0.8, 1.4 / 1.7], rtol=1e-6)

@@ -1,3 +1,4 @@
+import csv
 import zipfile
 from pathlib import Path
 
@@ -5,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from limner.errors import DataError, OutputError
+from limner.errors import ConfigError, DataError, OutputError
 from limner.images import read_image, read_mask, write_image
+from limner.inference.familiarity import features, learn
 from limner.inference.folder import predict_folder
 from limner.inference.predictor import Predictor
 
@@ -175,3 +177,84 @@ def test_hundreds_of_pictures_keep_their_order(predictor, tmp_path) -> None:
     for number in (0, 61, 119):
         stored = read_mask(str(tmp_path / "out" / f"{number}.png")).array
         np.testing.assert_array_equal(stored, predictor.predict(tmp_path / "in" / f"{number}.png").mask)
+
+
+@pytest.fixture
+def doubtful(make_meta, make_toy, tmp_path):
+    """A predictor that draws where it is bright, and pictures: sure ones, an unsure one, one unlike the others."""
+    toy = make_toy()
+    torch.nn.init.zeros_(toy.convs["mask"].weight)
+    torch.nn.init.zeros_(toy.convs["mask"].bias)
+    with torch.no_grad():
+        toy.convs["mask"].weight[0, :, 1, 1] = 1.0
+    meta = make_meta()
+    rng = np.random.default_rng(0)
+
+    def picture(bright: int, dark: int) -> np.ndarray:
+        pixels = np.full((40, 40, 3), dark, np.uint8)
+        pixels[10:30, 10:30] = bright
+        return pixels + rng.integers(0, 5, pixels.shape, dtype=np.uint8)
+
+    known = np.array([features(picture(220 + n % 3, 15 + n % 5), meta.inputs) for n in range(20)])
+    known = np.concatenate([known, [features(picture(135 + n, 100), meta.inputs) for n in range(3)]])
+    meta = meta.model_copy(update={"familiar": learn(known, [""] * 23, known[:0])})
+    for name, pixels in {
+        "sure.png": picture(221, 17),
+        "sub/sure.png": picture(220, 18),
+        "unsure.png": picture(136, 100),
+        "strange.png": 255 - picture(221, 17)[:, ::-1],
+    }.items():
+        write_image(tmp_path / "new" / name, pixels)
+    return Predictor(toy, meta, precision="float32"), tmp_path / "new"
+
+
+def test_doubtful_pictures_are_put_apart_and_listed_first(doubtful, tmp_path) -> None:
+    predictor, place = doubtful
+    out = tmp_path / "out"
+    result = predict_folder(predictor, [place], out, flag_below=0.9)
+    assert files(out) == ["doubtful/strange.png", "doubtful/unsure.png", "doubts.csv", "sub/sure.png", "sure.png"]
+    assert [name for name, _ in result.strange] == ["strange.png"]
+    with (out / "doubts.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["picture"] for row in rows[:2]] == ["strange.png", "unsure.png"]
+    assert [row["doubtful"] for row in rows] == ["yes", "yes", "no", "no"]
+    assert "than in any training picture" in rows[0]["because"]
+    assert rows[1]["because"] == ""
+    probs = predictor.predict(place / "unsure.png").probs["mask"]
+    promised = 2 * probs[probs > 0.5].sum() / (probs.sum() + (probs > 0.5).sum())
+    assert float(rows[1]["expected_dice"]) == pytest.approx(promised, abs=1e-4)
+
+
+def test_results_that_are_judged_anew_do_not_lie_in_both_places(doubtful, tmp_path) -> None:
+    predictor, place = doubtful
+    out = tmp_path / "out"
+    predict_folder(predictor, [place], out, flag_below=0.9)
+    with pytest.raises(OutputError, match="already there"):
+        predict_folder(predictor, [place], out, flag_below=0.1)
+    predict_folder(predictor, [place], out, flag_below=0.1, overwrite=True)
+    assert files(out) == ["doubtful/strange.png", "doubts.csv", "sub/sure.png", "sure.png", "unsure.png"]
+
+
+def test_the_uncertainty_of_each_pixel_is_a_grey_picture(doubtful, tmp_path) -> None:
+    predictor, place = doubtful
+    out = tmp_path / "out"
+    result = predict_folder(predictor, [place], out, uncertainty=True)
+    assert len(result.doubts) == 4
+    grey = read_image(str(out / "uncertainty" / "unsure.png"))
+    expected = predictor.predict(place / "unsure.png").uncertainty["mask"]
+    np.testing.assert_allclose(grey[..., 0] / 255, expected, atol=0.5 / 255)
+    assert not (out / "doubtful").exists()
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, 1.5])
+def test_a_limit_that_is_no_dice_is_refused(doubtful, tmp_path, limit: float) -> None:
+    predictor, place = doubtful
+    with pytest.raises(ConfigError, match="flag-below"):
+        predict_folder(predictor, [place], tmp_path / "out", flag_below=limit)
+    assert not (tmp_path / "out").exists()
+
+
+def test_numbers_have_no_dice_to_expect(make_meta, make_toy, targets, place, tmp_path) -> None:
+    predictor = Predictor(make_toy(depth=1), make_meta({"depth": targets["regression"]}), precision="float32")
+    with pytest.raises(ConfigError, match="predicts masks"):
+        predict_folder(predictor, [place], tmp_path / "out", flag_below=0.8)

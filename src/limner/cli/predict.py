@@ -6,9 +6,12 @@ Layer: cli.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from limner.inference.folder import FolderResult
 
 NAME = "predict"
 
@@ -55,6 +58,24 @@ def run(
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also write pictures with outlines drawn on them, numbers in colour.")
     ] = False,
+    uncertainty: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="Also write how unsure each pixel is (uncertainty/) and doubts.csv, the most doubtful picture first. "
+            "From: tta (views of each picture), members (of an ensemble), dropout, single (one look), or auto.",
+            show_default=False,
+        ),
+    ] = None,
+    flag_below: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DICE",
+            help="Put results apart, in doubtful/, where less Dice than this is expected or the picture is unlike the "
+            "training pictures; with doubts.csv.",
+            show_default=False,
+        ),
+    ] = None,
     rle: Annotated[
         Path | None,
         typer.Option(
@@ -81,6 +102,8 @@ def run(
             overwrite=overwrite,
             probabilities=probabilities,
             overlay=overlay,
+            uncertainty=uncertainty,
+            flag_below=flag_below,
             rle=rle,
             device=device,
             batch_size=batch,
@@ -91,7 +114,17 @@ def run(
     if as_json:
         written = [str(path) for path in result.written]
         table = {} if rle is None else {"rle": str(rle), "pictures": result.predicted}
-        print_json({"written": written, "failed": dict(result.failed), "skipped": result.skipped, **table})
+        doubts = {"doubts": [doubt.row() for doubt in result.doubts]} if result.doubts else {}
+        print_json(
+            {
+                "written": written,
+                "failed": dict(result.failed),
+                "skipped": result.skipped,
+                "unlike_training": dict(result.strange),
+                **doubts,
+                **table,
+            }
+        )
     else:
         for name, problem in result.failed:
             messages().print(f"Failed  {name}\n{problem}")
@@ -103,8 +136,30 @@ def run(
         if rle is not None:
             count = f"{result.predicted:,} picture{'' if result.predicted == 1 else 's'}"
             output().print(f"Masks of {count} written to {rle}")
+        for line in doubtful_lines(result, out, flag_below):
+            messages().print(line)
     if result.failed:
         raise typer.Exit(EXIT_PARTLY)
+
+
+def doubtful_lines(result: FolderResult, out: Path | None, flag_below: float | None) -> list[str]:
+    """What is to be said about pictures that need a look."""
+    from limner.errors import shorten
+    from limner.inference.doubtful import FOLDER, TABLE_NAME
+
+    lines = []
+    if result.strange:
+        lines.append(f"Unlike the training pictures, so that the masks may be worth nothing: {len(result.strange):,}")
+        lines += shorten([f"  {name} ({because})" for name, because in result.strange], 5)
+    if flag_below is not None:
+        count = sum(doubt.doubtful for doubt in result.doubts)
+        expected = f"a Dice below {flag_below:g} expected, or unlike the training pictures"
+        lines.append(
+            f"Doubtful ({expected}): {count:,} of {result.predicted:,}{f', in {out}/{FOLDER}' if count else ''}"
+        )
+    if result.doubts:
+        lines.append(f"The most doubtful first: {out}/{TABLE_NAME}")
+    return lines
 
 
 def places(pictures: list[str], inputs: list[str]) -> list[str] | dict[str, str]:

@@ -6,8 +6,8 @@ Layer: part of `evaluation`. The numbers are those of `metrics.calibration` and 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,10 @@ from limner.data.labels import LabelMap
 from limner.errors import DataError
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
-from limner.inference.scoring import Progress, score
+from limner.inference.scoring import Progress, TargetScores, score
+from limner.metrics import Counts, dice
 from limner.metrics.calibration import Reliability, fit_temperature, likelihood_loss, reliability, temper
+from limner.metrics.expectation import fit_curve
 from limner.metrics.thresholds import Choice, Goal, choose, margin_counts, raise_odds, truth_pixels
 from limner.types import IGNORE
 
@@ -68,6 +70,7 @@ class TargetCalibration:
         before: The fit without it.
         after: The fit with it.
         choices: Thresholds by class name, where a goal was given.
+        curve: What promises of Dice were worth, see `TargetSpec.dice_curve`; empty of too few pictures.
     """
 
     temperature: float
@@ -76,6 +79,7 @@ class TargetCalibration:
     before: Fit
     after: Fit
     choices: Mapping[str, Choice] = field(default_factory=dict)
+    curve: Sequence[tuple[float, float]] = ()
 
     def thresholds(self, spec: TargetSpec) -> list[float]:
         """By class id as bundles keep them: on the tempered scale; empty where all are 0.5."""
@@ -92,6 +96,7 @@ class TargetCalibration:
             "n_images": self.images,
             "before": self.before.to_dict(),
             "after": self.after.to_dict(),
+            "dice_curve": [list(point) for point in self.curve],
             "thresholds": {
                 name: {
                     "threshold": raise_odds(choice.threshold, 1 / self.temperature),
@@ -233,13 +238,30 @@ def calibrate(
     def look(index: int, picture: np.ndarray, truth: Mapping[str, np.ndarray], prediction: Prediction) -> None:
         probe.add(truth, prediction)
 
-    score(predictor, part, label_maps, probabilities=True, progress=progress, on_prediction=look)
-    return probe.calibrations()
+    plain = predictor.meta
+    table = score(predictor, part, label_maps, probabilities=True, doubts=True, progress=progress, on_prediction=look)
+    found = probe.calibrations()
+    if (meta := calibrated(plain, found)) != plain:
+        # Promises are those of the masks and probabilities as they will be.
+        predictor.meta = meta
+        table = score(predictor, part, label_maps, doubts=True)
+        predictor.meta = plain
+    return {name: replace(target, curve=_curve(table.targets[name])) for name, target in found.items()}
+
+
+def _curve(scores: TargetScores) -> list[tuple[float, float]]:
+    """What promises of Dice were worth, over the pictures and classes in which something was answered."""
+    assert scores.expected is not None
+    own = list(scores.foreground)
+    counts = Counts.from_table(scores.table[:, own])
+    promised, real = scores.expected[:, own], dice(counts)
+    answered = (counts.tp + counts.fp > 0) & ~np.isnan(real)
+    return fit_curve(promised[answered], real[answered])
 
 
 def uncalibrated(meta: BundleMeta) -> BundleMeta:
-    """The description without temperatures and thresholds."""
-    plain = {"temperature": 1.0, "thresholds": []}
+    """The description without what a calibration found."""
+    plain = {"temperature": 1.0, "thresholds": [], "dice_curve": []}
     targets = {name: spec.model_copy(update=plain) for name, spec in meta.targets.items()}
     return meta.model_copy(update={"targets": targets})
 
@@ -249,7 +271,11 @@ def calibrated(meta: BundleMeta, found: Mapping[str, TargetCalibration]) -> Bund
     targets = dict(meta.targets)
     for name, calibration in found.items():
         spec = targets[name]
-        values = {"temperature": calibration.temperature, "thresholds": calibration.thresholds(spec)}
+        values = {
+            "temperature": calibration.temperature,
+            "thresholds": calibration.thresholds(spec),
+            "dice_curve": list(calibration.curve),
+        }
         targets[name] = spec.model_copy(update=values)
     return meta.model_copy(update={"targets": targets})
 

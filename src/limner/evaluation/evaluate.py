@@ -35,7 +35,7 @@ from limner.types import Spacing
 
 _SCORES = (*METRICS, *MEASURES)
 _OBJECTS = ("object_tp", "object_fp", "object_fn")
-_COLUMNS = ("id", "group", "target", "class", *_SCORES, "unit", "tp", "fp", "fn", *_OBJECTS, "case")
+_COLUMNS = ("id", "group", "target", "class", *_SCORES, "expected_dice", "unit", "tp", "fp", "fn", *_OBJECTS, "case")
 _GROUP_COLUMNS = ("group", "target", "class", "n_images", *_SCORES)
 _NUMBER_COLUMNS = (*ERROR_METRICS, "pixels")  # of regression targets, where there are any
 
@@ -108,6 +108,7 @@ def evaluate(
         catalog,
         label_maps,
         probabilities=True,
+        doubts=True,
         measuring=measuring(catalog, spacing=spacing, tolerance=tolerance, miss_distance=miss_distance),
         progress=progress,
         on_prediction=look,
@@ -119,6 +120,7 @@ def evaluate(
             predictor,
             catalog.subset(places),
             label_maps,
+            doubts=True,
             on_prediction=lambda place, *drawn: gallery.draw(places[place], *drawn),
         )
     summary = scored.summary(split=split, data_hash=data_hash)

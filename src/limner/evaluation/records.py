@@ -318,6 +318,7 @@ class ImageRow(Scores, Errors):
     target: str
     group: str = ""
     class_name: str = Field("", alias="class")
+    expected_dice: Number = None
     case: str = ""
 
 

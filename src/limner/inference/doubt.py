@@ -29,30 +29,44 @@ def entropy(probs: Float32[Tensor, "classes height width"], spec: TargetSpec) ->
 
 
 def promised_dice(
-    probs: Float32[Tensor, "classes height width"], planes: Bool[Tensor, "classes height width"]
-) -> Float64[np.ndarray, " classes"]:
+    probs: Float32[Tensor, "planes height width"], answer: Bool[Tensor, "planes height width"]
+) -> Float64[np.ndarray, " planes"]:
     """Dice that probabilities promise for an answer: twice the expected overlap, by the expected areas.
 
     The ratio of the two expectations stands for the expectation of the ratio, which is near it for objects of many
-    pixels. Where nothing is answered, it is the chance that there is nothing, taken as 1 − the highest probability.
+    pixels. NaN where nothing is answered.
 
     Example:
         >>> answer = torch.tensor([[[True, False]]])
         >>> promised_dice(torch.tensor([[[0.9, 0.3]]]), answer).round(4).tolist()  # 2 · 0.9 / (1 + 1.2)
         [0.8182]
     """
-    flat, answered = probs.flatten(1), planes.flatten(1)
+    flat, answered = probs.flatten(1), answer.flatten(1)
     overlap = (flat * answered).sum(dim=1, dtype=torch.float64)
     areas = flat.sum(dim=1, dtype=torch.float64) + answered.sum(dim=1)
-    nothing = 1 - flat.amax(dim=1).double()
-    found = torch.where(answered.any(dim=1), 2 * overlap / areas.clamp_min(1e-12), nothing)
-    return found.cpu().numpy()
+    promised: np.ndarray = (
+        torch.where(answered.any(dim=1), 2 * overlap / areas.clamp_min(1e-12), torch.nan).cpu().numpy()
+    )
+    return promised
 
 
-def expected_dice(promised: Float64[np.ndarray, " planes"], spec: TargetSpec) -> Float64[np.ndarray, " classes"]:
-    """Dice to expect of each class id, by what was found on validation pictures of that promise; NaN of background."""
+def expected_dice(
+    probs: Float32[Tensor, "planes height width"], answer: Bool[Tensor, "planes height width"], spec: TargetSpec
+) -> Float64[np.ndarray, " classes"]:
+    """Dice to expect of each class id; NaN of the background.
+
+    Of a class that is answered, what was found on validation pictures of that promise (`TargetSpec.dice_curve`), or
+    the promise itself. Of one that is not, the chance that there is nothing, taken as 1 − its highest probability.
+
+    Args:
+        probs: As they are shown, tempered.
+        answer: The mask's planes.
+        spec: What they mean.
+    """
+    promised = promised_dice(probs, answer)
     curve = np.array(spec.dice_curve or [(0, 0), (1, 1)])
-    found = np.interp(promised, curve[:, 0], curve[:, 1])
+    nothing = 1 - probs.flatten(1).amax(dim=1).double().cpu().numpy()
+    found = np.where(np.isnan(promised), nothing, np.interp(promised, curve[:, 0], curve[:, 1]))
     if spec.task == "binary":
         return np.array([np.nan, found[0]])
-    return np.where(np.arange(len(found)) == 0, np.nan, found) if spec.task == "multiclass" else np.asarray(found)
+    return np.where(np.arange(len(found)) == 0, np.nan, found) if spec.task == "multiclass" else found

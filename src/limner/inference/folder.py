@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import tee
 from pathlib import Path
 from typing import TextIO
 
 from limner.errors import ConfigError, LimnerError
 from limner.files import atomic_path
+from limner.inference.doubtful import FOLDER, Doubt, check_flag, doubt_about, write_doubts
+from limner.inference.familiarity import Strangeness, strangeness
 from limner.inference.inputs import ModelInput
 from limner.inference.outputs import Outputs
 from limner.inference.prediction import Prediction
@@ -33,12 +35,16 @@ class FolderResult:
         failed: Name and message of each picture that could not be read or predicted.
         skipped: Names of files in the given folders that are no pictures, going by their suffix.
         predicted: Number of pictures that did not fail.
+        doubts: How sure each prediction is, in the order of the pictures; empty if it was not asked.
+        strange: Name of each picture unlike the training pictures, and in what.
     """
 
     written: list[Path]
     failed: list[tuple[str, str]]
     skipped: list[str]
     predicted: int = 0
+    doubts: list[Doubt] = field(default_factory=list)
+    strange: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +52,16 @@ class _Read:
     picture: Picture
     name: str
     image: ModelInput
+    strangeness: Strangeness | None
 
 
 @dataclass(frozen=True)
 class _Written:
+    picture: Picture
     paths: list[Path]
     rows: str
+    strangeness: Strangeness | None
+    doubt: Doubt | None
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,8 @@ def predict_folder(
     overwrite: bool = False,
     probabilities: bool = False,
     overlay: bool = False,
+    uncertainty: bool = False,
+    flag_below: float | None = None,
     rle: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FolderResult:
@@ -84,6 +96,10 @@ def predict_folder(
         overwrite: Replace results that are there. A picture is never replaced by its mask.
         probabilities: Also write probabilities.
         overlay: Also write overlays, to look at.
+        uncertainty: Also write how unsure each pixel is, and `doubts.csv`: how well each picture may have gone,
+            the most doubtful first.
+        flag_below: Also write `doubts.csv`; results of pictures whose expected Dice is below it, or that are unlike
+            the training pictures, go to the sub-folder `doubtful`.
         rle: CSV of all masks as run lengths (see `Submission`), without the pictures that fail.
         progress: Told the number of pictures done and of all pictures.
 
@@ -93,50 +109,97 @@ def predict_folder(
             read-only, and what was written before is whole.
         ConfigError: Neither `out` nor `rle`, or overlays or probabilities without `out`.
     """
-    _check_places(out, rle, probabilities=probabilities, overlay=overlay)
-    found = find_tasks(pictures, predictor.meta.inputs, leave_out=Path(out) if out else None)
-    parts = predictor.meta.inputs.parts
-    outputs = Outputs(Path(out), predictor.meta.targets, probabilities, overlay, parts) if out else None
-    table = Submission.plan(rle, predictor.meta.targets, overwrite=overwrite) if rle else None
+    doubts = uncertainty or flag_below is not None
+    _check_places(out, rle, further=probabilities or overlay or doubts)
+    meta = predictor.meta
+    check_flag(flag_below, meta.targets)
+    found = find_tasks(pictures, meta.inputs, leave_out=Path(out) if out else None)
+    outputs = (
+        Outputs(Path(out), meta.targets, probabilities, overlay, meta.inputs.parts, uncertainty, doubts)
+        if out
+        else None
+    )
+    table = Submission.plan(rle, meta.targets, overwrite=overwrite) if rle else None
     if outputs is not None:
         sources = [picture for task in found.tasks for picture in task.sources]
-        outputs.check(sources, [task.result for task in found.tasks], overwrite=overwrite)
-
-    def read(task: Task) -> _Read | _Failure:
-        try:
-            return _Read(task.picture, task.result, predictor.make_input(task.given))
-        except LimnerError as error:
-            return _Failure(task.picture, error)
-
-    def write(task: tuple[_Read, Prediction] | _Failure) -> _Written | _Failure:
-        if isinstance(task, _Failure):
-            return task
-        image, prediction = task
-        paths = outputs.write(image.name, image.image.picture, prediction) if outputs else []
-        return _Written(paths, table.rows(image.picture.name, prediction) if table else "")
-
-    inputs = ordered_map(read, found.tasks)
-    predictions = _predict(predictor, inputs, probabilities=probabilities)
-    outcomes = ordered_map(write, predictions)
-    written: list[Path] = []
-    failed: list[tuple[str, str]] = []
+        names = [task.result for task in found.tasks]
+        outputs.check(sources, names, overwrite=overwrite, apart=FOLDER if flag_below is not None else None)
+    job = _Job(predictor, outputs, table, doubts, flag_below)
+    inputs = ordered_map(job.read, found.tasks)
+    outcomes = ordered_map(job.write, _predict(predictor, inputs, probabilities=probabilities, doubts=doubts))
+    result = FolderResult([], [], found.others)
     with _opened(table) as stream, closing(inputs), closing(outcomes):
         # Predicting happens here, in this thread, whenever the next thing to write is asked for.
         for done, outcome in enumerate(outcomes, start=1):
-            if isinstance(outcome, _Failure):
-                failed.append((outcome.picture.name, str(outcome.error)))
-            else:
-                written.extend(outcome.paths)
-                if stream is not None:
-                    stream.write(outcome.rows)
+            _take_in(result, outcome, stream)
             if progress is not None:
                 progress(done, len(found.tasks))
-    return FolderResult(written, failed, found.others, len(found.tasks) - len(failed))
+    if outputs is not None and doubts:
+        write_doubts(outputs.table, result.doubts)
+    return replace(result, predicted=len(found.tasks) - len(result.failed))
 
 
-def _check_places(out: str | Path | None, rle: str | Path | None, *, probabilities: bool, overlay: bool) -> None:
-    if out is None and (probabilities or overlay):
-        raise ConfigError("a folder for overlays and probabilities", "none was named", "Add --out FOLDER.")
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What is done with each picture before and after the network."""
+
+    predictor: Predictor
+    outputs: Outputs | None
+    table: Submission | None
+    doubts: bool
+    flag_below: float | None
+
+    def read(self, task: Task) -> _Read | _Failure:
+        meta = self.predictor.meta
+        try:
+            image = self.predictor.make_input(task.given)
+            strange = strangeness(image.pixels, meta.inputs, meta.familiar) if meta.familiar else None
+            return _Read(task.picture, task.result, image, strange)
+        except LimnerError as error:
+            return _Failure(task.picture, error)
+
+    def write(self, task: tuple[_Read, Prediction] | _Failure) -> _Written | _Failure:
+        if isinstance(task, _Failure):
+            return task
+        image, prediction = task
+        name = image.picture.name
+        doubt = None
+        if self.doubts:
+            targets = self.predictor.meta.targets
+            doubt = doubt_about(name, prediction, targets, image.strangeness, self.flag_below)
+        apart = doubt is not None and doubt.doubtful
+        paths = self._write_files(image, prediction, apart=apart) if self.outputs else []
+        rows = self.table.rows(name, prediction) if self.table else ""
+        return _Written(image.picture, paths, rows, image.strangeness, doubt)
+
+    def _write_files(self, image: _Read, prediction: Prediction, *, apart: bool) -> list[Path]:
+        assert self.outputs is not None
+        here, there = image.name, f"{FOLDER}/{image.name}"
+        if apart:
+            here, there = there, here
+        if self.flag_below is not None:
+            # Left by an earlier run that judged otherwise; it may be there only with `overwrite`.
+            self.outputs.remove(there)
+        return self.outputs.write(here, image.image.picture, prediction)
+
+
+def _take_in(result: FolderResult, outcome: _Written | _Failure, stream: TextIO | None) -> None:
+    """Add what became of a picture to the result, and its run lengths to their table."""
+    if isinstance(outcome, _Failure):
+        result.failed.append((outcome.picture.name, str(outcome.error)))
+        return
+    result.written.extend(outcome.paths)
+    if stream is not None:
+        stream.write(outcome.rows)
+    if outcome.doubt is not None:
+        result.doubts.append(outcome.doubt)
+    if outcome.strangeness is not None and outcome.strangeness.alarming:
+        result.strange.append((outcome.picture.name, outcome.strangeness.because))
+
+
+def _check_places(out: str | Path | None, rle: str | Path | None, *, further: bool) -> None:
+    if out is None and further:
+        raise ConfigError("a folder for overlays, probabilities and doubts", "none was named", "Add --out FOLDER.")
     if out is None and rle is None:
         raise ConfigError(
             "a folder for the masks, or a file for their run lengths",
@@ -161,13 +224,13 @@ def _opened(table: Submission | None) -> Iterator[TextIO | None]:
 
 
 def _predict(
-    predictor: Predictor, inputs: Iterator[_Read | _Failure], *, probabilities: bool
+    predictor: Predictor, inputs: Iterator[_Read | _Failure], *, probabilities: bool, doubts: bool
 ) -> Iterator[tuple[_Read, Prediction] | _Failure]:
     """Each input with its prediction, or why there is none, in order."""
     # The predictor runs a batch ahead; tee keeps just the pictures in between.
     ours, theirs = tee(inputs)
     readable = (item.image for item in theirs if isinstance(item, _Read))
-    predictions = predictor.attempt_inputs(readable, probabilities=probabilities)
+    predictions = predictor.attempt_inputs(readable, probabilities=probabilities, doubts=doubts)
     for item in ours:
         if isinstance(item, _Failure):
             yield item

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -16,8 +18,11 @@ from torch import Tensor
 from limner.bundle import InputSpec
 from limner.data.inputs import check_same_size, join_pictures
 from limner.errors import DataError, did_you_mean
-from limner.images import resize_image, to_channels
+from limner.images import read_image, resize_image, to_channels
 from limner.types import Size
+
+Given: TypeAlias = np.ndarray | str | Path
+"""A picture: a file or another location, or its pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +43,26 @@ class ModelInput:
     def size(self) -> Size:
         """Size of the picture as given, which is the size of its prediction."""
         return self.picture.shape[0], self.picture.shape[1]
+
+
+def read_input(picture: Given | Mapping[str, Given], inputs: InputSpec, where: str = "the picture") -> ModelInput:
+    """Read a picture, or the several pictures of one sample, and bring it to what the network was trained on.
+
+    Args:
+        picture: A file or another location, or pixels; by name where the network has several inputs.
+        inputs: What the network was trained on.
+        where: Name of an array in messages; a file is called by its own.
+
+    Raises:
+        DataError: It cannot be read, or as `make_input`.
+    """
+    if not isinstance(picture, Mapping):
+        array, name = _read(picture, where)
+        return make_input(array, inputs, name)
+    check_parts(picture, inputs)
+    read = {part: _read(given, f"{where}, {part}") for part, given in picture.items()}
+    arrays = {part: array for part, (array, _) in read.items()}
+    return make_input(arrays, inputs, {part: name for part, (_, name) in read.items()})
 
 
 def make_input(
@@ -72,6 +97,10 @@ def make_input(
     if inputs.fit == "resize" and inputs.size is not None and pixels.shape[:2] != inputs.size:
         pixels = resize_image(pixels, inputs.size)
     return ModelInput(picture, pixels, where)
+
+
+def _read(given: Given, where: str) -> tuple[np.ndarray, str]:
+    return (given, where) if isinstance(given, np.ndarray) else (read_image(str(given)), str(given))
 
 
 def check_parts(given: Collection[str] | None, inputs: InputSpec) -> None:

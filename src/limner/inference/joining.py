@@ -27,6 +27,10 @@ def join_tables(tables: Sequence[ScoreTable]) -> ScoreTable:
         samples = [int(start) + place for start, part in zip(starts, parts, strict=False) for place in part.samples]
         return {"samples": samples, "table": np.concatenate([part.table for part in parts])}
 
+    def expected(name: str) -> np.ndarray | None:
+        known = [part for table in tables if (part := table.targets[name].expected) is not None]
+        return np.concatenate(known) if len(known) == len(tables) else None
+
     def measures(name: str) -> np.ndarray | None:
         found = [table.targets[name].measures for table in tables]
         known = [part for part in found if part is not None]
@@ -37,7 +41,12 @@ def join_tables(tables: Sequence[ScoreTable]) -> ScoreTable:
         [name for table in tables for name in table.ids],
         [group for table in tables for group in table.groups],
         {
-            name: replace(found, **joined([table.targets[name] for table in tables]), measures=measures(name))
+            name: replace(
+                found,
+                **joined([table.targets[name] for table in tables]),
+                measures=measures(name),
+                expected=expected(name),
+            )
             for name, found in first.targets.items()
         },
         {

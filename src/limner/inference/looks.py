@@ -14,7 +14,7 @@ from limner.inference.engine import Engine
 from limner.inference.views import AS_IS, View, views
 from limner.types import Symmetry
 
-Source: TypeAlias = Literal["none", "auto", "tta", "dropout", "members"]
+Source: TypeAlias = Literal["single", "auto", "tta", "dropout", "members"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 """Where doubts come from: a single look; the members of an ensemble, else `tta`; views of the picture; features
 dropped as in training (Gal & Ghahramani 2016, arXiv 1506.02142); the members of an ensemble."""

@@ -16,8 +16,9 @@ import numpy as np
 
 from limner.bundle import TargetSpec
 from limner.errors import DataError, OutputError, shorten
-from limner.files import write_bytes
+from limner.files import output_error, write_bytes
 from limner.images import write_image, write_mask
+from limner.inference.doubtful import TABLE_NAME
 from limner.inference.drawing import show_inputs
 from limner.inference.prediction import Prediction
 from limner.inference.sources import Picture
@@ -33,6 +34,7 @@ class Outputs:
         NAME.tif                        float32 numbers (regression)
         probabilities/NAME.npz          float16, one array `classes height width` per target
         overlays/NAME_overlay.png       the picture with its mask; of numbers, a coloured map with its scale
+        uncertainty/NAME.png            grey, 8 bits: black is sure, white is undecided
 
     Of a model with several targets, each has its own folder: `TARGET/NAME.png`, `overlays/TARGET/…`.
 
@@ -42,6 +44,8 @@ class Outputs:
         probabilities: Whether to write probabilities.
         overlays: Whether to write overlays.
         parts: Channels by input, where there are several; overlays are drawn on the last.
+        uncertainty: Whether to write how unsure each pixel is.
+        doubts: Whether there will be a table of all results, `doubts.csv`.
     """
 
     folder: Path
@@ -49,6 +53,13 @@ class Outputs:
     probabilities: bool = False
     overlays: bool = False
     parts: Mapping[str, int] = field(default_factory=dict)
+    uncertainty: bool = False
+    doubts: bool = False
+
+    @property
+    def table(self) -> Path:
+        """The table of all results."""
+        return self.folder / TABLE_NAME
 
     def paths(self, name: str) -> list[Path]:
         """Every file that `write` makes."""
@@ -57,6 +68,8 @@ class Outputs:
             found.append(self._probs_path(name))
         if self.overlays:
             found += [self._overlay_path(name, target) for target in self.targets]
+        if self.uncertainty:
+            found += [self._uncertainty_path(name, target) for target in self.targets]
         return found
 
     def write(self, name: str, picture: np.ndarray, prediction: Prediction) -> list[Path]:
@@ -74,16 +87,43 @@ class Outputs:
         if self.overlays:
             for target in self.targets:
                 write_image(self._overlay_path(name, target), self._draw(target, picture, prediction))
+        if self.uncertainty:
+            for target, unsure in prediction.uncertainty.items():
+                grey = np.rint(unsure * 255).astype(np.uint8)
+                write_image(self._uncertainty_path(name, target), grey[..., None])
         return written
 
-    def check(self, pictures: Sequence[Picture], names: Sequence[str], *, overwrite: bool) -> None:
+    def remove(self, name: str) -> None:
+        """Take away the results of that name, where there are some.
+
+        Raises:
+            OutputError: One cannot be taken away.
+        """
+        for path in self.paths(name):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise output_error(path, error) from error
+
+    def check(
+        self, pictures: Sequence[Picture], names: Sequence[str], *, overwrite: bool, apart: str | None = None
+    ) -> None:
         """Refuse, before anything is written, to lose a file.
+
+        Args:
+            pictures: Every file that is read.
+            names: Of the results.
+            overwrite: Whether results may be replaced.
+            apart: Sub-folder that some results go to; which ones is not known yet.
 
         Raises:
             DataError: Two results would be the same file.
             OutputError: A result would replace its picture, or without `overwrite` any other file.
         """
         paths = [path for name in names for path in self.paths(name)]
+        if apart is not None:
+            paths += [path for name in names for path in self.paths(f"{apart}/{name}")]
+        paths += [self.table] if self.doubts else []
         twice = [str(path) for path, count in Counter(paths).items() if count > 1]
         if twice:
             raise DataError(
@@ -132,6 +172,9 @@ class Outputs:
 
     def _probs_path(self, name: str) -> Path:
         return self.folder / "probabilities" / f"{name}.npz"
+
+    def _uncertainty_path(self, name: str, target: str) -> Path:
+        return self._place(self.folder / "uncertainty", target) / f"{name}.png"
 
     def _overlay_path(self, name: str, target: str) -> Path:
         return self._place(self.folder / "overlays", target) / f"{name}_overlay.png"

@@ -17,7 +17,7 @@ from torch.nn import functional
 from limner.bundle import PostStep, TargetSpec
 from limner.errors import ConfigError
 from limner.inference.answers import decide, planes_of, temper
-from limner.inference.doubt import entropy, expected_dice, promised_dice
+from limner.inference.doubt import entropy, expected_dice
 from limner.inference.opinion import Opinion
 from limner.inference.postprocess import tidy
 from limner.types import Size
@@ -107,9 +107,8 @@ def make_prediction(
             prediction.probs[name] = probs.cpu().numpy()
         if doubts:
             final = torch.from_numpy(prediction.masks[name]).to(probs.device)
-            promised = promised_dice(probs, planes_of(final, spec))
             prediction.uncertainty[name] = entropy(probs, spec).cpu().numpy()
-            prediction.expected_dice[name] = expected_dice(promised, spec)
+            prediction.expected_dice[name] = expected_dice(probs, planes_of(final, spec), spec)
     return prediction
 
 

@@ -9,19 +9,17 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 
-from limner.bundle import BundleMeta, load_bundle
+from limner.bundle import BundleMeta, TargetSpec, load_bundle
 from limner.errors import ResourceError
-from limner.images import read_image
 from limner.inference.engine import Engine, OutOfMemory, TorchEngine, memory_errors, prepare_weights
 from limner.inference.hardware import choose_device, choose_precision
-from limner.inference.inputs import ModelInput, check_parts, make_input, stack_padded
+from limner.inference.inputs import Given, ModelInput, read_input, stack_padded
 from limner.inference.looks import Look, make_looks
 from limner.inference.opinion import Opinion
 from limner.inference.prediction import Prediction, make_prediction
@@ -35,9 +33,6 @@ _LEAST_TILE = 64
 _MOST_PER_BATCH = 64
 # Pixels that keep a device busy; more in a batch only takes memory.
 _PIXELS_PER_BATCH = {"cpu": 2**18, "mps": 2**20, "cuda": 2**22}
-
-Given: TypeAlias = np.ndarray | str | Path
-"""A picture: a file or another location, or its pixels."""
 
 Logits = dict[str, Tensor]
 """Per target `classes height width`, float32, at the network's scale."""
@@ -73,13 +68,14 @@ class Predictor:
         device: str = "auto",
         precision: str = "auto",
         batch_size: int | None = None,
-        uncertainty: str = "none",
+        uncertainty: str = "single",
     ) -> None:
         self.meta = meta
         precision = meta.precision if precision == "auto" else precision
         engines = [TorchEngine(member, meta.inputs, device=device, precision=precision) for member in members(model)]
         self.engine: Engine = engines[0]
         self._looks = make_looks(engines, uncertainty, meta.symmetries)
+        self._as_calibrated = uncertainty == "single"
         self._batch_size = batch_size
         self._most_at_once = batch_size or _MOST_PER_BATCH
         self._tile = meta.tiling.size
@@ -92,7 +88,7 @@ class Predictor:
         device: str = "auto",
         precision: str = "auto",
         batch_size: int | None = None,
-        uncertainty: str = "none",
+        uncertainty: str = "single",
     ) -> Predictor:
         """A predictor for a bundle; `auto` is the fastest device of this machine.
 
@@ -144,13 +140,7 @@ class Predictor:
             picture: See `predict`.
             where: Name of an array in messages; a file is called by its own.
         """
-        if not isinstance(picture, Mapping):
-            array, name = _read(picture, where)
-            return make_input(array, self.meta.inputs, name)
-        check_parts(picture, self.meta.inputs)
-        read = {part: _read(given, f"{where}, {part}") for part, given in picture.items()}
-        arrays = {part: array for part, (array, _) in read.items()}
-        return make_input(arrays, self.meta.inputs, {part: name for part, (_, name) in read.items()})
+        return read_input(picture, self.meta.inputs, where)
 
     def predict_inputs(
         self, inputs: Iterable[ModelInput], *, probabilities: bool = True, doubts: bool = False
@@ -187,7 +177,7 @@ class Predictor:
             with memory_errors(self.engine.device):
                 return make_prediction(
                     opinion,
-                    self.meta.targets,
+                    self._targets(),
                     picture.size,
                     probabilities=probabilities,
                     doubts=doubts,
@@ -199,6 +189,13 @@ class Predictor:
                 str(error).splitlines()[0],
                 "Close other programs, use device=cpu, or cut the picture into parts.",
             )
+
+    def _targets(self) -> dict[str, TargetSpec]:
+        """What the targets mean to these looks."""
+        if self._as_calibrated:
+            return self.meta.targets
+        # What a promise is worth was found with the plain looks; others promise less.
+        return {name: spec.model_copy(update={"dice_curve": []}) for name, spec in self.meta.targets.items()}
 
     def _groups(self, inputs: Iterable[ModelInput]) -> Iterator[list[ModelInput]]:
         """Neighbours of one shape, at most a batch of them; large pictures come alone."""
@@ -294,10 +291,6 @@ class Predictor:
                     raise
             self._most_at_once = at_once // 2
             _log.warning("Memory does not suffice for %d at once; going on with %d.", at_once, self._most_at_once)
-
-
-def _read(given: Given, where: str) -> tuple[np.ndarray, str]:
-    return (given, where) if isinstance(given, np.ndarray) else (read_image(str(given)), str(given))
 
 
 def _size(picture: ModelInput) -> Size:

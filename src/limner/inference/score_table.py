@@ -42,6 +42,7 @@ from limner.metrics import (
     foreground,
 )
 from limner.metrics.aggregate import defined_mean
+from limner.metrics.expectation import compare_expectation
 from limner.types import Task
 
 
@@ -55,6 +56,7 @@ class TargetScores:
         samples: Positions of the samples that have a mask of this target.
         table: Per such sample and class tp, fp, fn and tn in pixels of the original picture.
         measures: Per such sample and class what `limner.metrics.measure` found; None where it was not asked.
+        expected: Per such sample and class the Dice that the model itself expected; None where it was not asked.
     """
 
     task: Task
@@ -62,6 +64,7 @@ class TargetScores:
     samples: list[int]
     table: Int64[np.ndarray, "samples classes 4"]
     measures: Float64[np.ndarray, "samples classes 11"] | None = None
+    expected: Float64[np.ndarray, "samples classes"] | None = None
 
     @property
     def foreground(self) -> range:
@@ -203,6 +206,7 @@ class ScoreTable:
                         "target": name,
                         "class": class_name,
                         **{metric: number(float(values[at])) for metric, values in scores.items()},
+                        "expected_dice": None if target.expected is None else number(float(target.expected[at])),
                         "tp": int(table.tp[at]),
                         "fp": int(table.fp[at]),
                         "fn": int(table.fn[at]),
@@ -260,7 +264,16 @@ def _target_summary(target: TargetScores, groups: Sequence[str]) -> dict[str, An
         summary["group_mean"] = mean_over_classes(by_group, counted)
         for index, entry in enumerate(classes):
             entry["group_mean"] = {metric: number(float(scores[index])) for metric, scores in by_group.items()}
-    return summary | {"classes": classes}
+    return summary | _expectation(target) | {"classes": classes}
+
+
+def _expectation(target: TargetScores) -> dict[str, Any]:
+    """How well the model knew beforehand, image by image, how it would do; nothing where it was not asked."""
+    if target.expected is None:
+        return {}
+    own = list(target.foreground)
+    expected, real = (defined_mean(values[:, own].T) for values in (target.expected, target.values()["dice"]))
+    return {"expectation": numbers(asdict(compare_expectation(expected, real)))}
 
 
 def _pooled_measures(target: TargetScores) -> dict[str, Float64[np.ndarray, " classes"]]:

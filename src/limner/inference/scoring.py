@@ -49,6 +49,7 @@ def score(
     label_maps: Mapping[str, LabelMap],
     *,
     probabilities: bool = False,
+    doubts: bool = False,
     measuring: Measuring | None = None,
     progress: Progress | None = None,
     on_prediction: OnPrediction | None = None,
@@ -62,6 +63,7 @@ def score(
         catalog: Samples; where a target's location is empty, the sample does not count for it.
         label_maps: Meaning of the masks, by target.
         probabilities: Whether the predictions given to `on_prediction` hold probabilities.
+        doubts: Whether it is kept how well the model expected to do, and the predictions say how sure they are.
         measuring: How outlines are measured, too: milliseconds per image and class. Default: pixels are
             counted alone, which is what validation after every epoch needs.
         progress: Told after each picture.
@@ -85,14 +87,17 @@ def score(
 
     tables: dict[str, list[np.ndarray]] = {name: [] for name in label_maps}
     measures: dict[str, list[np.ndarray]] = {name: [] for name in label_maps}
+    expected: dict[str, list[np.ndarray]] = {name: [] for name in label_maps}
     samples: dict[str, list[int]] = {name: [] for name in label_maps}
     read_ahead = ordered_map(read, range(len(catalog)))
-    for sample, prediction in _predicted(predictor, read_ahead, probabilities=probabilities):
+    for sample, prediction in _predicted(predictor, read_ahead, probabilities=probabilities, doubts=doubts):
         for name, mask in sample.truth.items():
             found = predicted(prediction, name)
             tables[name].append(_count(mask, found, label_maps[name]))
             if measuring is not None and label_maps[name].task != "regression":
                 measures[name].append(_measure(mask, found, label_maps[name], measuring, sample.index))
+            if name in prediction.expected_dice:
+                expected[name].append(prediction.expected_dice[name])
             samples[name].append(sample.index)
         if on_prediction is not None:
             on_prediction(sample.index, sample.image.picture, sample.truth, prediction)
@@ -110,6 +115,7 @@ def score(
                 None
                 if measuring is None
                 else np.array(measures[name], np.float64).reshape(-1, label_map.num_classes, len(MEASURE_COLUMNS)),
+                np.array(expected[name], np.float64).reshape(-1, label_map.num_classes) if doubts else None,
             )
             for name, label_map in label_maps.items()
             if label_map.task != "regression"
@@ -130,11 +136,13 @@ def score(
 
 
 def _predicted(
-    predictor: Predictor, samples: Iterator[_Sample], *, probabilities: bool
+    predictor: Predictor, samples: Iterator[_Sample], *, probabilities: bool, doubts: bool
 ) -> Iterator[tuple[_Sample, Prediction]]:
     # The predictor runs a batch ahead; tee keeps just the samples in between.
     ours, theirs = tee(samples)
-    predictions = predictor.predict_inputs((sample.image for sample in theirs), probabilities=probabilities)
+    predictions = predictor.predict_inputs(
+        (sample.image for sample in theirs), probabilities=probabilities, doubts=doubts
+    )
     return zip(ours, predictions, strict=True)
 
 

@@ -25,6 +25,8 @@ def predict(
     overwrite: bool = False,
     probabilities: bool = False,
     overlay: bool = False,
+    uncertainty: str | None = None,
+    flag_below: float | None = None,
     rle: str | Path | None = None,
     device: str = "auto",
     batch_size: int | None = None,
@@ -41,6 +43,10 @@ def predict(
         overwrite: Replace masks that exist.
         probabilities: Also write class probabilities.
         overlay: Also write pictures with outlines drawn on them, and coloured maps of numbers.
+        uncertainty: Also write how unsure each pixel is, and `doubts.csv`. Where doubts come from: `auto`, `tta`,
+            `dropout`, `members` or `single`, see `limner.inference.looks.SOURCES`.
+        flag_below: Also write `doubts.csv`, and put results apart, in `doubtful`, of pictures whose expected Dice is
+            below it or that are unlike the training pictures.
         rle: CSV of all masks as run lengths, in the form of Kaggle's submissions.
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
@@ -50,7 +56,7 @@ def predict(
         LimnerError: See `limner.errors`. A picture that fails is listed in the result instead.
     """
     keep_large_blocks()
-    predictor = load(model, device=device, batch_size=batch_size)
+    predictor = load(model, device=device, batch_size=batch_size, uncertainty=uncertainty or "single")
     return predict_folder(
         predictor,
         pictures,
@@ -58,18 +64,23 @@ def predict(
         overwrite=overwrite,
         probabilities=probabilities,
         overlay=overlay,
+        uncertainty=uncertainty is not None,
+        flag_below=flag_below,
         rle=rle,
         progress=lambda done, total: progress("predict", done, total),
     )
 
 
-def load(model: str | Path, *, device: str = "auto", batch_size: int | None = None) -> Predictor:
+def load(
+    model: str | Path, *, device: str = "auto", batch_size: int | None = None, uncertainty: str = "single"
+) -> Predictor:
     """A predictor from a run folder or bundle.
 
     Args:
         model: Run folder or bundle.
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
+        uncertainty: Where doubts come from, see `limner.inference.looks.SOURCES`.
 
     Raises:
         BundleError: The file is missing, foreign, damaged or newer than this Limner.
@@ -84,7 +95,7 @@ def load(model: str | Path, *, device: str = "auto", batch_size: int | None = No
 
         With a model, `load("runs/cells").predict("picture.png").mask` holds `height width` class ids.
     """
-    return Predictor.from_file(bundle_path(model), device=device, batch_size=batch_size)
+    return Predictor.from_file(bundle_path(model), device=device, batch_size=batch_size, uncertainty=uncertainty)
 
 
 def bundle_path(model: str | Path) -> Path:

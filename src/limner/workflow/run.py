@@ -23,6 +23,7 @@ from limner.training.record import RunRecord
 from limner.training.start import origin
 from limner.workflow.calibrate import calibrate_run
 from limner.workflow.evaluate import evaluate_run
+from limner.workflow.familiarity import learn_pictures
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def train_run(
         if fitted.state.interrupted:
             return Run(folder, folder / BUNDLE_NAME, None, None, interrupted=True), None
         begin, goal = time.monotonic(), parse_goal(config)
+        learn_pictures(folder / BUNDLE_NAME, data, progress=reporter.stage)
         if config.evaluation.calibrate or goal:
             calibrate_run(folder, data, goal=goal, device=fitted.plan.device, progress=reporter.stage)
         calibrated = time.monotonic()
