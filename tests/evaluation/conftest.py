@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
+from torch import Tensor, nn
 
+from limner.bundle import BundleMeta, DataSpec, InputSpec, ModelSpec, TargetSpec, TilingSpec
 from limner.images import write_image
+from limner.inference.predictor import Predictor
 
 CLASSES = ("background", "cell", "nucleus")
 COLORS = ((0, 0, 0), (230, 159, 0), (86, 180, 233))
@@ -202,3 +206,30 @@ DATA = {
     },
     "fingerprint": {"median": [480, 640], "class_share": {"mask": [0.9, 0.0876, 0.0124]}},
 }
+
+
+class Bright(nn.Module):
+    """Says cell where a pixel is brighter than the mean of the training data."""
+
+    stride = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(50.0))
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return {"mask": self.gain * images}
+
+
+@pytest.fixture
+def bright() -> Predictor:
+    """A model with `Bright`, for 8-bit grey pictures and one class."""
+    spec = {"channels": 1, "dtype": "uint8", "low": 0.0, "high": 255.0, "mean": [0.5], "std": [0.25]}
+    meta = BundleMeta(
+        model=ModelSpec(name="unet", kwargs={}),
+        inputs=InputSpec(**spec, fit="native"),
+        targets={"mask": TargetSpec(task="binary", names=["background", "cell"], colors=[(0, 0, 0), (250, 40, 10)])},
+        tiling=TilingSpec(size=512),
+        data=DataSpec(hash="ab", count=1),
+    )
+    return Predictor(Bright(), meta, device="cpu", precision="float32")

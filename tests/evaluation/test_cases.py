@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limner.data.labels import LabelMap
-from limner.evaluation.cases import Gallery, choose_cases, image_scores, write_cases
+from limner.evaluation.cases import choose_cases, image_scores, write_cases
+from limner.evaluation.gallery import Gallery
 from limner.images import read_image
 from limner.inference.prediction import Prediction
 from limner.inference.scoring import ScoreTable, TargetScores

@@ -6,46 +6,16 @@ import os
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor, nn
 
-from limner.bundle import BundleMeta, DataSpec, InputSpec, ModelSpec, TargetSpec, TilingSpec
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.errors import DataError
 from limner.evaluation.evaluate import evaluate
 from limner.evaluation.report import write_report
 from limner.images import read_image, write_image, write_mask
-from limner.inference.predictor import Predictor
 from limner.metrics import POLICY, MeasureOptions
 
 NAMES, COLORS = ["background", "cell"], [(0, 0, 0), (250, 40, 10)]
-
-
-class Bright(nn.Module):
-    """Says cell where a pixel is brighter than the mean of the training data."""
-
-    stride = 1
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gain = nn.Parameter(torch.tensor(50.0))
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        return {"mask": self.gain * images}
-
-
-@pytest.fixture
-def predictor():
-    spec = {"channels": 1, "dtype": "uint8", "low": 0.0, "high": 255.0, "mean": [0.5], "std": [0.25]}
-    meta = BundleMeta(
-        model=ModelSpec(name="unet", kwargs={}),
-        inputs=InputSpec(**spec, fit="native"),
-        targets={"mask": TargetSpec(task="binary", names=NAMES, colors=COLORS)},
-        tiling=TilingSpec(size=512),
-        data=DataSpec(hash="ab", count=1),
-    )
-    return Predictor(Bright(), meta, device="cpu", precision="float32")
 
 
 LABEL_MAP = LabelMap("binary", tuple(NAMES), tuple(COLORS), "values", ((0,), (1,)))
@@ -74,8 +44,8 @@ def make_catalog(tmp_path):
 FIVE = [((0, 20), (0, 20)), ((0, 20), (0, 40)), ((0, 0), (0, 10)), ((50, 60), (0, 0)), ((0, 0), (0, 0))]
 
 
-def test_summary_follows_from_counts_made_by_hand(predictor, make_catalog, tmp_path):
-    result = evaluate(predictor, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path / "out", data_hash="abc")
+def test_summary_follows_from_counts_made_by_hand(bright, make_catalog, tmp_path):
+    result = evaluate(bright, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path / "out", data_hash="abc")
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary == result.summary
     assert (summary["n_images"], summary["split"], summary["data_hash"]) == (5, "test", "abc")
@@ -92,8 +62,8 @@ def test_summary_follows_from_counts_made_by_hand(predictor, make_catalog, tmp_p
     assert summary["targets"]["mask"]["mean"]["dice"] == cell["dice"]
 
 
-def test_table_of_images_is_written(predictor, make_catalog, tmp_path):
-    result = evaluate(predictor, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path)
+def test_table_of_images_is_written(bright, make_catalog, tmp_path):
+    result = evaluate(bright, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path)
     with (tmp_path / "per_image.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["class"] == "cell"]
     assert list(rows[0]) == [
@@ -107,11 +77,9 @@ def test_table_of_images_is_written(predictor, make_catalog, tmp_path):
     assert len(result.rows) == 10
 
 
-def test_outlines_and_objects_are_measured_by_hand(predictor, make_catalog, tmp_path):
+def test_outlines_and_objects_are_measured_by_hand(bright, make_catalog, tmp_path):
     # Rows 0 to 1 against 0 to 1, and against 0 to 3: the lower outline is two pixels off.
-    cell = evaluate(predictor, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path).summary["targets"]["mask"]["classes"][
-        1
-    ]
+    cell = evaluate(bright, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path).summary["targets"]["mask"]["classes"][1]
     diagonal = 10 * 2**0.5
     assert cell["hd95"] == pytest.approx((0 + 2 + diagonal + diagonal) / 4)
     assert cell["nsd"] == pytest.approx((1 + 1 + 0 + 0) / 4)  # within two pixels
@@ -131,9 +99,9 @@ def test_outlines_and_objects_are_measured_by_hand(predictor, make_catalog, tmp_
     ]
 
 
-def test_distances_are_in_mm_where_the_size_of_a_pixel_is_known(predictor, make_catalog, tmp_path):
+def test_distances_are_in_mm_where_the_size_of_a_pixel_is_known(bright, make_catalog, tmp_path):
     label_maps = {"mask": LABEL_MAP}
-    given = evaluate(predictor, make_catalog(FIVE), label_maps, tmp_path / "a", spacing=(0.5, 3.0)).summary
+    given = evaluate(bright, make_catalog(FIVE), label_maps, tmp_path / "a", spacing=(0.5, 3.0)).summary
     assert given["distances"] == {"unit": "mm", "tolerance": 2.45, "miss": "diagonal", "spacing": [0.5, 3.0]}
     cell = given["targets"]["mask"]["classes"][1]
     diagonal = (5**2 + 30**2) ** 0.5
@@ -143,7 +111,7 @@ def test_distances_are_in_mm_where_the_size_of_a_pixel_is_known(predictor, make_
     catalog = make_catalog(FIVE)
     catalog.facts["spacing"] = ["1", "0.5 3", "2x1", "1", "1"]
     options = {"tolerance": 0.5, "miss_distance": 7.0}
-    each = evaluate(predictor, catalog, label_maps, tmp_path / "b", **options).summary
+    each = evaluate(bright, catalog, label_maps, tmp_path / "b", **options).summary
     assert each["distances"] == {"unit": "mm", "tolerance": 0.5, "miss": 7.0, "spacing": "of each sample"}
     cell = each["targets"]["mask"]["classes"][1]
     assert cell["hd95"] == pytest.approx((0 + 2 * 0.5 + 7 + 7) / 4)
@@ -151,12 +119,12 @@ def test_distances_are_in_mm_where_the_size_of_a_pixel_is_known(predictor, make_
     assert "HD95 and ASSD are 7;" in each["policy"]
     catalog.facts["spacing"][3] = ""
     with pytest.raises(DataError, match="none for sample 'im3'"):
-        evaluate(predictor, catalog, label_maps, tmp_path / "c")
+        evaluate(bright, catalog, label_maps, tmp_path / "c")
 
 
-def test_intervals_are_over_groups_where_images_have_them(predictor, make_catalog, tmp_path):
+def test_intervals_are_over_groups_where_images_have_them(bright, make_catalog, tmp_path):
     pairs = [((0, 20), (0, 20 + number)) for number in range(20)]
-    alone = evaluate(predictor, make_catalog(pairs), {"mask": LABEL_MAP}, tmp_path).summary
+    alone = evaluate(bright, make_catalog(pairs), {"mask": LABEL_MAP}, tmp_path).summary
     assert alone["intervals"]["over"] == "images"
     interval = alone["targets"]["mask"]["classes"][1]["intervals"]["dice"]
     assert interval["n"] == 20
@@ -166,7 +134,7 @@ def test_intervals_are_over_groups_where_images_have_them(predictor, make_catalo
 
     catalog = make_catalog(pairs)
     catalog.groups = [f"p{number // 2}" for number in range(20)]
-    grouped = evaluate(predictor, catalog, {"mask": LABEL_MAP}, tmp_path).summary
+    grouped = evaluate(bright, catalog, {"mask": LABEL_MAP}, tmp_path).summary
     assert grouped["intervals"]["over"] == "groups"
     target = grouped["targets"]["mask"]
     assert target["intervals"]["dice"]["n"] == 10
@@ -178,7 +146,7 @@ def test_intervals_are_over_groups_where_images_have_them(predictor, make_catalo
     assert rows[1]["n_images"] == "2"
     assert target["group_mean"]["dice"] == pytest.approx(np.mean([float(row["dice"]) for row in rows]))
 
-    few = evaluate(predictor, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path).summary["targets"]["mask"]
+    few = evaluate(bright, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path).summary["targets"]["mask"]
     assert few["intervals"]["dice"] == {"low": None, "high": None, "n": 4}
     assert not (tmp_path / "per_group.csv").exists()
 
@@ -187,10 +155,10 @@ def read_cases(folder):
     return json.loads((folder / "cases" / "cases.json").read_text())
 
 
-def test_cases_are_the_best_the_middle_and_the_worst(predictor, make_catalog, tmp_path):
+def test_cases_are_the_best_the_middle_and_the_worst(bright, make_catalog, tmp_path):
     # Images 0 to 9 have 10, 9, … 1 of 10 pixels right.
     catalog = make_catalog([((0, 10 - missing), (0, 10)) for missing in range(10)])
-    evaluate(predictor, catalog, {"mask": LABEL_MAP}, tmp_path)
+    evaluate(bright, catalog, {"mask": LABEL_MAP}, tmp_path)
     record = read_cases(tmp_path)
     found = {
         kind: [case["id"] for case in record["cases"] if case["kind"] == kind] for kind in ("best", "median", "worst")
@@ -203,13 +171,16 @@ def test_cases_are_the_best_the_middle_and_the_worst(predictor, make_catalog, tm
     worst = next(case for case in record["cases"] if case["id"] == "im9")
     assert (worst["rank"], worst["ranked"]) == (10, 10)
     assert worst["score"] == worst["scores"]["mask"]["cell"] == pytest.approx(2 / 11)
-    files = {panel["file"] for case in record["cases"] for panel in case["panels"]}
+    shown = [part for case in record["cases"] for part in (*case["panels"], case["view"], *case["view"]["layers"])]
+    files = {part["file"] for part in shown}
     assert files == {path.name for path in (tmp_path / "cases").glob("*.webp")}
     assert {"best_1_image.webp", "median_2_truth.webp", "worst_3_errors.webp"} <= files
+    assert [layer["kind"] for layer in worst["view"]["layers"]] == ["truth", "prediction", "errors"]
+    assert [layer["shown"] for layer in worst["view"]["layers"]] == [True, True, False]
 
 
-def test_case_pictures_show_the_image_they_are_of(predictor, make_catalog, tmp_path):
-    evaluate(predictor, make_catalog([((0, 50), (50, 100))]), {"mask": LABEL_MAP}, tmp_path)
+def test_case_pictures_show_the_image_they_are_of(bright, make_catalog, tmp_path):
+    evaluate(bright, make_catalog([((0, 50), (50, 100))]), {"mask": LABEL_MAP}, tmp_path)
     picture = read_image(str(tmp_path / "cases" / "best_1_image.webp"))
     assert picture.shape == (10, 10, 3)
     assert picture[:4].mean() > 180
@@ -230,18 +201,18 @@ def test_case_pictures_show_the_image_they_are_of(predictor, make_catalog, tmp_p
         (5, ["best", "median", "worst"]),
     ],
 )
-def test_few_images_give_few_cases_and_none_twice(predictor, make_catalog, tmp_path, count, kinds):
+def test_few_images_give_few_cases_and_none_twice(bright, make_catalog, tmp_path, count, kinds):
     catalog = make_catalog([((0, 5 + number), (0, 10)) for number in range(count)] + [((0, 0), (0, 0))])
-    evaluate(predictor, catalog, {"mask": LABEL_MAP}, tmp_path)
+    evaluate(bright, catalog, {"mask": LABEL_MAP}, tmp_path)
     cases = read_cases(tmp_path)["cases"]
     assert [case["kind"] for case in cases] == kinds
     assert len({case["id"] for case in cases}) == len(cases)
 
 
-def test_many_images_give_the_same_cases_as_few(predictor, make_catalog, tmp_path):
+def test_many_images_give_the_same_cases_as_few(bright, make_catalog, tmp_path):
     # Above 32 images pictures are drawn afterwards; each must still be of its own image.
     pairs = [((0, 1 + (7 * number) % 40), (0, 40)) for number in range(40)]
-    evaluate(predictor, make_catalog(pairs), {"mask": LABEL_MAP}, tmp_path)
+    evaluate(bright, make_catalog(pairs), {"mask": LABEL_MAP}, tmp_path)
     cases = read_cases(tmp_path)["cases"]
     assert [case["rank"] for case in cases] == [1, 2, 3, 19, 20, 21, 40, 39, 38]
     for case in cases:
@@ -249,27 +220,29 @@ def test_many_images_give_the_same_cases_as_few(predictor, make_catalog, tmp_pat
         assert bright.sum() == pytest.approx(pairs[int(case["id"][2:])][0][1], abs=3)
 
 
-def test_cases_of_an_earlier_evaluation_go(predictor, make_catalog, tmp_path):
-    evaluate(predictor, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path)
+def test_cases_of_an_earlier_evaluation_go(bright, make_catalog, tmp_path):
+    evaluate(bright, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path)
     (tmp_path / "cases" / "my_notes.txt").write_text("mine")
-    evaluate(predictor, make_catalog(FIVE[:1]), {"mask": LABEL_MAP}, tmp_path)
+    evaluate(bright, make_catalog(FIVE[:1]), {"mask": LABEL_MAP}, tmp_path)
     assert {path.name.split("_")[0] for path in (tmp_path / "cases").iterdir()} == {"best", "cases.json", "my"}
 
 
-def test_large_pictures_are_drawn_small(predictor, tmp_path):
+def test_large_pictures_are_drawn_small(bright, tmp_path):
     write_image(tmp_path / "a.png", np.full((400, 900, 1), 200, np.uint8))
     write_mask(tmp_path / "m.png", np.ones((400, 900), np.uint8), COLORS)
     catalog = Catalog(["a"], {"image": [str(tmp_path / "a.png")]}, {"mask": [str(tmp_path / "m.png")]})
-    evaluate(predictor, catalog, {"mask": LABEL_MAP}, tmp_path / "out")
-    for path in (tmp_path / "out" / "cases").glob("*.webp"):
-        assert read_image(str(path)).shape == (142, 320, 3)
+    evaluate(bright, catalog, {"mask": LABEL_MAP}, tmp_path / "out")
+    shapes = {path.stem: read_image(str(path)).shape for path in (tmp_path / "out" / "cases").glob("*.webp")}
+    assert shapes.pop("best_1_picture") == (228, 512, 3)
+    for name, shape in shapes.items():
+        assert shape == ((228, 512, 4) if "_layer_" in name else (142, 320, 3))
 
 
-def test_names_of_any_kind_survive(predictor, make_catalog, tmp_path):
+def test_names_of_any_kind_survive(bright, make_catalog, tmp_path):
     names = ["a,b\n<script>", os.fsdecode(b"\xff"), "ü"]
     catalog = make_catalog(FIVE[:3], names)
     run = tmp_path / "run"
-    evaluate(predictor, catalog, {"mask": LABEL_MAP}, run / "evaluation")
+    evaluate(bright, catalog, {"mask": LABEL_MAP}, run / "evaluation")
     with (run / "evaluation" / "per_image.csv").open(newline="", errors="surrogateescape") as file:
         assert [row["id"] for row in csv.DictReader(file)][::2] == names
     (run / "run.json").write_text("{}")
@@ -278,20 +251,20 @@ def test_names_of_any_kind_survive(predictor, make_catalog, tmp_path):
     assert "<script" not in html
 
 
-def test_sample_without_mask_is_not_counted(predictor, make_catalog, tmp_path):
+def test_sample_without_mask_is_not_counted(bright, make_catalog, tmp_path):
     catalog = make_catalog(FIVE)
     catalog.targets["mask"][0] = ""
-    summary = evaluate(predictor, catalog, {"mask": LABEL_MAP}, tmp_path).summary
+    summary = evaluate(bright, catalog, {"mask": LABEL_MAP}, tmp_path).summary
     assert summary["targets"]["mask"]["classes"][1]["n_present"] == 1
     assert "im0" not in {case["id"] for case in read_cases(tmp_path)["cases"]}
 
 
-def test_progress_counts_the_images(predictor, make_catalog, tmp_path):
+def test_progress_counts_the_images(bright, make_catalog, tmp_path):
     told = []
-    evaluate(predictor, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path, progress=lambda *done: told.append(done))
+    evaluate(bright, make_catalog(FIVE), {"mask": LABEL_MAP}, tmp_path, progress=lambda *done: told.append(done))
     assert told == [(number, 5) for number in range(1, 6)]
 
 
-def test_nothing_to_score_is_an_error(predictor, tmp_path):
+def test_nothing_to_score_is_an_error(bright, tmp_path):
     with pytest.raises(DataError, match="no val samples"):
-        evaluate(predictor, Catalog([], {"image": []}, {"mask": []}), {"mask": LABEL_MAP}, tmp_path, split="val")
+        evaluate(bright, Catalog([], {"image": []}, {"mask": []}), {"mask": LABEL_MAP}, tmp_path, split="val")

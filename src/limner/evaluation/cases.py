@@ -1,33 +1,30 @@
-"""Example cases of an evaluation: which images stand for the best, the middle and the worst, and their pictures.
+"""Example cases of an evaluation: which images stand for the best, the middle, the worst and the doubtful.
 
-Layer: part of `evaluation`.
+Layer: part of `evaluation`, above `gallery`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float64
 
-from limner.data.labels import LabelMap
+from limner.evaluation.gallery import Gallery, Layer, Picture, hex_color, most_error
+from limner.evaluation.layers import UNCERTAINTY_MAP
 from limner.files import output_error, write_bytes, write_text
-from limner.images import encode_webp, resize_image, resize_mask
-from limner.inference.drawing import draw_target, predicted, show_inputs
-from limner.inference.prediction import Prediction
 from limner.inference.scoring import ScoreTable
 from limner.metrics import Counts, ErrorSums, dice, foreground, rmse
-from limner.render import ERROR_LEGEND, WRONG_CLASS, color_stops, errors, number_errors
+from limner.render import ERROR_LEGEND, WRONG_CLASS, color_stops
 
-_SIDE = 320
-_QUALITY = 82
 _MOST = 3
 
-Kind = Literal["best", "median", "worst"]
+Kind = Literal["best", "median", "worst", "doubtful"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,7 @@ class Case:
         rank: 1 is the best of all.
         ranked: Number of images with a rank.
         score: Score of the image, see `image_scores`.
+        expected: The score that the model expected; NaN where it is not known.
     """
 
     kind: Kind
@@ -49,6 +47,7 @@ class Case:
     rank: int
     ranked: int
     score: float
+    expected: float = math.nan
 
 
 def image_scores(table: ScoreTable) -> Float64[np.ndarray, " images"]:
@@ -66,8 +65,19 @@ def image_scores(table: ScoreTable) -> Float64[np.ndarray, " images"]:
     return _defined_mean(targets, axis=0)
 
 
-def choose_cases(scores: Float64[np.ndarray, " images"], most: int = _MOST) -> list[Case]:
+def choose_cases(
+    scores: Float64[np.ndarray, " images"],
+    most: int = _MOST,
+    *,
+    expected: Float64[np.ndarray, " images"] | None = None,
+) -> list[Case]:
     """The best, middle and worst images, up to `most` of each and none twice; ties keep the catalog's order.
+
+    Args:
+        scores: Of the images; those without one (NaN) are left out.
+        most: Of each kind.
+        expected: The scores that the model expected of the images, NaN where unknown. Of the images that are not
+            chosen yet, those with the lowest become `doubtful` cases.
 
     Example:
         >>> [(case.kind, case.place, case.rank) for case in choose_cases(np.array([0.2, np.nan, 0.9, 0.5]))]
@@ -82,60 +92,15 @@ def choose_cases(scores: Float64[np.ndarray, " images"], most: int = _MOST) -> l
         "median": range((count - each) // 2, (count - each) // 2 + each) if count > 2 else (),
         "worst": range(count - 1, count - 1 - each, -1) if count > 1 else (),
     }
+    guesses = np.full(len(scores), np.nan) if expected is None else expected
+    taken = {rank for chosen in ranks.values() for rank in chosen}
+    left = [rank for rank in range(count) if rank not in taken and not np.isnan(guesses[order[rank]])]
+    ranks["doubtful"] = sorted(left, key=lambda rank: float(guesses[order[rank]]))[:most]
     return [
-        Case(kind, number, order[rank], rank + 1, count, float(scores[order[rank]]))
+        Case(kind, number, order[rank], rank + 1, count, float(scores[order[rank]]), float(guesses[order[rank]]))
         for kind, chosen in ranks.items()
         for number, rank in enumerate(chosen, start=1)
     ]
-
-
-class Gallery:
-    """Small pictures of samples: image or inputs, and per target truth, prediction and errors.
-
-    Args:
-        label_maps: Meaning of the masks, by target.
-        parts: Channels by input, where there are several.
-    """
-
-    def __init__(self, label_maps: Mapping[str, LabelMap], parts: Mapping[str, int] | None = None) -> None:
-        self._label_maps = label_maps
-        self._parts = dict(parts or {})
-        self._panels: dict[int, dict[str, bytes]] = {}
-
-    def draw(self, place: int, image: np.ndarray, truth: Mapping[str, np.ndarray], prediction: Prediction) -> None:
-        """Draw a sample and keep it as encoded pictures; the place is its position in the catalog.
-
-        Args:
-            place: Position of the sample.
-            image: `height width channels`, of several inputs as `ModelInput.picture`.
-            truth: Masks and numbers by target, as the label map encodes them.
-            prediction: Masks and numbers of the same size.
-        """
-        height, width = image.shape[:2]
-        scale = min(1.0, _SIDE / max(height, width))
-        size = (max(1, round(height * scale)), max(1, round(width * scale)))
-        panels = {name: resize_image(shown, size) for name, shown in show_inputs(image, self._parts).inputs.items()}
-        small = list(panels.values())[-1]
-        for name, target in truth.items():
-            suffix = f" of {name}" if len(self._label_maps) > 1 else ""
-            label_map = self._label_maps[name]
-            true, found = resize_mask(target, size), resize_mask(predicted(prediction, name), size)
-            panels[f"truth{suffix}"] = draw_target(small, true, label_map)
-            panels[f"prediction{suffix}"] = draw_target(small, found, label_map)
-            if label_map.task == "regression":
-                panels[f"errors{suffix}"] = number_errors(true, found, _most_error(label_map.low, label_map.high))
-            else:
-                panels[f"errors{suffix}"] = errors(true, found, small)
-        self._panels[place] = {name: encode_webp(panel, _QUALITY) for name, panel in panels.items()}
-
-    @property
-    def inputs(self) -> int:
-        """How many of the panels, the first ones, are inputs."""
-        return max(1, len(self._parts))
-
-    def panels(self, place: int) -> dict[str, bytes]:
-        """WebP pictures by name, in reading order."""
-        return self._panels[place]
 
 
 def write_cases(folder: Path, cases: Sequence[Case], gallery: Gallery, table: ScoreTable) -> None:
@@ -146,23 +111,34 @@ def write_cases(folder: Path, cases: Sequence[Case], gallery: Gallery, table: Sc
     """
     _clear(folder)
     records = []
-    several = len(table.targets) + len(table.numbers) > 1
     for case in cases:
-        panels = []
-        for position, (name, data) in enumerate(gallery.panels(case.place).items()):
-            # Names of inputs and targets need not be fit for file names, so several are told apart by number.
-            if position < gallery.inputs:
-                stem = "image" if gallery.inputs == 1 else f"input_{position + 1}"
-            else:
-                number = f"{(position - gallery.inputs) // 3 + 1}_" if several else ""
-                stem = number + name.split()[0]
-            file = f"{case.kind}_{case.number}_{stem}.webp"
-            write_bytes(folder / file, data)
-            panels.append({"name": name, "file": file})
-        records.append(_record(case, table) | {"panels": panels})
-    content: dict[str, Any] = {"legend": _legend(table), "cases": records}
+
+        def keep(picture: Picture | Layer, stem: str = f"{case.kind}_{case.number}") -> str:
+            file = f"{stem}_{picture.stem}.webp"
+            write_bytes(folder / file, picture.data)
+            return file
+
+        record = _record(case, table)
+        record["panels"] = [
+            {"name": panel.name, "file": keep(panel), "beside": panel.beside} for panel in gallery.panels(case.place)
+        ]
+        view = gallery.view(case.place)
+        if view is not None:
+            picture, layers = view
+            record["view"] = {
+                "file": keep(picture),
+                "layers": [
+                    {"kind": layer.kind, "name": layer.name, "file": keep(layer), "shown": layer.shown}
+                    for layer in layers
+                ],
+            }
+        records.append(record)
+    scales = _scales(table) + _uncertainty_scale() * gallery.knows_uncertainty
+    content: dict[str, Any] = {"legend": _legend(table), "lines": gallery.lines, "cases": records}
     if table.numbers:
-        content |= {"measure": "score", "scales": _scales(table)}
+        content["measure"] = "score"
+    if scales:
+        content["scales"] = scales
     write_text(folder / "cases.json", json.dumps(content, indent=2))
 
 
@@ -172,7 +148,7 @@ def _legend(table: ScoreTable) -> list[dict[str, str]]:
         return []
     binary = all(target.task == "binary" for target in table.targets.values())
     return [
-        {"name": name, "color": "#{:02x}{:02x}{:02x}".format(*color)}
+        {"name": name, "color": hex_color(color)}
         for name, color in ERROR_LEGEND
         if not (binary and color == WRONG_CLASS)
     ]
@@ -182,7 +158,7 @@ def _scales(table: ScoreTable) -> list[dict[str, Any]]:
     """Colours of the maps of numbers and of their errors."""
     scales = []
     for name, numbers in table.numbers.items():
-        most = _most_error(numbers.low, numbers.high)
+        most = most_error(numbers.low, numbers.high)
         for what, low, high, colors in (
             (name, numbers.low, numbers.high, color_stops("viridis")),
             (f"errors of {name}", 0.0, most, color_stops("magma")),
@@ -191,9 +167,8 @@ def _scales(table: ScoreTable) -> list[dict[str, Any]]:
     return scales
 
 
-def _most_error(low: float, high: float) -> float:
-    """The error that is drawn lightest: a quarter of the range."""
-    return (high - low) / 4
+def _uncertainty_scale() -> list[dict[str, Any]]:
+    return [{"name": "uncertainty", "low": 0.0, "high": 1.0, "unit": "", "colors": color_stops(UNCERTAINTY_MAP)}]
 
 
 def _record(case: Case, table: ScoreTable) -> dict[str, Any]:
@@ -216,12 +191,13 @@ def _record(case: Case, table: ScoreTable) -> dict[str, Any]:
         "rank": case.rank,
         "ranked": case.ranked,
         "score": case.score,
+        "expected": None if np.isnan(case.expected) else case.expected,
         "scores": scores,
     }
 
 
 def _clear(folder: Path) -> None:
-    for kind in ("best", "median", "worst"):
+    for kind in get_args(Kind):
         for path in folder.glob(f"{kind}_*.webp"):
             try:
                 path.unlink()

@@ -26,7 +26,7 @@ class Embedded:
 
 
 def embed(path: Path) -> Embedded:
-    """The picture at `path` as a data URI: as it is when small, else shrunk and as WebP.
+    """The picture at `path` as a data URI: as it is when small or see-through, else shrunk and as WebP.
 
     Raises:
         DataError: It cannot be read.
@@ -35,7 +35,8 @@ def embed(path: Path) -> Embedded:
     height, width = image.shape[:2]
     data = path.read_bytes()
     kind = next((kind for signature, kind in _SIGNATURES.items() if data.startswith(signature)), None)
-    if kind is None or len(data) > _KEEP_BYTES:
+    layer = image.ndim == 3 and image.shape[2] == 4
+    if kind is None or (len(data) > _KEEP_BYTES and not layer):
         scale = min(1.0, _LONGEST_SIDE / max(height, width))
         height, width = max(1, round(height * scale)), max(1, round(width * scale))
         data, kind = encode_webp(to_channels(resize_image(image, (height, width)), 3), 85), "image/webp"

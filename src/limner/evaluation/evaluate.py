@@ -4,9 +4,10 @@ Layer: part of `evaluation`.
 
     OUT/per_image.csv    counts, scores and case per image, target and class
     OUT/per_group.csv    mean scores per group, target and class, where groups have several images
-    OUT/cases/           the best, middle and worst images as pictures, and `cases.json`
+    OUT/properties.csv   what each image and its objects are like
+    OUT/cases/           the best, middle, worst and doubtful images as pictures, and `cases.json`
     OUT/table.png        the same on one picture
-    OUT/summary.json     means with intervals, written last: where it is, the rest is complete
+    OUT/summary.json     means with intervals, where it fails; written last: where it is, the rest is complete
 """
 
 from __future__ import annotations
@@ -23,9 +24,13 @@ from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.errors import DataError
 from limner.evaluation.calibrate import Probe
-from limner.evaluation.cases import Case, Gallery, choose_cases, image_scores, write_cases
+from limner.evaluation.cases import Case, choose_cases, image_scores, write_cases
+from limner.evaluation.failures import find_failures
+from limner.evaluation.gallery import Gallery
+from limner.evaluation.properties import PROPERTIES_NAME, Properties, measure_properties, write_properties
 from limner.evaluation.table import write_table
 from limner.files import output_error, write_rows, write_text
+from limner.inference.inputs import split_parts
 from limner.inference.measuring import measuring
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
@@ -94,12 +99,16 @@ def evaluate(
     """
     if not len(catalog):
         raise DataError("samples to score", f"no {split} samples", "Choose another split, or give other data.")
-    gallery = Gallery(label_maps, predictor.meta.inputs.parts)
+    parts = predictor.meta.inputs.parts
+    gallery = Gallery(label_maps, parts)
+    properties: list[Properties] = []
     few = len(catalog) <= _DRAW_ALL
     probe = Probe(predictor.meta.targets, len(catalog))
 
     def look(index: int, picture: np.ndarray, truth: dict[str, np.ndarray], prediction: Prediction) -> None:
         probe.add(truth, prediction)
+        masks = [mask for name, mask in truth.items() if label_maps[name].task != "regression"]
+        properties.append(measure_properties(list(split_parts(picture, parts).values())[-1], masks))
         if few:
             gallery.draw(index, picture, truth, prediction)
 
@@ -126,7 +135,9 @@ def evaluate(
     summary = scored.summary(split=split, data_hash=data_hash)
     for name, fitted in _calibration(probe, predictor).items():
         summary["targets"][name]["calibration"] = fitted
-    return write_evaluation(out, scored, cases, gallery, rows=list(scored.rows()), summary=summary)
+    return write_evaluation(
+        out, scored, cases, gallery, rows=list(scored.rows()), summary=summary, properties=properties
+    )
 
 
 def write_evaluation(
@@ -137,6 +148,7 @@ def write_evaluation(
     *,
     rows: list[dict[str, str | int | float | None]],
     summary: dict[str, Any],
+    properties: Sequence[Properties] = (),
 ) -> Evaluation:
     """Write the files of an evaluation.
 
@@ -146,7 +158,8 @@ def write_evaluation(
         cases: The images that stand for others, which the gallery has drawn.
         gallery: Their pictures.
         rows: Lines of `per_image.csv`; those of the scores, perhaps with further columns before them.
-        summary: Content of `summary.json`.
+        summary: Content of `summary.json`, to which comes where the model fails.
+        properties: What each image is like; empty where they were not looked at.
 
     Raises:
         OutputError: A file cannot be written.
@@ -155,6 +168,13 @@ def write_evaluation(
     further = tuple(name for name in (rows[0] if rows else ()) if name not in columns)
     write_rows(out / "per_image.csv", further + columns, rows)
     _write_groups(out / "per_group.csv", list(scored.group_rows()), _NUMBER_COLUMNS[:-1] * bool(scored.numbers))
+    if properties:
+        scores = image_scores(scored)
+        write_properties(out / PROPERTIES_NAME, scored.ids, scored.groups, properties, scores.tolist())
+        measure = "score" if scored.numbers else "Dice"
+        summary = summary | {"failures": find_failures(scores, properties, scored.groups, measure=measure)}
+    else:
+        _remove(out / PROPERTIES_NAME)
     write_cases(out / "cases", cases, gallery, scored)
     write_table(out)
     write_text(out / "summary.json", json.dumps(summary, indent=2))
@@ -165,7 +185,11 @@ def _write_groups(path: Path, rows: Sequence[Mapping[str, Any]], more: Sequence[
     """Write the table, or take away that of an earlier evaluation."""
     if rows:
         write_rows(path, (*_GROUP_COLUMNS, *more), rows)
-        return
+    else:
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

@@ -12,8 +12,10 @@ from typing import Any
 
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
-from limner.evaluation.cases import Gallery, choose_cases, image_scores
+from limner.evaluation.cases import choose_cases, image_scores
 from limner.evaluation.evaluate import Evaluation, write_evaluation
+from limner.evaluation.gallery import Gallery
+from limner.evaluation.properties import PROPERTIES_NAME, Properties, read_properties
 from limner.inference.joining import join_tables
 from limner.inference.predictor import Predictor
 from limner.inference.scoring import ScoreTable, score
@@ -70,7 +72,16 @@ def evaluate_folds(
         gallery or Gallery(label_maps),
         rows=[{"fold": fold_of[str(row["id"])], **row} for row in joined.rows()],
         summary=joined.summary(split=OUT_OF_FOLD, data_hash=data_hash) | {"folds": folds, "spread": _spread(folds)},
+        properties=_properties(joined.ids, bundles),
     )
+
+
+def _properties(ids: Sequence[str], bundles: Sequence[Path]) -> list[Properties]:
+    """What the images are like, as the folds' own evaluations found; nothing where one of them is not known."""
+    known: dict[str, Properties] = {}
+    for bundle in bundles:
+        known |= read_properties(bundle.parent / "evaluation" / PROPERTIES_NAME)
+    return [known[name] for name in ids] if known.keys() >= set(ids) else []
 
 
 def _means(table: ScoreTable) -> dict[str, Any]:

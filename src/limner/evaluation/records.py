@@ -7,7 +7,7 @@ that is there must be of its kind.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -82,6 +82,7 @@ class DataRecord(Record):
     notes: list[str] = []
     label_maps: dict[str, LabelMapRecord] = {}
     fingerprint: dict[str, Any] = {}
+    licence: str = ""
 
 
 class FindingRecord(Record):
@@ -277,6 +278,36 @@ class SpreadRecord(Record):
     std: Number = None
 
 
+class ComparedRecord(Record):
+    """Images of one kind against all others: means of their scores, the difference and its interval."""
+
+    property: str
+    part: str
+    limit: Number = None
+    group: str = ""
+    n_images: int
+    mean: float
+    rest: float
+    difference: float
+    low: Number = None
+    high: Number = None
+    stands_out: bool = False
+
+
+class FailuresRecord(Record):
+    """Where the model fails, see `limner.evaluation.failures`; `compared` is sorted, the worst first."""
+
+    measure: str = "Dice"
+    n_images: int = 0
+    over: str = "images"
+    level: float = 0.95
+    each_level: float = 0.95
+    correction: str = ""
+    fewest: int = 0
+    least: float = 0.0
+    compared: list[ComparedRecord] = []
+
+
 class SummaryRecord(Record):
     """`evaluation/summary.json`; its targets are told apart into those with classes and `numbers`.
 
@@ -293,6 +324,7 @@ class SummaryRecord(Record):
     numbers: dict[str, NumberSummary] = {}
     folds: list[FoldRecord] = []
     spread: dict[str, dict[str, SpreadRecord]] = {}
+    failures: FailuresRecord | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -332,10 +364,30 @@ class GroupRow(Scores):
 
 
 class Panel(Record):
-    """One picture of a case: what it shows, and its file beside `cases.json`."""
+    """One picture of a case: what it shows, and its file beside `cases.json`.
+
+    `beside`: whether it is to be seen although the case has layers, because these do not show it.
+    """
 
     name: str
     file: str
+    beside: bool = True
+
+
+class LayerRecord(Record):
+    """One transparent picture over that of a case; `shown`: at first."""
+
+    kind: Literal["truth", "prediction", "errors", "uncertainty"]
+    name: str
+    file: str
+    shown: bool = False
+
+
+class ViewRecord(Record):
+    """The picture of a case with the layers over it."""
+
+    file: str
+    layers: list[LayerRecord] = []
 
 
 class CaseRecord(Record):
@@ -346,15 +398,28 @@ class CaseRecord(Record):
     rank: int
     ranked: int
     score: Number = None
+    expected: Number = None
     scores: dict[str, dict[str, Number]] = {}
     panels: list[Panel] = []
+    view: ViewRecord | None = None
+
+
+HexColor = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
 
 
 class LegendEntry(Record):
     """What a colour of the error pictures means."""
 
     name: str
-    color: Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
+    color: HexColor
+
+
+class LineRecord(Record):
+    """What an outline is: its style, and its colour where it is not that of the class."""
+
+    name: str
+    style: Literal["solid", "dashed"]
+    color: HexColor | None = None
 
 
 class ScaleRecord(Record):
@@ -364,13 +429,14 @@ class ScaleRecord(Record):
     low: float
     high: float
     unit: str = ""
-    colors: Annotated[list[Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]], Field(min_length=2)]
+    colors: Annotated[list[HexColor], Field(min_length=2)]
 
 
 class CasesRecord(Record):
     """`evaluation/cases/cases.json`; `measure` says what the images are ranked by."""
 
     legend: list[LegendEntry] = []
+    lines: list[LineRecord] = []
     scales: list[ScaleRecord] = []
     measure: str = "Dice"
     cases: list[CaseRecord] = []

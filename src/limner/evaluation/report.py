@@ -16,7 +16,7 @@ from limner.evaluation import wording
 from limner.evaluation.embed import Embedded, embed
 from limner.evaluation.records import CaseRecord
 from limner.evaluation.run_folder import RunFolder, read_run_folder
-from limner.evaluation.sections import calibration, class_tables, data, scores, training
+from limner.evaluation.sections import calibration, class_tables, data, failures, scores, training
 from limner.evaluation.templating import environment
 from limner.files import write_bytes
 
@@ -24,14 +24,16 @@ REPORT_NAME = "report.html"
 
 _MOST_PREVIEWS = 6
 _CONTENTS = (
-    ("score", "Score"),
-    ("folds", "Folds"),
-    ("classes", "Classes"),
-    ("calibration", "Calibration"),
-    ("examples", "Examples"),
     ("data", "Data"),
     ("plan", "Plan"),
     ("training", "Training"),
+    ("score", "Score"),
+    ("folds", "Folds"),
+    ("classes", "Classes"),
+    ("distribution", "Distribution"),
+    ("calibration", "Calibration"),
+    ("examples", "Examples"),
+    ("failures", "Where it fails"),
     ("settings", "Settings"),
     ("record", "Record"),
 )
@@ -84,13 +86,23 @@ def _context(folder: RunFolder) -> dict[str, Any]:
     calibrations = calibration.calibrations(folder)
     present = {anchor for anchor, _ in _CONTENTS} - (set() if summary else {"classes"})
     present -= {"plan", "training"} if folder.in_folds else {"folds"}
-    present -= set() if calibrations else {"calibration"}
+    spread = [*scores.distributions(folder), *scores.error_distributions(folder)]
+    failed, listed = failures.failures(folder), failures.listed_images(folder)
+    cases = [_case(folder, case, number) for number, case in enumerate(folder.cases.cases, start=1)]
+    for anchor, there in (
+        ("calibration", bool(calibrations)),
+        ("distribution", bool(spread)),
+        ("failures", bool(failed or listed)),
+    ):
+        present -= set() if there else {anchor}
+    viewed = any(case["view"] for case in cases)
     return {
         "folder": folder,
         "version": __version__,
         "dash": wording.DASH,
         "contents": [(anchor, title) for anchor, title in _CONTENTS if anchor in present],
         "story": training.story(folder),
+        "headline": scores.headline(folder),
         "status_note": training.status_note(folder),
         "score_note": scores.score_note(summary) if summary else "",
         "best": training.best_epoch(folder.epochs),
@@ -103,7 +115,7 @@ def _context(folder: RunFolder) -> dict[str, Any]:
             name: scores.empty_cases(target, summary.n_images if summary else 0) for name, target in targets.items()
         },
         "colors": data.class_colors(folder.data.label_maps),
-        "distributions": [*scores.distributions(folder), *scores.error_distributions(folder)],
+        "distributions": spread,
         "number_notes": {
             name: scores.number_notes(target) for name, target in (summary.numbers if summary else {}).items()
         },
@@ -123,9 +135,18 @@ def _context(folder: RunFolder) -> dict[str, Any]:
         "sheet": embed(sheet) if sheet.is_file() else None,
         "curves": training.curves(folder),
         "previews": _previews(folder),
-        "legend": folder.cases.legend,
-        "cases": [_case(folder, case) for case in folder.cases.cases],
+        # What is right is not coloured in layers.
+        "legend": [entry for entry in folder.cases.legend if not (viewed and entry.name == "hit")],
+        "lines": folder.cases.lines if viewed else [],
+        "own_colors": viewed and all(line.color for line in folder.cases.lines),
+        "cases": cases,
+        "most_layers": max((len(case["view"]["layers"]) for case in cases if case["view"]), default=0),
+        "anchors": {case["case"].id: case["anchor"] for case in cases},
+        "failures": failed,
+        "listed": listed,
         "model_facts": training.model_facts(folder),
+        "licences": training.licences(folder),
+        "hashes": training.hashes(folder),
         "timings": training.timings(folder),
         "machine": training.named_values(folder.run.machine),
         "versions": training.named_values({"limner": folder.run.limner, **folder.run.versions}),
@@ -140,10 +161,42 @@ def _previews(folder: RunFolder) -> list[tuple[str, Embedded]]:
     return [(training.preview_name(paths[index].stem), embed(paths[index])) for index in sorted(chosen)]
 
 
-def _case(folder: RunFolder, case: CaseRecord) -> dict[str, Any]:
-    panels = []
-    for panel in case.panels:
-        # The name alone: a record must not reach outside the folder of cases.
-        path = folder.path / "evaluation" / "cases" / Path(panel.file).name
-        panels.append({"name": panel.name, "picture": embed(path) if path.is_file() else None})
-    return {"case": case, "panels": panels, "details": scores.case_details(case)}
+def _case(folder: RunFolder, case: CaseRecord, number: int) -> dict[str, Any]:
+    view = _view(folder, case)
+    panels = [
+        {"name": panel.name, "picture": _picture(folder, panel.file)}
+        for panel in case.panels
+        if panel.beside or view is None
+    ]
+    return {
+        "case": case,
+        "anchor": f"case-{number}",
+        "view": view,
+        "panels": panels,
+        "details": scores.case_details(case),
+    }
+
+
+def _view(folder: RunFolder, case: CaseRecord) -> dict[str, Any] | None:
+    """The picture and its layers; None where there are none, or the picture is missing."""
+    picture = _picture(folder, case.view.file) if case.view else None
+    if case.view is None or picture is None:
+        return None
+    lines = {line.name: line for line in folder.cases.lines}
+    layers = [
+        {
+            "name": layer.name,
+            "kind": layer.kind,
+            "shown": layer.shown,
+            "line": lines.get(layer.kind),
+            "picture": _picture(folder, layer.file),
+        }
+        for layer in case.view.layers
+    ]
+    return {"picture": picture, "layers": [layer for layer in layers if layer["picture"]]}
+
+
+def _picture(folder: RunFolder, file: str) -> Embedded | None:
+    # The name alone: a record must not reach outside the folder of cases.
+    path = folder.path / "evaluation" / "cases" / Path(file).name
+    return embed(path) if path.is_file() else None

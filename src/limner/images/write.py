@@ -92,8 +92,10 @@ def encode_jpeg(image: UInt8[np.ndarray, "height width *channels"], quality: int
     return _save(_picture(image), "JPEG", quality=quality, subsampling=0 if quality >= 90 else 2)
 
 
-def encode_webp(image: UInt8[np.ndarray, "height width *channels"], quality: int = 80) -> bytes:
-    """A lossy WebP of 1, 3 or 4 channels; `quality` 0 to 100."""
+def encode_webp(image: UInt8[np.ndarray, "height width *channels"], quality: int | None = 80) -> bytes:
+    """A WebP of 1, 3 or 4 channels; lossy with a `quality` of 0 to 100, exact with None."""
+    if quality is None:
+        return _save(_picture(image), "WEBP", lossless=True)
     return _save(_picture(image), "WEBP", quality=quality)
 
 

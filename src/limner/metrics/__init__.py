@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from limner.metrics.aggregate import ClassSummary, Scores, Summary, aggregate, foreground
 from limner.metrics.counts import Counts, counts, plane_counts
-from limner.metrics.intervals import Intervals, bootstrap, units
+from limner.metrics.intervals import Intervals, bootstrap, bootstrap_differences, units
 from limner.metrics.measures import (
     MEASURES,
     POOLED,
@@ -57,6 +57,7 @@ __all__ = [
     "aggregate",
     "aggregate_errors",
     "bootstrap",
+    "bootstrap_differences",
     "cases",
     "counts",
     "dice",

@@ -96,6 +96,45 @@ def bootstrap(
     )
 
 
+def bootstrap_differences(
+    first: Float64[np.ndarray, "images comparisons"],
+    second: Float64[np.ndarray, "images comparisons"],
+    unit: Int64[np.ndarray, " images"],
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Float64[np.ndarray, "comparisons 2"]:
+    """Intervals of the mean of some images minus the mean of others, of several comparisons at once.
+
+    Args:
+        first: Scores of the images on the one side; NaN for images that are not.
+        second: Of those on the other.
+        unit: What each image belongs to, see `units`; a unit may have images on both sides.
+        level: Of each interval.
+        resamples: How often the units are drawn again; the more, the nearer `level` is to 1.
+        seed: The same seed gives the same intervals.
+
+    Returns:
+        Low and high end; NaN where a side has fewer than `FEWEST` units, or nothing varies.
+    """
+    comparisons = first.shape[1]
+    series = np.concatenate([first, second], axis=1)
+    n_units = int(unit.max(initial=-1)) + 1
+    sums, numbers = (np.zeros((n_units, 2 * comparisons)) for _ in range(2))
+    np.add.at(sums, unit, np.nan_to_num(series))
+    np.add.at(numbers, unit, ~np.isnan(series))
+    estimate, influence = _linear(sums, numbers)
+    drawn = _resampled(sums, numbers, estimate, resamples, seed)
+    estimate, influence, drawn = (
+        values[..., :comparisons] - values[..., comparisons:] for values in (estimate, influence, drawn)
+    )
+    sides = (numbers > 0).sum(axis=0)
+    # As few as the smaller side has: that is what makes the interval too narrow.
+    fewer = np.minimum(sides[:comparisons], sides[comparisons:])
+    return _bca(drawn, estimate, influence, fewer, level)
+
+
 def _linear(
     sums: Float64[np.ndarray, "units series"], numbers: Float64[np.ndarray, "units series"]
 ) -> tuple[Float64[np.ndarray, " series"], Float64[np.ndarray, "units series"]]:
@@ -144,6 +183,7 @@ def _bca(
     estimate: Float64[np.ndarray, " series"],
     influence: Float64[np.ndarray, "units series"],
     n_units: Int64[np.ndarray, " series"],
+    level: float = LEVEL,
 ) -> Float64[np.ndarray, "series 2"]:
     ends = np.full((len(estimate), 2), np.nan)
     squares = np.square(influence).sum(axis=0)
@@ -155,11 +195,11 @@ def _bca(
     below = (drawn < middle).sum(axis=0) + 0.5 * (drawn == middle).sum(axis=0)
     bias = ndtri(np.clip(below, 1, resamples - 1) / resamples)
     n = n_units[given]
-    wide = stdtrit(n - 1, (1 + LEVEL) / 2) * np.sqrt(n / (n - 1))
+    wide = stdtrit(n - 1, (1 + level) / 2) * np.sqrt(n / (n - 1))
     for side, sign in enumerate((-1, 1)):
         moved = bias + sign * wide
-        level = ndtr(bias + moved / np.maximum(1 - acceleration * moved, 1e-3))
-        place = np.clip(level * (resamples + 1) - 1, 0, resamples - 1)
+        share = ndtr(bias + moved / np.maximum(1 - acceleration * moved, 1e-3))
+        place = np.clip(share * (resamples + 1) - 1, 0, resamples - 1)
         left = np.floor(place).astype(int)
         right = np.minimum(left + 1, resamples - 1)
         columns = np.arange(len(given))

@@ -66,7 +66,7 @@ def outlines(ids: Shaped[np.ndarray, "height width"], width: int = 1) -> Bool[np
         differs = before != after
         for side in _both_sides(edge, axis):
             side |= differs
-    return np.asarray(_grown(edge, width - 1) & (ids != 0) & (ids != IGNORE))
+    return np.asarray(grown(edge, width - 1) & (ids != 0) & (ids != IGNORE))
 
 
 def overlay(
@@ -87,7 +87,7 @@ def overlay(
         outline: Draw lines round things, thicker in larger pictures, with a contrasting rim.
     """
     picture = to_display(image)
-    areas = list(_areas(mask, colors))
+    areas = list(class_areas(mask, colors))
     for area, color in areas:
         _tint(picture, area, color, alpha)
     if outline:
@@ -109,7 +109,7 @@ def errors(
         image: Shown grey and dimmed behind the colours; plain dark grey without one.
         alpha: Strength of the colours over an image, 0–1.
     """
-    hit, missed, extra = _compare(truth, prediction)
+    hit, missed, extra = compare_masks(truth, prediction)
     if image is None:
         picture, alpha = np.full((*truth.shape[:2], 3), _DARK_GREY, dtype=np.uint8), 1.0
     else:
@@ -128,14 +128,16 @@ def _draw_outlines(picture: UInt8[np.ndarray, "height width 3"], areas: list[tup
     lines = [outlines(area, width) for area, _ in areas]
     # All rims before any line, so that no rim covers a neighbour's line.
     for line, (area, color) in zip(lines, areas, strict=True):
-        rim = _grown(line, max(1, width // 2)) & ~area
-        _tint(picture, rim, (0, 0, 0) if _lightness(color) > 110 else (255, 255, 255), 0.6)
+        rim = grown(line, max(1, width // 2)) & ~area
+        _tint(picture, rim, rim_color(color), 0.6)
     for line, (_, color) in zip(lines, areas, strict=True):
         picture[line] = color
 
 
-def _compare(truth: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per pixel: some class is right, some is missed, some is too many."""
+def compare_masks(
+    truth: Shaped[np.ndarray, "height width *planes"], prediction: Shaped[np.ndarray, "height width *planes"]
+) -> tuple[Bool[np.ndarray, "height width"], Bool[np.ndarray, "height width"], Bool[np.ndarray, "height width"]]:
+    """Per pixel: some class is right, some is missed, some is too many; pixels whose truth is `IGNORE` are neither."""
     if truth.shape != prediction.shape:
         raise ValueError(f"truth is {truth.shape}, prediction {prediction.shape}; they must be alike")
     counts = truth != IGNORE
@@ -147,8 +149,10 @@ def _compare(truth: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.
     return (truth == prediction) & (truth != 0), wrong & (truth != 0), wrong & (prediction != 0)
 
 
-def _areas(mask: np.ndarray, colors: Sequence[Color]) -> Iterator[tuple[np.ndarray, Color]]:
-    """Each class that is there, with its colour."""
+def class_areas(
+    mask: Shaped[np.ndarray, "height width *planes"], colors: Sequence[Color]
+) -> Iterator[tuple[Bool[np.ndarray, "height width"], Color]]:
+    """Each class of a mask that is there, and each plane, with its colour; background and `IGNORE` are none."""
     if mask.ndim == 3:
         for plane, color in zip(np.moveaxis(mask, 2, 0), colors, strict=True):
             yield plane == 1, color
@@ -164,7 +168,7 @@ def _tint(picture: UInt8[np.ndarray, "height width 3"], area: np.ndarray, color:
     picture[area] = table[picture[area], np.arange(3)]
 
 
-def _grown(area: np.ndarray, steps: int) -> np.ndarray:
+def grown(area: Bool[np.ndarray, "height width"], steps: int) -> Bool[np.ndarray, "height width"]:
     """The area with everything up to `steps` pixels beside it."""
     for _ in range(steps):
         wider = area.copy()
@@ -181,6 +185,7 @@ def _both_sides(array: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     return (array[:-1], array[1:]) if axis == 0 else (array[:, :-1], array[:, 1:])
 
 
-def _lightness(color: Color) -> float:
+def rim_color(color: Color) -> Color:
+    """Black beside a light colour, white beside a dark one."""
     red, green, blue = color
-    return 0.299 * red + 0.587 * green + 0.114 * blue
+    return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 110 else (255, 255, 255)

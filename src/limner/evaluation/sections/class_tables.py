@@ -55,18 +55,21 @@ class TargetTables:
     pooled: ScoreTable
     group_headings: tuple[str, ...]
     groups: tuple[tuple[str, str, tuple[Cell, ...]], ...]
+    more_groups: int
 
 
 def target_tables(folder: RunFolder, name: str) -> TargetTables:
     """The tables of one target of an evaluated run."""
     summary = folder.summary or SummaryRecord(n_images=0)
     target = summary.targets[name]
+    groups = group_table(folder, name, averaged_classes(target), _by_group(summary))
     return TargetTables(
         main=main_table(target, summary),
         more=more_table(target, summary),
         pooled=pooled_table(target, summary),
         group_headings=tuple(_heading(metric, summary) for metric in _by_group(summary)),
-        groups=tuple(group_table(folder, name, averaged_classes(target), _by_group(summary))),
+        groups=tuple(groups[:_MOST_GROUPS]),
+        more_groups=max(0, len(groups) - _MOST_GROUPS),
     )
 
 
@@ -120,7 +123,7 @@ def group_table(
     order = sorted(means, key=lambda group: (means[group].dice is None, means[group].dice or 0.0))
     return [
         (group, wording.count(lines[group][0].n_images), tuple(cell(metric, means[group]) for metric in shown))
-        for group in order[:_MOST_GROUPS]
+        for group in order
     ]
 
 

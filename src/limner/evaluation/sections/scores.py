@@ -6,6 +6,7 @@ Layer: part of `evaluation`. No score is computed here but the per-image means, 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -15,12 +16,14 @@ from limner.evaluation.charts import histogram
 from limner.evaluation.records import (
     CaseRecord,
     ClassSummary,
+    IntervalRecord,
     NumberSummary,
     SpreadRecord,
     SummaryRecord,
     TargetSummary,
 )
 from limner.evaluation.run_folder import RunFolder
+from limner.evaluation.sections.data import split_words
 
 _BIASED = {
     "val": "No test samples were set aside, so these are the validation samples. The best epoch was chosen by "
@@ -32,6 +35,31 @@ _BIASED = {
     "all": "All samples are counted, whatever their split: where the model was trained on some of them, the score "
     "is too good.",
 }
+
+
+def headline(folder: RunFolder) -> list[str]:
+    """A sentence per target with its mean score; none where nothing was evaluated."""
+    summary = folder.summary
+    if summary is None:
+        return []
+    several = len(summary.targets) + len(summary.numbers) > 1
+    where = f"on {wording.plural(summary.n_images, f'{split_words(summary.split)} image')}"
+    sentences = []
+    for name, target in summary.targets.items():
+        said = _with_ends("mean Dice", wording.score, target.mean.dice, target.intervals.get("dice"))
+        sentences.append((name, said))
+    for name, numbers in summary.numbers.items():
+        measure = f"mean RMSE in {numbers.unit}" if numbers.unit else "mean RMSE"
+        sentences.append((name, _with_ends(measure, wording.number, numbers.mean.rmse, numbers.intervals.get("rmse"))))
+    return [f"{f'{name}: {said}' if several else said[0].upper() + said[1:]} {where}." for name, said in sentences]
+
+
+def _with_ends(
+    measure: str, say: Callable[[float | None], str], value: float | None, interval: IntervalRecord | None
+) -> str:
+    ends = f" [{say(interval.low)}, {say(interval.high)}]" if interval and interval.low is not None else ""
+    return f"{measure} {say(value)}{ends}"
+
 
 _FOLD_SCORES = ("dice", "iou", "precision", "recall", "rmse", "mae", "abs_rel", "delta")
 

@@ -5,6 +5,7 @@ Layer: part of `evaluation`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ from limner.evaluation.charts import Series, line_chart
 from limner.evaluation.records import EpochRecord
 from limner.evaluation.run_folder import RunFolder
 from limner.evaluation.sections.data import split_words
+
+LICENCE = "Apache-2.0"
+"""Of Limner itself."""
 
 _ENDED = {
     "finished": "",
@@ -160,20 +164,39 @@ def timings(folder: RunFolder) -> list[tuple[str, str]]:
 
 
 def model_facts(folder: RunFolder) -> list[tuple[str, str]]:
-    """The network, its file and its licence."""
+    """The network and its file."""
     run, bundle = folder.run, folder.bundle
     facts = [("Network", network_name(folder)), ("Parameters", wording.count(run.parameters))]
     if bundle is not None:
         megabytes = (folder.path / "model.safetensors").stat().st_size / 1e6
         facts += [("File", f"model.safetensors, {megabytes:.1f} MB"), ("Written", bundle.created)]
         facts += [(wording.words(name), wording.plain(value)) for name, value in bundle.model.kwargs.items()]
-    licence = run.licence or (bundle.licence if bundle else "")
-    facts.append(("Licence of the model", licence or "none was given"))
-    if folder.summary and folder.summary.data_hash:
-        facts.append(("Fingerprint of the evaluated data", folder.summary.data_hash[:16]))
     if run.started:
         facts.append(("Started", run.started))
     return facts
+
+
+def licences(folder: RunFolder) -> list[tuple[str, str]]:
+    """Under which terms program, model and data may be used, as far as recorded."""
+    model = folder.run.licence or (folder.bundle.licence if folder.bundle else "")
+    none = "none was given"
+    return [
+        ("Licence of Limner", LICENCE),
+        ("Licence of the model", model or none),
+        ("Licence of the data", folder.data.licence or none),
+    ]
+
+
+def hashes(folder: RunFolder) -> list[tuple[str, str]]:
+    """Fingerprints by which data and model are known again; the SHA-256 of the bundle is of the file as it is now."""
+    found = []
+    if folder.bundle is not None:
+        with (folder.path / "model.safetensors").open("rb") as file:
+            found.append(("model.safetensors, SHA-256", hashlib.file_digest(file, "sha256").hexdigest()))
+        found.append(("Data of the training", folder.bundle.data.hash))
+    if folder.summary and folder.summary.data_hash:
+        found.append(("Evaluated data", folder.summary.data_hash))
+    return found
 
 
 def named_values(values: Mapping[str, Any]) -> list[tuple[str, str]]:
