@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -78,8 +78,14 @@ CHECK_NAME = "check.json"
 CALIBRATION_NAME = "calibration.json"
 _GROUPS = "evaluation/per_group.csv"
 
-FOLDS_NAME = "folds"
+FOLDS_NAME: Literal["folds"] = "folds"
 """Folder of the folds' runs, where a training has some."""
+
+REPEATS_NAME: Literal["repeats"] = "repeats"
+"""Folder of the runs that differ in their seed alone; and, with the ending .json, what they showed."""
+
+CANDIDATES_NAME: Literal["candidates"] = "candidates"
+"""Folder of the runs that were compared; and, with the ending .json, what they showed."""
 
 _SIGNS = ("run.json", "config.yaml", "plan.yaml", "metrics.jsonl", "samples.csv")
 

@@ -16,9 +16,7 @@ from limner.config import Config
 from limner.data.prepare import Prepared
 from limner.data.spacing import SPACING, spacings, write_spacing
 from limner.errors import ConfigError, OutputError
-from limner.evaluation.run_folder import FOLDS_NAME
 from limner.files import write_bytes, write_text
-from limner.training.checkpoints import last_checkpoint
 from limner.training.fit import check_settings
 from limner.training.progress import Reporter, Silent
 from limner.training.record import RunRecord, read_data, write_data
@@ -27,7 +25,8 @@ from limner.types import Spacing
 from limner.workflow.check import check_prepared, write_findings
 from limner.workflow.folds import fold_data, train_folds
 from limner.workflow.predict import bundle_path
-from limner.workflow.run import Run, parse_goal, train_run
+from limner.workflow.parts import begun
+from limner.workflow.run import Run, Sitting, parse_goal, train_run
 from limner.workflow.settings import prepare_data, read_settings
 from limner.workflow.sheets import sample_sheet
 from limner.workflow.start import prepare_from
@@ -130,13 +129,9 @@ def train(
     write_text(folder / "config.yaml", chosen.to_yaml())
     record = RunRecord(folder, resume=resume is not None)
     record.update("training", seconds={} if resume else {"prepare": seconds})
-    if chosen.data.folds is not None:
-        extended = bool(overrides or settings)
-        return train_folds(
-            folder, chosen, prepared, record, resume=resume is not None, extended=extended, reporter=reporter
-        )
-    run, _ = train_run(folder, chosen, prepared, record, resume=resume is not None, reporter=reporter)
-    return run
+    sitting = Sitting(reporter, resume=resume is not None, extended=bool(overrides or settings))
+    train_whole = train_folds if chosen.data.folds is not None else train_run
+    return train_whole(folder, chosen, prepared, record, sitting)
 
 
 def _check_same_samples(chosen: Config, recorded: Config, folder: Path) -> None:
@@ -186,9 +181,8 @@ def _refuse_what_is_there(folder: Path) -> None:
         raise OutputError(f"a new run folder at '{folder}'", "there is a file", "Choose another --out.")
     if folder.is_dir() and any(folder.iterdir()):
         resume = f", or go on with that run: limner train --resume {shlex.quote(str(folder))}"
-        begun = last_checkpoint(folder).is_file() or (folder / FOLDS_NAME).is_dir()
         raise OutputError(
             f"a new run folder at '{folder}'",
             "it holds files already",
-            f"Choose another --out{resume if begun else ''}",
+            f"Choose another --out{resume if begun(folder) else ''}",
         )
