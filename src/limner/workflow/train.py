@@ -24,8 +24,8 @@ from limner.training.start import adopt_settings
 from limner.types import Spacing
 from limner.workflow.check import check_prepared, write_findings
 from limner.workflow.folds import fold_data, train_folds
-from limner.workflow.predict import bundle_path
 from limner.workflow.parts import begun
+from limner.workflow.predict import bundle_path
 from limner.workflow.run import Run, Sitting, parse_goal, train_run
 from limner.workflow.settings import prepare_data, read_settings
 from limner.workflow.sheets import sample_sheet
