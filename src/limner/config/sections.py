@@ -301,7 +301,6 @@ class ExperimentConfig(_Section):
 
     compare: list[str] | None = Field(
         None,
-        min_length=2,
         description="Candidates to train and compare, each with the same share of the time: networks, encoders or "
         "settings, such as `unet, improved_unet, unet loss=dice`. The best on the validation samples is kept.",
     )
@@ -313,6 +312,13 @@ class ExperimentConfig(_Section):
     @classmethod
     def _text_is_a_list(cls, value: Any) -> Any:
         return split_outside(value, ",") if isinstance(value, str) else value
+
+    @field_validator("compare")
+    @classmethod
+    def _one_compares_with_nothing(cls, value: list[str] | None) -> list[str] | None:
+        if value is not None and len(value) < 2:
+            raise ValueError("must be two candidates or more, such as unet,improved_unet")
+        return value
 
 
 class RecipeConfig(_Section):

@@ -30,7 +30,7 @@ Train: TypeAlias = Callable[[Path, Config, Prepared, RunRecord, Sitting], Run]
 """Trains the run of a folder that holds its data and settings: `train_run`, or one that is made of parts itself."""
 
 _ADOPTED = ("plan.yaml", "model.txt", "metrics.jsonl", CALIBRATION_NAME, BUNDLE_NAME)
-_FACTS = ("started_from", "stopped", "epochs", "best_epoch", "best_score", "parameters", "images_per_s")
+_FACTS = ("started_from", "seed", "stopped", "epochs", "best_epoch", "best_score", "parameters", "images_per_s")
 
 
 @dataclass(frozen=True, eq=False)

@@ -107,7 +107,7 @@ def train_run(folder: Path, config: Config, data: Prepared, record: RunRecord, s
         record.update("training", started_from=started_from)
     with recording_failure(record):
         fitted = fit(config, data, folder, resume=sitting.resume, reporter=reporter)
-        _record_training(record, fitted, started_from)
+        _record_training(record, fitted, config.training.seed, started_from)
         if fitted.state.interrupted:
             return Run(folder, folder / BUNDLE_NAME, None, None, interrupted=True)
         begin, goal = time.monotonic(), parse_goal(config)
@@ -130,7 +130,7 @@ def parse_goal(config: Config) -> Goal | None:
     return None if config.evaluation.goal is None else Goal.parse(config.evaluation.goal)
 
 
-def _record_training(record: RunRecord, fitted: Fitted, started_from: dict[str, Any] | None) -> None:
+def _record_training(record: RunRecord, fitted: Fitted, seed: int, started_from: dict[str, Any] | None) -> None:
     state = fitted.state
     facts: dict[str, Any] = {}
     if started_from and fitted.carried:
@@ -139,6 +139,7 @@ def _record_training(record: RunRecord, fitted: Fitted, started_from: dict[str, 
     record.update(
         "interrupted" if state.interrupted else "trained",
         seconds={"train": state.seconds},
+        seed=seed,
         stopped=state.stopped,
         epochs=state.epoch,
         best_epoch=state.best_epoch,
