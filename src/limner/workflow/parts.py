@@ -21,7 +21,7 @@ from limner.files import output_error, write_bytes, write_text
 from limner.training.checkpoints import last_checkpoint
 from limner.training.fit import BUNDLE_NAME
 from limner.training.record import RunRecord, write_data
-from limner.workflow.run import Run, Sitting, recording_failure
+from limner.workflow.run import Run, Sitting, recording_failure, train_run
 
 Kind: TypeAlias = Literal["folds", "repeats", "candidates"]
 PART_KINDS: tuple[Kind, ...] = (FOLDS_NAME, REPEATS_NAME, CANDIDATES_NAME)
@@ -88,7 +88,9 @@ def train_parts(
                 runs.append(done)
                 continue
             counts = part.data.catalog.split_counts()
-            sitting.reporter.note(f"{title}: trains on {counts['train']:,}, validates on {counts['val']:,}.")
+            amounts = f": trains on {counts['train']:,}, validates on {counts['val']:,}."
+            # One that has parts itself leaves the word to these.
+            sitting.reporter.note(title + (amounts if train is train_run else "."))
             begun = _begin(folder, place, part)
             own = RunRecord(place, resume=begun)
             runs.append(train(place, part.config, part.data, own, replace(sitting, resume=begun, title=title)))
