@@ -50,11 +50,12 @@ def verdict(comparison: Comparison, costs: Mapping[str, Cost]) -> str:
         among = [best.name, *equals]
         small = min(among, key=lambda name: costs[name].parameters)
         fast = max(among, key=lambda name: costs[name].images_per_s)
-        said.append(
-            f"The smallest and fastest of these is {small}."
+        which = (
+            f"{small} is the smallest and trains fastest"
             if small == fast
-            else f"The smallest of these is {small}, the fastest {fast}."
+            else f"{small} is the smallest, {fast} trains fastest"
         )
+        said.append(f"Of {', '.join(among[:-1])} and {among[-1]}, {which}.")
     said.append(f"Kept: {best.name}, which has the best mean.")
     return " ".join(said)
 
