@@ -5,7 +5,7 @@ Layer: cli.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from limner.cli.console import output, print_table
@@ -70,7 +70,7 @@ def _clock(seconds: float) -> str:
     return f"{minutes}:{rest:02}"
 
 
-def _range(epochs: list[int]) -> str:
+def _range(epochs: Sequence[int]) -> str:
     low, high = min(epochs), max(epochs)
     return f"{low}" if low == high else f"{low}–{high}"
 

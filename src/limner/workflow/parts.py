@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from limner.config import Config, config_from, parse_duration
 from limner.data.prepare import Prepared
+from limner.evaluation.report import REPORT_NAME
 from limner.evaluation.run_folder import CALIBRATION_NAME, CANDIDATES_NAME, CHECK_NAME, FOLDS_NAME, REPEATS_NAME
 from limner.files import output_error, write_bytes, write_text
 from limner.training.checkpoints import last_checkpoint
@@ -175,13 +176,13 @@ def _copy_folder(source: Path, target: Path) -> None:
 def _finished(place: Path) -> Run | None:
     """The run of a part that is done."""
     try:
-        if read_record(place)["status"] != "finished":
+        if read_record(place)["status"] != "finished" or not (place / REPORT_NAME).is_file():
             return None
         summary = json.loads((place / "evaluation" / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError):
         return None
     bundle = place / BUNDLE_NAME
-    return Run(place, bundle if bundle.is_file() else None, place / "report.html", summary, interrupted=False)
+    return Run(place, bundle if bundle.is_file() else None, place / REPORT_NAME, summary, interrupted=False)
 
 
 def begun(place: Path) -> bool:

@@ -64,7 +64,7 @@ class Run:
             "interrupted": self.interrupted,
             "summary": self.summary,
         }
-        return values | ({"folds": [str(run.folder) for run in self.folds]} if self.folds else {})
+        return values | ({"folds": [str(run.folder) for run in self.folds]} if self.folds else {}) | dict(self.found)
 
 
 @dataclass(frozen=True)

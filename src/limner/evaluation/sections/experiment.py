@@ -131,9 +131,7 @@ def _notes(folder: RunFolder, found: CandidatesRecord) -> list[str]:
             "far seeds differ, taken to be alike for all candidates."
         )
     else:
-        notes.append(
-            "Each is one training: another seed gives another model, which the intervals do not know. Repeats would tell."
-        )
+        notes.append("Each is one training: another seed gives another model, which the intervals do not know.")
     if len(found.candidates) > _SAFE:
         notes.append("Of many comparisons, about one in twenty shows a difference by chance.")
     return notes
