@@ -156,3 +156,54 @@ def test_what_cannot_be_compared_is_refused(make_evaluation):
         compare([first, second], target="depth")
     with pytest.raises(ConfigError, match="two runs"):
         compare([first])
+
+
+@pytest.fixture
+def make_repeats(make_evaluation):
+    """Writes a run of several seeds, given the Dice of each image for each."""
+
+    def make(name, *seeds):
+        folders = [make_evaluation(f"{name}/repeats/{number}", dice) for number, dice in enumerate(seeds)]
+        return folders[0].parents[1]
+
+    return make
+
+
+def test_seeds_that_differ_widen_the_interval_as_a_t_test_over_seeds_would(make_repeats):
+    # Images hardly differ between runs, seeds do: then the seeds alone say how sure the difference is.
+    first, second = (0.80, 0.83, 0.79), (0.70, 0.73, 0.71)
+
+    def around(means, noise):
+        return [(np.array(noisy(noise + place, 40)) * 1e-4 + mean).tolist() for place, mean in enumerate(means)]
+
+    found = compare([make_repeats("a", *around(first, 1)), make_repeats("b", *around(second, 4))])
+    behind = found.ranked[1].behind
+    assert found.ranked[0].mean == pytest.approx(np.mean(first), abs=2e-4)
+    assert behind.seeds == (3, 3)
+    expected = stats.ttest_ind(first, second).confidence_interval(0.95)
+    assert (behind.low, behind.high) == pytest.approx((expected.low, expected.high), abs=2e-4)
+    assert behind.shown
+    assert sentence(found).endswith("on 40 images and 3 seeds each.")
+
+
+def test_seeds_that_agree_leave_the_interval_of_images(make_evaluation, make_repeats):
+    first, second = noisy(1), noisy(2, shift=0.012)
+    alone = compare([make_evaluation("a", first), make_evaluation("b", second)]).ranked[1].behind
+    repeated = compare([make_repeats("c", first, first), make_repeats("d", second, second)]).ranked[1].behind
+    assert repeated.better == pytest.approx(alone.better)
+    assert repeated.high - repeated.low == pytest.approx(alone.high - alone.low, rel=0.01)
+
+
+def test_one_seed_is_compared_with_several(make_evaluation, make_repeats):
+    shifts = (0.0, 0.03, -0.03)
+    several = make_repeats("several", *[noisy(place, shift=shift) for place, shift in enumerate(shifts)])
+    found = compare([make_evaluation("one", noisy(7, shift=0.02)), several])
+    assert not found.ranked[1].behind.shown  # though by images alone it would be
+    assert "1 and 3 seeds" in sentence(found)
+
+
+def test_what_a_seed_rightly_leaves_empty_counts_as_perfect_where_another_draws(make_repeats):
+    # The last image is empty: one seed of `b` raises a false alarm.
+    full = [0.8] * 9
+    runs = [make_repeats("a", [*full, None], [*full, None]), make_repeats("b", [*full, 0.0], [*full, None])]
+    assert compare(runs).ranked[1].behind.better == pytest.approx(0.5 / 10)

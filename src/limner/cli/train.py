@@ -86,6 +86,18 @@ def run(
             min=2, help="Train a model for each of so many folds, and score every sample unseen.", show_default=False
         ),
     ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="A,B,…",
+            help="Candidates to compare: networks, encoders, settings; such as 'unet,resnet34,unet loss=dice'.",
+            show_default=False,
+        ),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(min=2, help="Train with so many seeds, and see how far scores differ.", show_default=False),
+    ] = None,
     review: Annotated[
         Path | None,
         typer.Option(
@@ -122,6 +134,7 @@ def run(
     model.conv_sizes=[32,64,128]; what you leave out is planned from the data, with reasons in plan.yaml.
     """
     from limner.cli.console import EXIT_INTERRUPTED, output, print_json
+    from limner.cli.experiment_tables import print_candidates, print_repeats
     from limner.cli.tables import print_folds, print_scores
     from limner.cli.training_view import TrainingView
     from limner.workflow.settings import separate_settings
@@ -144,6 +157,8 @@ def run(
         "data.val": val,
         "data.test": test,
         "data.folds": folds,
+        "experiment.compare": ",".join(compare) if compare else None,
+        "experiment.repeats": repeats,
         "data.review": None if review is None else str(review),
         "data.group": group,
         "data.images": images,
@@ -171,14 +186,19 @@ def run(
     if as_json:
         print_json(result.to_dict())
     elif result.summary is not None:
+        if "candidates" in result.found:
+            print_candidates(result.found["candidates"])
+        if "repeats" in result.found:
+            print_repeats(result.found["repeats"])
         print_scores(result.summary)
-        if result.folds:
+        if "folds" in result.summary:
             print_folds(result.summary)
+        if result.folds:
             models = f"{result.folds[0].model} … one for each fold"
             output().print(f"Models  {models}\nReport  {result.report}")
             output().print(f"Look for wrong masks:  limner review {shlex.quote(str(result.folder))}")
         else:
-            output().print(f"Model   {result.model}\nReport  {result.report}")
+            output().print(f"Model   {result.model or 'one for each fold'}\nReport  {result.report}")
     if result.interrupted:
         if not as_json:
             output().print(f"Stopped. Go on with:  limner train --resume {shlex.quote(str(result.folder))}")

@@ -37,6 +37,7 @@ class TrainingView:
         self._plan: Plan | None = None
         self._bar: Progress | None = None
         self._task = TaskID(0)
+        self._part = ""
 
     def stage(self, name: str, done: int, total: int) -> None:
         # Validation is part of the training bar.
@@ -48,6 +49,10 @@ class TrainingView:
             self._stages.close()
             for line in describe(data):
                 self._console.print(line)
+
+    def part(self, title: str) -> None:
+        self.close()
+        self._part = f"{title} · " if title else ""
 
     def summarized(self, summary: Summary, plan: Plan) -> None:
         if self._quiet:
@@ -75,14 +80,14 @@ class TrainingView:
             self._console.print(f"{where}, {length}, {steps} steps each, batches of {plan.batch} at {size}.")
         if self._console.is_terminal:
             self._bar = Progress(
-                TextColumn("Epoch {task.fields[epoch]}"),
+                TextColumn("{task.fields[part]}Epoch {task.fields[epoch]}"),
                 BarColumn(),
                 TextColumn("{task.fields[text]}"),
                 console=self._console,
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task("", total=1.0, epoch=1, text="starting")
+            self._task = self._bar.add_task("", total=1.0, part=self._part, epoch=1, text="starting")
 
     def step(self, state: TrainingState, loss: float) -> None:
         if self._bar is not None:

@@ -8,18 +8,21 @@ from `section.key=value` overrides, which win. Every key is strict: an unknown o
 names the nearest, a value of another type is not converted.
 
     sections   the settings, as checked models
+    candidates how trainings that are compared are written
     loading    files, `key=value` overrides, and errors that name file and line
     recipes    settings of published projects, by name
     yaml12     how plain words are read
 """
 
-from limner.config.loading import config_from, load_config, parse_override
+from limner.config.candidates import split_outside
+from limner.config.loading import change, config_from, load_config, parse_override
 from limner.config.recipes import describe_recipe, recipe_names, recipe_path
 from limner.config.sections import (
     AugmentConfig,
     Config,
     DataConfig,
     EvaluationConfig,
+    ExperimentConfig,
     ModelConfig,
     PhaseConfig,
     RecipeConfig,
@@ -32,10 +35,12 @@ __all__ = [
     "Config",
     "DataConfig",
     "EvaluationConfig",
+    "ExperimentConfig",
     "ModelConfig",
     "PhaseConfig",
     "RecipeConfig",
     "TrainingConfig",
+    "change",
     "config_from",
     "describe_recipe",
     "load_config",
@@ -43,4 +48,5 @@ __all__ = [
     "parse_override",
     "recipe_names",
     "recipe_path",
+    "split_outside",
 ]

@@ -78,6 +78,26 @@ def _merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
+def change(config: Config, overrides: Sequence[str]) -> Config:
+    """Settings with others over them; what says the same thing otherwise is left out, as of a recipe.
+
+    Args:
+        config: Settings.
+        overrides: Such as `training.epochs=5` or `epochs=5`.
+
+    Raises:
+        ConfigError: As `load_config`.
+
+    Example:
+        >>> change(Config(), ["loss=dice", "model.norm=group"]).to_yaml().splitlines()
+        ['model:', '  norm: group', 'training:', '  loss: dice']
+    """
+    values: dict[str, Any] = {}
+    for keys, value in map(parse_override, overrides):
+        values.setdefault(keys[0], {})[keys[1]] = value
+    return config_from(_merged(config.model_dump(mode="json", exclude_unset=True), values))
+
+
 def config_from(
     values: Mapping[str, Any], *, where: str = "", lines: Mapping[tuple[str, ...], int] | None = None
 ) -> Config:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from limner.config.candidates import split_outside
 from limner.config.yaml12 import dump_yaml
 from limner.errors import ConfigError
 
@@ -295,6 +296,31 @@ class EvaluationConfig(_Section):
     )
 
 
+class ExperimentConfig(_Section):
+    """Several trainings on the same samples."""
+
+    compare: list[str] | None = Field(
+        None,
+        description="Candidates to train and compare, each with the same share of the time: networks, encoders or "
+        "settings, such as `unet, improved_unet, unet loss=dice`. The best on the validation samples is kept.",
+    )
+    repeats: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="Train so often with another `training.seed` each, to see how far scores differ by chance."
+    )
+
+    @field_validator("compare", mode="before")
+    @classmethod
+    def _text_is_a_list(cls, value: Any) -> Any:
+        return split_outside(value, ",") if isinstance(value, str) else value
+
+    @field_validator("compare")
+    @classmethod
+    def _one_compares_with_nothing(cls, value: list[str] | None) -> list[str] | None:
+        if value is not None and len(value) < 2:
+            raise ValueError("must be two candidates or more, such as unet,improved_unet")
+        return value
+
+
 class RecipeConfig(_Section):
     """What a recipe repeats. It changes nothing; a run keeps it to say where its settings come from."""
 
@@ -313,6 +339,7 @@ class Config(_Section):
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     augment: AugmentConfig = Field(default_factory=AugmentConfig)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
+    experiment: ExperimentConfig = Field(default_factory=ExperimentConfig)
 
     def to_yaml(self) -> str:
         """YAML of every setting that was given; the plan records what was chosen for the rest."""

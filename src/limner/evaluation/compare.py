@@ -3,22 +3,24 @@
 Layer: part of `evaluation`. Works from `summary.json` and `per_image.csv` alone; no model is run.
 
 Images are compared one by one, which leaves out what makes all images differ, and the interval is that of
-`limner.metrics.bootstrap`, over images or over groups.
+`limner.metrics.bootstrap`, over images or over groups. Of runs with several seeds the means over the seeds are
+compared, and the interval is widened by how far seeds differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.special import stdtrit
 
 from limner.errors import ConfigError, DataError
 from limner.evaluation.records import ImageRow, SummaryRecord
-from limner.evaluation.run_folder import read_evaluation
+from limner.evaluation.run_folder import REPEATS_NAME, read_evaluation
 from limner.metrics import bootstrap, foreground, units
 from limner.metrics.intervals import FEWEST, LEVEL
 from limner.types import Task
@@ -42,6 +44,7 @@ class Difference:
         n: Images, or groups, that were compared.
         over: `images` or `groups`.
         alike: Every image scores the same in both.
+        seeds: Trainings of the better run and of the other.
     """
 
     better: float
@@ -50,6 +53,7 @@ class Difference:
     n: int
     over: str
     alike: bool
+    seeds: tuple[int, int] = (1, 1)
 
     @property
     def shown(self) -> bool:
@@ -99,7 +103,7 @@ class _Scored:
     name: str
     ids: list[str]
     groups: list[str]
-    values: Float64[np.ndarray, "images classes"]
+    values: Float64[np.ndarray, "seeds images classes"]
 
 
 def compare(runs: Sequence[str | Path], *, metric: str = "dice", target: str | None = None) -> Comparison:
@@ -109,7 +113,7 @@ def compare(runs: Sequence[str | Path], *, metric: str = "dice", target: str | N
     counts as perfect in that image; where both rightly draw nothing, the image says nothing.
 
     Args:
-        runs: Two or more run folders, or folders that `evaluate` wrote.
+        runs: Two or more run folders, or folders that `evaluate` wrote. Of a run with repeats all are counted.
         metric: A key of `PERFECT`.
         target: Of which target, where there are several.
 
@@ -122,15 +126,17 @@ def compare(runs: Sequence[str | Path], *, metric: str = "dice", target: str | N
     if len(runs) < 2:
         raise ConfigError("two runs or more to compare", str(len(runs)), "Name another run.")
     folders = [Path(run) for run in runs]
-    read = [read_evaluation(folder) for folder in folders]
-    _require_same(folders, [summary for summary, _ in read])
-    chosen = _target(read[0][0], target, folders[0])
+    places = [_of_seeds(folder) for folder in folders]
+    read = {place: read_evaluation(place) for seeds in places for place in seeds}
+    _require_same({place: summary for place, (summary, _) in read.items()})
+    first, _ = read[places[0][0]]
+    chosen = _target(first, target, folders[0])
     scored = [
-        _scored(name, summary, rows, chosen, metric)
-        for name, (summary, rows) in zip(_names(folders), read, strict=True)
+        _together([_scored(name, *read[place], chosen, metric) for place in seeds])
+        for name, seeds in zip(_names(folders), places, strict=True)
     ]
     scored = [_in_order(one, scored[0]) for one in scored]
-    means = [_mean(one.values) for one in scored]
+    means = [float(np.mean([_mean(seed) for seed in one.values])) for one in scored]
     sign = 1 if PERFECT[metric] else -1
     order = sorted(range(len(scored)), key=lambda place: -sign * means[place] if np.isfinite(means[place]) else np.inf)
     best = scored[order[0]]
@@ -140,7 +146,7 @@ def compare(runs: Sequence[str | Path], *, metric: str = "dice", target: str | N
         )
         for place in order
     ]
-    return Comparison(metric, chosen, read[0][0].n_images, tuple(ranked))
+    return Comparison(metric, chosen, first.n_images, tuple(ranked))
 
 
 def sentence(comparison: Comparison) -> str:
@@ -153,24 +159,60 @@ def sentence(comparison: Comparison) -> str:
         return (
             f"At least {FEWEST} {found.over} are needed to compare, there {'is' if found.n == 1 else 'are'} {found.n}."
         )
-    over = f"{LEVEL * 100:g} % interval {found.low:.3g} to {found.high:.3g}, on {found.n:,} {found.over}"
+    seeds = "" if max(found.seeds) == 1 else f" and {_seeds(found.seeds)}"
+    over = f"{LEVEL * 100:g} % interval {found.low:.3g} to {found.high:.3g}, on {found.n:,} {found.over}{seeds}"
     if not found.shown:
         return f"No difference shown: {best.name} − {other.name} in {comparison.metric} is {found.better:.3g}, {over}."
     return f"{best.name} is better than {other.name} by {found.better:.3g} in {comparison.metric}, {over}."
 
 
+def _seeds(numbers: tuple[int, int]) -> str:
+    return f"{numbers[0]} seeds each" if numbers[0] == numbers[1] else f"{numbers[0]} and {numbers[1]} seeds"
+
+
+def _of_seeds(folder: Path) -> list[Path]:
+    """The evaluations of a run: those of its repeats, where it has some."""
+    return sorted((folder / REPEATS_NAME).glob("*/")) or [folder]
+
+
 def _difference(best: _Scored, other: _Scored, metric: str) -> Difference:
     perfect = PERFECT[metric]
-    first, second = best.values, other.values
-    both = np.isnan(first) & np.isnan(second)
-    better = np.where(np.isnan(first), perfect, first) - np.where(np.isnan(second), perfect, second)
-    better = np.where(both, np.nan, better if perfect else -better)
+    # Rightly nothing in all trainings of both: the image says nothing.
+    both = np.isnan(best.values).all(axis=0) & np.isnan(other.values).all(axis=0)
+    first, second = (
+        np.where(both, np.nan, np.where(np.isnan(values), perfect, values)) * (1 if perfect else -1)
+        for values in (best.values, other.values)
+    )
+    better = first.mean(axis=0) - second.mean(axis=0)
     unit = units(best.groups)
     found = bootstrap(better[:, :, None], range(better.shape[1]), unit)
-    low, high = (None if np.isnan(end) else float(end) for end in found.mean[0])
+    n = int(found.mean_units[0])
+    ends = _widened(_mean(better), found.mean[0], n, [[_mean(seed) for seed in run] for run in (first, second)])
+    low, high = (None if np.isnan(end) else float(end) for end in ends)
     over = "groups" if len(set(unit.tolist())) < len(unit) else "images"
     alike = not np.nan_to_num(better).any()
-    return Difference(_mean(better), low, high, int(found.mean_units[0]), over, alike)
+    return Difference(_mean(better), low, high, n, over, alike, (len(first), len(second)))
+
+
+def _widened(
+    difference: float, ends: Float64[np.ndarray, " 2"], n: int, means: Sequence[Sequence[float]]
+) -> Float64[np.ndarray, " 2"]:
+    """An interval over `n` images or groups, widened by how far the means of seeds differ.
+
+    The variance of the mean over images, and that of a mean over seeds, are added up; the latter is taken to be
+    alike in both runs. The freedom is Satterthwaite's (1946, "An Approximate Distribution of Estimates of Variance
+    Components"), so that two or three seeds make the interval as wide as so few deserve.
+    """
+    free_seeds = sum(len(own) - 1 for own in means)
+    if not free_seeds or np.isnan(ends).any():
+        return ends
+    share = (1 + LEVEL) / 2
+    images = (float(ends[1] - ends[0]) / 2 / float(stdtrit(n - 1, share))) ** 2
+    spread = sum(float(np.sum(np.square(np.array(own) - np.mean(own)))) for own in means) / free_seeds
+    seeds = spread * sum(1 / len(own) for own in means)
+    freedom = (images + seeds) ** 2 / (images**2 / (n - 1) + seeds**2 / free_seeds)
+    reach = float(stdtrit(freedom, share)) * (images + seeds) ** 0.5
+    return np.array([difference - reach, difference + reach])
 
 
 def _mean(values: Float64[np.ndarray, "images classes"]) -> float:
@@ -179,12 +221,12 @@ def _mean(values: Float64[np.ndarray, "images classes"]) -> float:
     return float(np.mean(means)) if means else float("nan")
 
 
-def _require_same(folders: Sequence[Path], summaries: Sequence[SummaryRecord]) -> None:
-    first = summaries[0]
-    for folder, summary in zip(folders[1:], summaries[1:], strict=True):
+def _require_same(summaries: Mapping[Path, SummaryRecord]) -> None:
+    (reference, first), *others = summaries.items()
+    for folder, summary in others:
         if summary.data_hash != first.data_hash or summary.n_images != first.n_images:
             raise DataError(
-                f"evaluations of the same images as '{folders[0]}' ({_what(first)})",
+                f"evaluations of the same images as '{reference}' ({_what(first)})",
                 f"'{folder}' is of others ({_what(summary)})",
                 "Score both on one data set, limner evaluate RUN DATA -o FOLDER, and compare these folders. Runs have "
                 "the same test images where the data, data.seed and the shares are the same, or data.keep_splits.",
@@ -224,7 +266,7 @@ def _scored(name: str, summary: SummaryRecord, rows: Sequence[ImageRow], target:
     for row in own:
         value = getattr(row, metric)
         values[places[row.id], classes.index(row.class_name)] = np.nan if value is None else value
-    return _Scored(name, list(groups), list(groups.values()), values)
+    return _Scored(name, list(groups), list(groups.values()), values[None])
 
 
 def _task(task: str) -> Task:
@@ -233,14 +275,22 @@ def _task(task: str) -> Task:
 
 def _in_order(scored: _Scored, first: _Scored) -> _Scored:
     """The same with its images, and classes, in the order of the first."""
-    if set(scored.ids) != set(first.ids) or scored.values.shape != first.values.shape:
+    if set(scored.ids) != set(first.ids) or scored.values.shape[1:] != first.values.shape[1:]:
         raise DataError(
             f"the images and classes of '{first.name}'",
             f"others in '{scored.name}'",
             "Score both on one data set: limner evaluate RUN DATA -o FOLDER.",
         )
     places = {sample: place for place, sample in enumerate(scored.ids)}
-    return _Scored(scored.name, first.ids, first.groups, scored.values[[places[sample] for sample in first.ids]])
+    return _Scored(scored.name, first.ids, first.groups, scored.values[:, [places[sample] for sample in first.ids]])
+
+
+def _together(seeds: Sequence[_Scored]) -> _Scored:
+    """The trainings of one run as one."""
+    first = seeds[0]
+    return _Scored(
+        first.name, first.ids, first.groups, np.concatenate([_in_order(seed, first).values for seed in seeds])
+    )
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

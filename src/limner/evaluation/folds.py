@@ -5,10 +5,8 @@ Layer: part of `evaluation`. Files as of any evaluation, with a column `fold` an
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
@@ -16,6 +14,7 @@ from limner.evaluation.cases import choose_cases, image_scores
 from limner.evaluation.evaluate import Evaluation, write_evaluation
 from limner.evaluation.gallery import Gallery
 from limner.evaluation.properties import PROPERTIES_NAME, Properties, read_properties
+from limner.evaluation.spread import mean_scores, spread
 from limner.inference.joining import join_tables
 from limner.inference.predictor import Predictor
 from limner.inference.scoring import ScoreTable, score
@@ -63,7 +62,7 @@ def evaluate_folds(
             label_maps,
             on_prediction=lambda number, *drawn, chosen=chosen, draw=draw: draw(chosen[number], *drawn),
         )
-    folds = [{"fold": fold, **_means(table)} for fold, table in enumerate(tables)]
+    folds = [{"fold": fold, **mean_scores(table.summary())} for fold, table in enumerate(tables)]
     fold_of = {name: fold for fold, part in enumerate(parts) for name in part.ids}
     return write_evaluation(
         out,
@@ -71,7 +70,7 @@ def evaluate_folds(
         cases,
         gallery or Gallery(label_maps),
         rows=[{"fold": fold_of[str(row["id"])], **row} for row in joined.rows()],
-        summary=joined.summary(split=OUT_OF_FOLD, data_hash=data_hash) | {"folds": folds, "spread": _spread(folds)},
+        summary=joined.summary(split=OUT_OF_FOLD, data_hash=data_hash) | {"folds": folds, "spread": spread(folds)},
         properties=_properties(joined.ids, bundles),
     )
 
@@ -82,25 +81,3 @@ def _properties(ids: Sequence[str], bundles: Sequence[Path]) -> list[Properties]
     for bundle in bundles:
         known |= read_properties(bundle.parent / "evaluation" / PROPERTIES_NAME)
     return [known[name] for name in ids] if known.keys() >= set(ids) else []
-
-
-def _means(table: ScoreTable) -> dict[str, Any]:
-    summary = table.summary()
-    return {
-        "n_images": summary["n_images"],
-        "targets": {name: target["mean"] for name, target in summary["targets"].items()},
-    }
-
-
-def _spread(folds: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Mean and standard deviation over the folds of each target's scores; None where fewer than two are defined."""
-    spread: dict[str, dict[str, dict[str, float | None]]] = {}
-    for target, scores in folds[0]["targets"].items():
-        spread[target] = {}
-        for name in scores:
-            values = [fold["targets"][target][name] for fold in folds if fold["targets"][target][name] is not None]
-            spread[target][name] = {
-                "mean": statistics.fmean(values) if values else None,
-                "std": statistics.stdev(values) if len(values) > 1 else None,
-            }
-    return spread

@@ -15,8 +15,8 @@ from limner._version import __version__
 from limner.evaluation import wording
 from limner.evaluation.embed import Embedded, embed
 from limner.evaluation.records import CaseRecord
-from limner.evaluation.run_folder import RunFolder, read_run_folder
-from limner.evaluation.sections import calibration, class_tables, data, failures, scores, training
+from limner.evaluation.run_folder import CANDIDATES_NAME, RunFolder, read_run_folder
+from limner.evaluation.sections import calibration, class_tables, data, experiment, failures, scores, training
 from limner.evaluation.templating import environment
 from limner.files import write_bytes
 
@@ -28,6 +28,8 @@ _CONTENTS = (
     ("plan", "Plan"),
     ("training", "Training"),
     ("score", "Score"),
+    ("candidates", "Candidates"),
+    ("repeats", "Seeds"),
     ("folds", "Folds"),
     ("classes", "Classes"),
     ("distribution", "Distribution"),
@@ -96,20 +98,26 @@ def _context(folder: RunFolder) -> dict[str, Any]:
     ):
         present -= set() if there else {anchor}
     viewed = any(case["view"] for case in cases)
+    present -= {"candidates"} if folder.candidates is None else set()
+    present -= {"repeats"} if folder.repeats is None else set()
     return {
         "folder": folder,
         "version": __version__,
         "dash": wording.DASH,
         "contents": [(anchor, title) for anchor, title in _CONTENTS if anchor in present],
-        "story": training.story(folder),
+        "story": [*experiment.story(folder), *training.story(folder)],
         "headline": scores.headline(folder),
         "status_note": training.status_note(folder),
-        "score_note": scores.score_note(summary) if summary else "",
+        "score_note": " ".join(filter(None, (scores.score_note(folder), experiment.score_note(folder)))),
         "best": training.best_epoch(folder.epochs),
         "averaged": {name: scores.averaged_classes(target) for name, target in targets.items()},
         "score_tables": {name: class_tables.target_tables(folder, name) for name in targets},
         "interval_note": class_tables.interval_note(summary) if summary else "",
         "cell": class_tables.cell,
+        "candidate_table": experiment.candidate_table(folder),
+        "repeat_tables": experiment.repeat_tables(folder),
+        "repeat_note": experiment.repeat_note(folder),
+        "folds_at": f"{CANDIDATES_NAME}/{folder.candidates.kept}/" if folder.candidates else "",
         "fold_tables": scores.fold_tables(summary) if summary else [],
         "empty_cases": {
             name: scores.empty_cases(target, summary.n_images if summary else 0) for name, target in targets.items()

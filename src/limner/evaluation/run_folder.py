@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from limner.bundle import BundleMeta, read_meta
 from limner.errors import DataError
 from limner.evaluation.records import (
     CalibrationRecord,
+    CandidatesRecord,
     CasesRecord,
     CheckRecord,
     DataRecord,
@@ -29,6 +30,7 @@ from limner.evaluation.records import (
     ImageRow,
     PlanChoice,
     Record,
+    RepeatsRecord,
     RunRecord,
     SummaryRecord,
 )
@@ -52,6 +54,8 @@ class RunFolder:
         groups: Means of each group of images; empty where no group has several.
         in_folds: Whether it is a training in folds, which have run folders of their own.
         calibration: What its probabilities are worth; None where that was not looked at.
+        candidates: What a comparison of candidates showed; None where there was none.
+        repeats: What trainings with other seeds showed; None where there were none.
     """
 
     path: Path
@@ -72,14 +76,22 @@ class RunFolder:
     groups: Sequence[GroupRow] = ()
     in_folds: bool = False
     calibration: CalibrationRecord | None = None
+    candidates: CandidatesRecord | None = None
+    repeats: RepeatsRecord | None = None
 
 
 CHECK_NAME = "check.json"
 CALIBRATION_NAME = "calibration.json"
 _GROUPS = "evaluation/per_group.csv"
 
-FOLDS_NAME = "folds"
+FOLDS_NAME: Literal["folds"] = "folds"
 """Folder of the folds' runs, where a training has some."""
+
+REPEATS_NAME: Literal["repeats"] = "repeats"
+"""Folder of the runs that differ in their seed alone; and, with the ending .json, what they showed."""
+
+CANDIDATES_NAME: Literal["candidates"] = "candidates"
+"""Folder of the runs that were compared; and, with the ending .json, what they showed."""
 
 _SIGNS = ("run.json", "config.yaml", "plan.yaml", "metrics.jsonl", "samples.csv")
 
@@ -103,9 +115,9 @@ def read_run_folder(path: Path) -> RunFolder:
         )
     gaps: list[str] = []
     reader = _Reader(path, gaps)
-    # The plan, the epochs and the model of a training in folds are those of each fold.
-    whole = not (path / FOLDS_NAME).is_dir()
     summary = reader.record("evaluation/summary.json", SummaryRecord, "the model was not evaluated")
+    # The plan, the epochs and the model of a training in folds are those of each fold.
+    whole = not (path / FOLDS_NAME).is_dir() and not any((path / CANDIDATES_NAME).glob(f"*/{FOLDS_NAME}"))
     return RunFolder(
         path=path,
         name=path.resolve().name,
@@ -122,12 +134,12 @@ def read_run_folder(path: Path) -> RunFolder:
         bundle=reader.bundle("model.safetensors") if whole else None,
         previews=sorted((path / "previews").glob("epoch_*.*")),
         gaps=tuple(gaps),
-        check=reader.record(CHECK_NAME, CheckRecord, "") if (path / CHECK_NAME).is_file() else None,
+        check=reader.optional(CHECK_NAME, CheckRecord),
         groups=reader.groups(_GROUPS) if summary and (path / _GROUPS).is_file() else (),
         in_folds=not whole,
-        calibration=reader.record(CALIBRATION_NAME, CalibrationRecord, "")
-        if (path / CALIBRATION_NAME).is_file()
-        else None,
+        calibration=reader.optional(CALIBRATION_NAME, CalibrationRecord),
+        candidates=reader.optional(f"{CANDIDATES_NAME}.json", CandidatesRecord),
+        repeats=reader.optional(f"{REPEATS_NAME}.json", RepeatsRecord),
     )
 
 
@@ -179,6 +191,10 @@ class _Reader:
     def record(self, name: str, kind: type[R], consequence: str) -> R | None:
         text = self.text(name, consequence)
         return self._check(name, kind, self._json(name, text)) if text else None
+
+    def optional(self, name: str, kind: type[R]) -> R | None:
+        """A record that not every run has."""
+        return self.record(name, kind, "") if (self.folder / name).is_file() else None
 
     def plan(self, name: str) -> dict[str, PlanChoice]:
         text = self.text(name, "which choices were made automatically, and why, is unknown")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from limner.models.encoder_unet import EncoderUNet
 from limner.models.encoder_weights import load_encoder_weights
+from limner.models.encoders import find_encoder, near_encoders
 from limner.models.ensemble import Ensemble, members
 from limner.models.heads import set_first_logits
 from limner.models.improved_unet import ImprovedUNet
@@ -27,9 +28,11 @@ __all__ = [
     "Summary",
     "UNet",
     "create_model",
+    "find_encoder",
     "load_encoder_weights",
     "members",
     "model_settings",
+    "near_encoders",
     "set_first_logits",
     "summarize",
 ]

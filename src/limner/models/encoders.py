@@ -187,7 +187,9 @@ def _check(name: str, in_channels: int, options: Mapping[str, Any]) -> None:
         )
     if name.partition(".")[0] not in timm.list_models():
         raise ConfigError(
-            "encoder is a network of timm", f"encoder = '{name}'", f"{_near(name)}timm.list_models() lists them all."
+            "encoder is a network of timm",
+            f"encoder = '{name}'",
+            f"{near_encoders(name)}timm.list_models() lists them all.",
         )
     tags = timm.list_pretrained(f"{name.partition('.')[0]}.*")
     if "." in name and name not in tags:
@@ -200,7 +202,22 @@ def _check(name: str, in_channels: int, options: Mapping[str, Any]) -> None:
         )
 
 
-def _near(name: str) -> str:
+def find_encoder(name: str) -> str | None:
+    """The network of timm that a name means; None where it has none.
+
+    timm writes the width of some families behind their name: `mobilenetv2` alone means `mobilenetv2_100`, the usual
+    width.
+
+    Example:
+        >>> find_encoder("resnet34"), find_encoder("mobilenetv2"), find_encoder("renset34")
+        ('resnet34', 'mobilenetv2_100', None)
+    """
+    import timm
+
+    return next((known for known in (name, f"{name}_100") if known.partition(".")[0] in timm.list_models()), None)
+
+
+def near_encoders(name: str) -> str:
     """The nearest names of networks that do fit, as the beginning of a sentence; may be empty."""
     import timm
 

@@ -23,6 +23,9 @@ class Reporter(Protocol):
     def prepared(self, data: Prepared) -> None:
         """The data are found, understood and split."""
 
+    def part(self, title: str) -> None:
+        """Of a training in parts, which begins: `Fold 0 (1 of 5)`; empty when they are put together."""
+
     def planned(self, plan: Plan, parameters: int, steps: int) -> None:
         """Training begins, with so many parameters and steps per epoch."""
 
@@ -46,6 +49,9 @@ class Silent:
         """Say nothing."""
 
     def prepared(self, data: Prepared) -> None:
+        """Say nothing."""
+
+    def part(self, title: str) -> None:
         """Say nothing."""
 
     def planned(self, plan: Plan, parameters: int, steps: int) -> None:

@@ -1,14 +1,14 @@
 """One run: a training on data that are prepared, its evaluation and report, recorded at each turn.
 
-Layer: workflow, below `train` and `folds`.
+Layer: workflow, below `train` and `parts`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,11 @@ class Run:
         summary: Scores on the samples set aside, as in `evaluation/summary.json`, or None likewise.
         interrupted: A signal stopped the training; `train(resume=folder)` goes on.
         folds: Of a training in folds, the run of each fold that was begun.
+        candidates: Of a training that compares, the run of each candidate that was begun.
+        repeats: Of a training with several seeds, the run of each that was begun.
+        found: What the candidates and the repeats showed: the contents of `candidates.json` and of
+            `repeats.json`, by the names of these files without their ending.
+        evaluation: The evaluation behind `summary`, where it was made in this sitting.
     """
 
     folder: Path
@@ -46,6 +51,10 @@ class Run:
     summary: dict[str, Any] | None
     interrupted: bool
     folds: tuple[Run, ...] = ()
+    candidates: tuple[Run, ...] = ()
+    repeats: tuple[Run, ...] = ()
+    found: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    evaluation: Evaluation | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -56,19 +65,29 @@ class Run:
             "interrupted": self.interrupted,
             "summary": self.summary,
         }
-        return values | ({"folds": [str(run.folder) for run in self.folds]} if self.folds else {})
+        return values | ({"folds": [str(run.folder) for run in self.folds]} if self.folds else {}) | dict(self.found)
 
 
-def train_run(
-    folder: Path,
-    config: Config,
-    data: Prepared,
-    record: RunRecord,
-    *,
-    resume: bool,
-    reporter: Reporter,
-    split: str | None = None,
-) -> tuple[Run, Evaluation | None]:
+@dataclass(frozen=True)
+class Sitting:
+    """How runs are trained that begin or go on now.
+
+    Attributes:
+        reporter: Told of the progress.
+        resume: Go on from the folder's last checkpoint, or with the part that was interrupted.
+        extended: Go on with finished parts, too, because a setting such as their length may be another.
+        split: Samples to score. None is test, or val where there is no test split.
+        title: Which part of a training this is; empty where it is the whole.
+    """
+
+    reporter: Reporter
+    resume: bool = False
+    extended: bool = False
+    split: str | None = None
+    title: str = ""
+
+
+def train_run(folder: Path, config: Config, data: Prepared, record: RunRecord, sitting: Sitting) -> Run:
     """Train on prepared data, evaluate, and write the report of a run folder that holds its data and settings.
 
     Args:
@@ -76,35 +95,32 @@ def train_run(
         config: Settings.
         data: As `read_data` gives them for the folder.
         record: Of the folder.
-        resume: Go on from the folder's last checkpoint.
-        reporter: Told of the progress.
-        split: Samples to score. Default: test, or val where there is no test split.
-
-    Returns:
-        What it left; the evaluation is None when the training was interrupted.
+        sitting: Whether to go on, and which samples to score.
 
     Raises:
         LimnerError: As `fit` and `evaluate_run`.
     """
+    reporter = sitting.reporter
     record.update("training")
     started_from: dict[str, Any] | None = None
-    if not resume and config.training.start_from:
+    if not sitting.resume and config.training.start_from:
         started_from = origin(Path(config.training.start_from))
         record.update("training", started_from=started_from)
     with recording_failure(record):
-        fitted = fit(config, data, folder, resume=resume, reporter=reporter)
-        _record_training(record, fitted, started_from)
+        fitted = fit(config, data, folder, resume=sitting.resume, reporter=reporter)
+        _record_training(record, fitted, config.training.seed, started_from)
         if fitted.state.interrupted:
-            return Run(folder, folder / BUNDLE_NAME, None, None, interrupted=True), None
+            return Run(folder, folder / BUNDLE_NAME, None, None, interrupted=True)
         begin, goal = time.monotonic(), parse_goal(config)
         learn_pictures(folder / BUNDLE_NAME, data, progress=reporter.stage)
         if config.evaluation.calibrate or goal:
             calibrate_run(folder, data, goal=goal, device=fitted.plan.device, progress=reporter.stage)
         calibrated = time.monotonic()
-        result = evaluate_run(folder, data, split=split, progress=reporter.stage)
+        result = evaluate_run(folder, data, split=sitting.split, progress=reporter.stage)
         took = {"calibrate": calibrated - begin, "evaluate": time.monotonic() - calibrated}
         record.update("finished", seconds=took)
-    return Run(folder, folder / BUNDLE_NAME, write_report(folder), result.summary, interrupted=False), result
+    report = write_report(folder)
+    return Run(folder, folder / BUNDLE_NAME, report, result.summary, interrupted=False, evaluation=result)
 
 
 def parse_goal(config: Config) -> Goal | None:
@@ -116,7 +132,7 @@ def parse_goal(config: Config) -> Goal | None:
     return None if config.evaluation.goal is None else Goal.parse(config.evaluation.goal)
 
 
-def _record_training(record: RunRecord, fitted: Fitted, started_from: dict[str, Any] | None) -> None:
+def _record_training(record: RunRecord, fitted: Fitted, seed: int, started_from: dict[str, Any] | None) -> None:
     state = fitted.state
     facts: dict[str, Any] = {}
     if started_from and fitted.carried:
@@ -125,9 +141,11 @@ def _record_training(record: RunRecord, fitted: Fitted, started_from: dict[str, 
     record.update(
         "interrupted" if state.interrupted else "trained",
         seconds={"train": state.seconds},
+        seed=seed,
         stopped=state.stopped,
         epochs=state.epoch,
         best_epoch=state.best_epoch,
+        best_score=state.best_score,
         **facts,
         parameters=fitted.parameters,
         images_per_s=round(state.images / max(state.train_seconds, 1e-9), 2),

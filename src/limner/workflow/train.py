@@ -16,21 +16,23 @@ from limner.config import Config
 from limner.data.prepare import Prepared
 from limner.data.spacing import SPACING, spacings, write_spacing
 from limner.errors import ConfigError, OutputError
-from limner.evaluation.run_folder import FOLDS_NAME
 from limner.files import write_bytes, write_text
-from limner.training.checkpoints import last_checkpoint
 from limner.training.fit import check_settings
 from limner.training.progress import Reporter, Silent
 from limner.training.record import RunRecord, read_data, write_data
 from limner.training.start import adopt_settings
 from limner.types import Spacing
+from limner.workflow.candidates import train_candidates
 from limner.workflow.check import check_prepared, write_findings
 from limner.workflow.folds import fold_data, train_folds
+from limner.workflow.parts import Train, begun
 from limner.workflow.predict import bundle_path
-from limner.workflow.run import Run, parse_goal, train_run
+from limner.workflow.repeats import train_repeats
+from limner.workflow.run import Run, Sitting, parse_goal, train_run
 from limner.workflow.settings import prepare_data, read_settings
 from limner.workflow.sheets import sample_sheet
 from limner.workflow.start import prepare_from
+from limner.workflow.variants import check_variants, variants
 
 
 def train(
@@ -93,13 +95,14 @@ def train(
         folder = Path(resume)
         prepared = read_data(folder)
         chosen = read_settings(folder / "config.yaml", overrides, settings)
-        _check_same_samples(chosen, read_settings(folder / "config.yaml", (), None), folder)
+        _check_unchanged(chosen, read_settings(folder / "config.yaml", (), None), folder)
         _check_goal(chosen)
         seconds = 0.0
     else:
         begin = time.monotonic()
         chosen = read_settings(config, overrides, settings, data=data, recipe=recipe)
         _check_goal(chosen)
+        _check_experiment(chosen)
         source = chosen.training.start_from if start_from is None else start_from
         if chosen.data.folds is not None and source is not None:
             raise ConfigError(
@@ -116,9 +119,12 @@ def train(
             folder = _new_folder(out, chosen)
             prepared = prepare_from(chosen, bundle, reporter.stage)
         first = fold_data(prepared, 0) if chosen.data.folds else prepared
-        check_settings(chosen, first)
+        found = variants(chosen)
+        check_variants(found, first)
+        if not found:
+            check_settings(chosen, first)
         _note_spacing(prepared, chosen.data.spacing)
-        findings = check_prepared(chosen, first, reporter.stage)
+        findings = check_prepared(found[0].config if found else chosen, first, reporter.stage)
         write_data(folder, prepared)
         write_findings(folder, findings)
         write_bytes(folder / "samples.png", sample_sheet(prepared.catalog, prepared.label_maps))
@@ -130,25 +136,39 @@ def train(
     write_text(folder / "config.yaml", chosen.to_yaml())
     record = RunRecord(folder, resume=resume is not None)
     record.update("training", seconds={} if resume else {"prepare": seconds})
-    if chosen.data.folds is not None:
-        extended = bool(overrides or settings)
-        return train_folds(
-            folder, chosen, prepared, record, resume=resume is not None, extended=extended, reporter=reporter
-        )
-    run, _ = train_run(folder, chosen, prepared, record, resume=resume is not None, reporter=reporter)
-    return run
+    sitting = Sitting(reporter, resume=resume is not None, extended=bool(overrides or settings))
+    return _trainer(chosen)(folder, chosen, prepared, record, sitting)
 
 
-def _check_same_samples(chosen: Config, recorded: Config, folder: Path) -> None:
-    """Refuse settings that would give a run that goes on other samples than it has."""
-    for name in ("folds", "review"):
-        asked, known = getattr(chosen.data, name), getattr(recorded.data, name)
+def _trainer(config: Config) -> Train:
+    if config.experiment.compare is not None:
+        return train_candidates
+    if config.experiment.repeats is not None:
+        return train_repeats
+    return train_run if config.data.folds is None else train_folds
+
+
+def _check_unchanged(chosen: Config, recorded: Config, folder: Path) -> None:
+    """Refuse settings that would give a run that goes on other samples or other parts than it has."""
+    for section, name in (("data", "folds"), ("data", "review"), ("experiment", "compare"), ("experiment", "repeats")):
+        asked, known = getattr(getattr(chosen, section), name), getattr(getattr(recorded, section), name)
         if asked != known:
             raise ConfigError(
-                f"the samples of the run '{folder}', which were settled when it began (data.{name}: {known})",
-                f"data.{name}={asked}",
+                f"what was settled when the run '{folder}' began ({section}.{name}: {known})",
+                f"{section}.{name}={asked}",
                 "Leave it out, or train anew with it.",
             )
+
+
+def _check_experiment(config: Config) -> None:
+    """Refuse candidates that are not understood, before anything is read."""
+    variants(config)
+    if config.experiment.repeats is not None and config.data.folds is not None:
+        raise ConfigError(
+            "folds, or repeats with other seeds",
+            f"data.folds={config.data.folds} and experiment.repeats={config.experiment.repeats}",
+            "Leave one of them out: folds show how far scores differ between samples, repeats between seeds.",
+        )
 
 
 def _check_goal(config: Config) -> None:
@@ -186,9 +206,8 @@ def _refuse_what_is_there(folder: Path) -> None:
         raise OutputError(f"a new run folder at '{folder}'", "there is a file", "Choose another --out.")
     if folder.is_dir() and any(folder.iterdir()):
         resume = f", or go on with that run: limner train --resume {shlex.quote(str(folder))}"
-        begun = last_checkpoint(folder).is_file() or (folder / FOLDS_NAME).is_dir()
         raise OutputError(
             f"a new run folder at '{folder}'",
             "it holds files already",
-            f"Choose another --out{resume if begun else ''}",
+            f"Choose another --out{resume if begun(folder) else ''}",
         )

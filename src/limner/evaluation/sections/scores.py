@@ -61,6 +61,11 @@ def _with_ends(
     return f"{measure} {say(value)}{ends}"
 
 
+_NOT_ON_TEST = (
+    "These are the validation samples, by which the best epoch was chosen: on new images expect a somewhat lower "
+    "score. The test samples were left aside."
+)
+
 _FOLD_SCORES = ("dice", "iou", "precision", "recall", "rmse", "mae", "abs_rel", "delta")
 
 
@@ -85,8 +90,13 @@ class Distribution:
     measure: str = "Dice"
 
 
-def score_note(summary: SummaryRecord) -> str:
-    """A sentence about scores that are not of a test split; empty when they are."""
+def score_note(folder: RunFolder) -> str:
+    """A sentence about scores that are not of a test split; empty when they are, and where there are none."""
+    summary = folder.summary
+    if summary is None:
+        return ""
+    if summary.split == "val" and "test" in folder.splits:
+        return _NOT_ON_TEST
     return _BIASED.get(summary.split, "" if summary.split == "test" else "It is not recorded which samples these are.")
 
 

@@ -150,6 +150,7 @@ def timings(folder: RunFolder) -> list[tuple[str, str]]:
     words = {
         "prepare": "Preparing the data",
         "train": "Training",
+        "train_others": "Training those not kept",
         "calibrate": "Calibration",
         "evaluate": "Evaluation",
     }
