@@ -41,6 +41,13 @@ def test_without_a_difference_the_best_mean_is_kept_and_the_cheaper_named() -> N
     assert said.endswith("Kept: a, which has the best mean.")
 
 
+def test_too_little_time_is_said() -> None:
+    found = compared(Ranked("a", 0.8, None), Ranked("b", 0.7, behind(0.1, 0.05, 0.15)))
+    hasty = COSTS | {"b": Cost("b", 60.0, (1, 7), 100, 20.0)}
+    assert "With only 1 epoch for some, more time may well change the order." in verdict(found, hasty)
+    assert "epoch" not in verdict(found, COSTS)
+
+
 def test_the_record_is_one_the_report_reads() -> None:
     found = compared(Ranked("c", 0.8, None), Ranked("a", 0.7, behind(0.1, -0.05, 0.25)))
     record = CandidatesRecord.model_validate(content(found, COSTS, split="val", folder="candidates"))

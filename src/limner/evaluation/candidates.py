@@ -14,6 +14,8 @@ from typing import Any
 from limner.evaluation.compare import Comparison, sentence
 from limner.evaluation.records import SummaryRecord
 
+_FEW_EPOCHS = 5
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -56,6 +58,9 @@ def verdict(comparison: Comparison, costs: Mapping[str, Cost]) -> str:
             else f"{small} is the smallest, {fast} trains fastest"
         )
         said.append(f"Of {', '.join(among[:-1])} and {among[-1]}, {which}.")
+    least = min(min(cost.epochs) for cost in costs.values())
+    if least < _FEW_EPOCHS:
+        said.append(f"With only {least} epoch{'s' * (least > 1)} for some, more time may well change the order.")
     said.append(f"Kept: {best.name}, which has the best mean.")
     return " ".join(said)
 
