@@ -37,7 +37,7 @@ def test_without_a_difference_the_best_mean_is_kept_and_the_cheaper_named() -> N
     )
     said = verdict(found, COSTS)
     assert said.startswith("No difference shown: a − b in dice is 0.01, 95 % interval -0.02 to 0.04, on 30 images.")
-    assert "Not shown to be worse than a: b. Of a and b, b is the smallest and trains fastest." in said
+    assert "Worse than a: c. Of a and what is not shown to be worse (b), b is the smallest and trains fastest." in said
     assert said.endswith("Kept: a, which has the best mean.")
 
 
