@@ -38,7 +38,7 @@ def print_candidates(found: Mapping[str, Any]) -> None:
     )
     columns = ["candidate", metric, "behind", "trained", "epochs", "weights", "images/s"]
     print_table(title, columns, rows)
-    output().print(f"{found['verdict']}\n")
+    output().print(f"Kept: {found['kept']}, which has the best mean. {found['verdict']}\n")
 
 
 def print_repeats(found: Mapping[str, Any]) -> None:

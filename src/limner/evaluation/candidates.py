@@ -42,7 +42,7 @@ def measure_of(summary: SummaryRecord) -> tuple[str, str]:
 
 
 def verdict(comparison: Comparison, costs: Mapping[str, Cost]) -> str:
-    """What was shown, what of it was not, and which candidate was kept."""
+    """What was shown of the candidates, and what was not."""
     best, *others = comparison.ranked
     said = [sentence(comparison)]
     equals = [run.name for run in others if run.behind is None or not run.behind.shown]
@@ -62,7 +62,6 @@ def verdict(comparison: Comparison, costs: Mapping[str, Cost]) -> str:
     least = min(min(cost.epochs) for cost in costs.values())
     if least < _FEW_EPOCHS:
         said.append(f"With only {least} epoch{'s' * (least > 1)} for some, more time may well change the order.")
-    said.append(f"Kept: {best.name}, which has the best mean.")
     return " ".join(said)
 
 
