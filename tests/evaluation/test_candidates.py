@@ -26,9 +26,7 @@ def compared(*ranked: Ranked) -> Comparison:
 
 def test_a_difference_that_is_shown() -> None:
     found = compared(Ranked("a", 0.8, None), Ranked("b", 0.7, behind(0.1, 0.05, 0.15)))
-    assert verdict(found, COSTS) == (
-        "a is better than b by 0.1 in dice, 95 % interval 0.05 to 0.15, on 30 images. Kept: a, which has the best mean."
-    )
+    assert verdict(found, COSTS) == ("a is better than b by 0.1 in dice, 95 % interval 0.05 to 0.15, on 30 images.")
 
 
 def test_without_a_difference_the_best_mean_is_kept_and_the_cheaper_named() -> None:
@@ -37,8 +35,15 @@ def test_without_a_difference_the_best_mean_is_kept_and_the_cheaper_named() -> N
     )
     said = verdict(found, COSTS)
     assert said.startswith("No difference shown: a − b in dice is 0.01, 95 % interval -0.02 to 0.04, on 30 images.")
-    assert "Not shown to be worse than a: b. Of a and b, b is the smallest and trains fastest." in said
-    assert said.endswith("Kept: a, which has the best mean.")
+    assert "Worse than a: c. Of a and what is not shown to be worse (b), b is the smallest and trains fastest." in said
+    assert content(found, COSTS, split="val", folder="candidates")["kept"] == "a"
+
+
+def test_too_little_time_is_said() -> None:
+    found = compared(Ranked("a", 0.8, None), Ranked("b", 0.7, behind(0.1, 0.05, 0.15)))
+    hasty = COSTS | {"b": Cost("b", 60.0, (1, 7), 100, 20.0)}
+    assert "With only 1 epoch for some, more time may well change the order." in verdict(found, hasty)
+    assert "epoch" not in verdict(found, COSTS)
 
 
 def test_the_record_is_one_the_report_reads() -> None:

@@ -146,7 +146,7 @@ def test_the_report_shows_candidates_and_seeds(compared: limner.Run) -> None:
 def test_the_command_prints_and_gives_what_was_found(limner: Callable[..., Any], copied: Path) -> None:
     result = limner("train", "--resume", copied)
     assert result.code == 0
-    assert "Candidates on 4 validation pictures" in result.out
+    assert "Candidates: mean Dice on 4 validation pictures" in result.out
     assert "seeds on the same 3 test pictures" in result.out
     assert "is finished." in result.err
     found = limner("train", "--resume", copied, "--json").json

@@ -21,7 +21,7 @@ def print_candidates(found: Mapping[str, Any]) -> None:
     for entry in found["candidates"]:
         behind = entry["behind_the_best"]
         known = behind is not None and behind["low"] is not None
-        interval = f"\n{behind['low']:.3f}–{behind['high']:.3f}" if behind is not None and known else ""
+        interval = f"\n{behind['low']:.3f}…{behind['high']:.3f}" if behind is not None and known else ""
         rows.append(
             [
                 entry["name"],
@@ -29,14 +29,16 @@ def print_candidates(found: Mapping[str, Any]) -> None:
                 "" if behind is None else f"{behind['better']:.3f}{interval}",
                 _clock(entry["seconds"]),
                 _range(entry["epochs"]),
-                f"{entry['parameters']:,}",
+                f"{entry['parameters'] / 1e6:.3g} M",
                 f"{entry['images_per_s']:.1f}",
             ]
         )
-    title = f"Candidates on {found['n_images']:,} {_SAMPLES.get(found['split'], found['split'])} pictures"
-    columns = ["candidate", f"mean {metric}", "behind", "trained", "epochs", "parameters", "images/s"]
+    title = (
+        f"Candidates: mean {metric} on {found['n_images']:,} {_SAMPLES.get(found['split'], found['split'])} pictures"
+    )
+    columns = ["candidate", metric, "behind", "trained", "epochs", "weights", "images/s"]
     print_table(title, columns, rows)
-    output().print(f"{found['verdict']}\n")
+    output().print(f"Kept: {found['kept']}, which has the best mean. {found['verdict']}\n")
 
 
 def print_repeats(found: Mapping[str, Any]) -> None:

@@ -38,6 +38,7 @@ class TrainingView:
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._part = ""
+        self._listed = ""
 
     def stage(self, name: str, done: int, total: int) -> None:
         # Validation is part of the training bar.
@@ -53,12 +54,16 @@ class TrainingView:
     def part(self, title: str) -> None:
         self.close()
         self._part = f"{title} · " if title else ""
+        if title and not self._quiet:
+            self._console.print()
 
     def summarized(self, summary: Summary, plan: Plan) -> None:
         if self._quiet:
             return
         self._stages.close()
-        if self._summary:
+        # Folds and seeds have the same network, which is listed once.
+        if self._summary and summary.table() != self._listed:
+            self._listed = summary.table()
             memory = summary.training_bytes(plan.batch, precision=plan.precision, averaged=plan.ema > 0)
             self._console.print(summary.table(_MOST_STAGES))
             self._console.print(f"Training takes about {memory / 1e9:.2f} GB for weights, gradients and activations.")

@@ -14,6 +14,8 @@ from typing import Any
 from limner.evaluation.compare import Comparison, sentence
 from limner.evaluation.records import SummaryRecord
 
+_FEW_EPOCHS = 5
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -40,12 +42,13 @@ def measure_of(summary: SummaryRecord) -> tuple[str, str]:
 
 
 def verdict(comparison: Comparison, costs: Mapping[str, Cost]) -> str:
-    """What was shown, what of it was not, and which candidate was kept."""
+    """What was shown of the candidates, and what was not."""
     best, *others = comparison.ranked
     said = [sentence(comparison)]
     equals = [run.name for run in others if run.behind is None or not run.behind.shown]
-    if equals and len(others) > 1:
-        said.append(f"Not shown to be worse than {best.name}: {', '.join(equals)}.")
+    worse = [run.name for run in others[1:] if run.name not in equals]
+    if worse:
+        said.append(f"{'Worse' if others[0].name in equals else 'Also worse'} than {best.name}: {', '.join(worse)}.")
     if equals:
         among = [best.name, *equals]
         small = min(among, key=lambda name: costs[name].parameters)
@@ -55,8 +58,10 @@ def verdict(comparison: Comparison, costs: Mapping[str, Cost]) -> str:
             if small == fast
             else f"{small} is the smallest, {fast} trains fastest"
         )
-        said.append(f"Of {', '.join(among[:-1])} and {among[-1]}, {which}.")
-    said.append(f"Kept: {best.name}, which has the best mean.")
+        said.append(f"Of {best.name} and what is not shown to be worse ({', '.join(equals)}), {which}.")
+    least = min(min(cost.epochs) for cost in costs.values())
+    if least < _FEW_EPOCHS:
+        said.append(f"With only {least} epoch{'s' * (least > 1)} for some, more time may well change the order.")
     return " ".join(said)
 
 

@@ -24,6 +24,7 @@ class CandidateTable:
     heading: str
     columns: tuple[str, ...]
     lines: tuple[tuple[str, str, str, tuple[Cell, ...]], ...]
+    kept: str
     verdict: str
     notes: tuple[str, ...]
 
@@ -67,6 +68,7 @@ def candidate_table(folder: RunFolder) -> CandidateTable | None:
         heading=f"{found.target}: {wording.plural(found.n_images, f'{_SAMPLES.get(found.split, found.split)} image')}",
         columns=(f"Mean {measure}", "Behind the best", "Trained", "Epochs", "Parameters", "Images/s in training"),
         lines=tuple(_line(entry, found.metric) for entry in found.candidates),
+        kept=found.kept,
         verdict=found.verdict,
         notes=tuple(_notes(folder, found)),
     )
@@ -107,10 +109,10 @@ def _notes(folder: RunFolder, found: CandidatesRecord) -> list[str]:
     """How to read the table, and what it does not tell."""
     behind = next((entry.behind_the_best for entry in found.candidates if entry.behind_the_best), BehindRecord())
     notes = [
-        "All candidates were trained on the same samples, for the same time or number of epochs. Differences are taken "
-        f"image by image; under them stand their {behind.level * 100:g} % intervals. One that holds 0 shows no "
+        "All candidates were trained on the same samples, for the same time or the epochs that are set. Differences are "
+        f"taken image by image; under them stand their {behind.level * 100:g} % intervals. One that holds 0 shows no "
         "difference, which is not the same as none: more images might show one.",
-        "The one with the best mean is kept, whether or not the others are shown to be worse.",
+        "The best mean is kept whether or not the others are shown to be worse. The links lead to their reports.",
     ]
     chose = "epoch and thresholds" if folder.calibration is not None and folder.calibration.goal else "epoch"
     if found.split == "val":
