@@ -11,11 +11,12 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import limner
 from limner.data.catalog import Catalog
-from limner.errors import BundleError, ConfigError
+from limner.errors import ConfigError, DataError
 from limner.training.progress import Silent
 from limner.training.state import TrainingState
 
@@ -63,7 +64,8 @@ def test_the_summary_is_of_all_samples_and_says_how_far_folds_differ(in_folds: l
     means = [fold["targets"]["mask"]["dice"] for fold in summary["folds"]]
     own = [run.summary["targets"]["mask"]["mean"]["dice"] for run in in_folds.folds]
     assert means == own
-    assert summary["spread"]["mask"]["dice"] == {"mean": statistics.fmean(own), "std": statistics.stdev(own)}
+    spread = {"mean": statistics.fmean(own), "std": statistics.stdev(own), "min": min(own), "max": max(own)}
+    assert summary["spread"]["mask"]["dice"] == spread
     values = [float(value) for value in scores(in_folds.folder / "evaluation" / "per_image.csv").values()]
     assert summary["targets"]["mask"]["mean"]["dice"] == pytest.approx(statistics.fmean(values))
 
@@ -78,10 +80,33 @@ def test_the_budget_is_divided_and_each_fold_is_a_run_of_its_own(in_folds: limne
     assert (in_folds.folder / "folds" / "2" / "report.html").is_file()
 
 
-def test_no_model_is_passed_off_as_the_model(in_folds: limner.Run) -> None:
-    assert in_folds.model is None
-    with pytest.raises(BundleError, match="a training in folds, with 3 models"):
-        limner.load(in_folds.folder)
+def test_the_model_is_the_ensemble_of_the_folds(in_folds: limner.Run, cells: Path) -> None:
+    assert in_folds.model == in_folds.folder / "model.safetensors"
+    model = limner.load(in_folds.folder)
+    assert (model.meta.model.members, model.meta.data.splits) == (3, {"train": 10, "val": 0, "test": 2})
+    picture = min((cells / "images").iterdir())
+    each = [limner.load(run.folder).predict(picture).probs["mask"] for run in in_folds.folds]
+    assert np.abs(each[0] - each[1]).max() > 0
+    np.testing.assert_allclose(model.predict(picture).probs["mask"], np.mean(each, axis=0), atol=1e-5)
+
+
+def test_the_ensemble_is_scored_on_samples_that_no_fold_saw_and_on_no_others(in_folds: limner.Run) -> None:
+    summary = json.loads((in_folds.folder / "evaluation-test" / "summary.json").read_text())
+    assert (summary["n_images"], summary["split"]) == (2, "test")
+    assert "On 2 test images, which no fold saw, its mean Dice is" in (in_folds.folder / "report.html").read_text()
+    with pytest.raises(DataError, match=r"(?s)no network of the ensemble.*train samples, each of them seen"):
+        limner.evaluate(in_folds.folder, split="train")
+
+
+def test_steps_after_the_threshold_are_tried_and_what_was_found_is_kept(in_folds: limner.Run) -> None:
+    found = json.loads((in_folds.folder / "post_processing.json").read_text())
+    assert found["n_images"] == 10
+    assert {trial["step"] for trial in found["trials"]} == {"fill_holes", "largest", "min_area"}
+    assert found["steps"] == [step.model_dump() for step in limner.load(in_folds.folder).meta.post_processing]
+    assert "Steps after the threshold" in (in_folds.folder / "report.html").read_text()
+
+
+def test_validation_samples_besides_folds_are_refused() -> None:
     with pytest.raises(ConfigError, match="no share of val samples"):
         limner.train("anywhere", settings={"data.folds": 3, "data.val": 0.2})
 

@@ -36,6 +36,7 @@ STAGES = {
     "page": "Drawing the page",
     "measure": "Measuring pictures",
     "cache": "Decoding pictures",
+    "post-process": "Trying steps after the threshold",
     "familiarise": "Remembering the pictures",
     "calibrate": "Calibrating",
     "evaluate": "Evaluating",

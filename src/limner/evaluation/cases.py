@@ -65,6 +65,15 @@ def image_scores(table: ScoreTable) -> Float64[np.ndarray, " images"]:
     return _defined_mean(targets, axis=0)
 
 
+def expected_scores(table: ScoreTable) -> Float64[np.ndarray, " images"]:
+    """Dice that the model itself expected of each image, averaged as `image_scores`; NaN where that is not known."""
+    targets = np.full((len(table.targets), len(table.ids)), np.nan)
+    for row, target in zip(targets, table.targets.values(), strict=True):
+        if target.expected is not None:
+            row[target.samples] = _defined_mean(target.expected[:, list(target.foreground)], axis=1)
+    return _defined_mean(targets, axis=0)
+
+
 def choose_cases(
     scores: Float64[np.ndarray, " images"],
     most: int = _MOST,

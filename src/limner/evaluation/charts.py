@@ -151,6 +151,28 @@ def reliability_chart(lines: Sequence[tuple[Sequence[float], Series]], *, title:
     return _svg(title, [*parts, _axis_title("how sure the model was")])
 
 
+def scatter_chart(
+    points: Sequence[tuple[_Real, _Real]], *, title: str, across: str, names: Sequence[str] = ()
+) -> Markup:
+    """Points between 0 and 1 both ways, and the diagonal on which both are the same.
+
+    Args:
+        points: How far across and how far up.
+        title: What the chart shows, for screen readers.
+        across: What is across.
+        names: Of the points, shown where the pointer rests.
+    """
+    marks = [0, 0.2, 0.4, 0.6, 0.8, 1]
+    x, y = _Axis(0, 1, _LEFT, _WIDTH - _RIGHT), _Axis(0, 1, _HEIGHT - _BOTTOM, _TOP)
+    diagonal = f'<line class="mark" x1="{x(0):.1f}" y1="{y(0):.1f}" x2="{x(1):.1f}" y2="{y(1):.1f}"/>'
+    parts = [_grid(marks, y), diagonal]
+    for place, (right, up) in enumerate(points):
+        name = f"<title>{escape(names[place])}</title>" if names else ""
+        parts.append(f'<circle class="dot point" cx="{x(right):.1f}" cy="{y(up):.1f}" r="3.5">{name}</circle>')
+    parts += [_x_label(x(value), f"{value:g}") for value in marks]
+    return _svg(title, [*parts, _axis_title(across)])
+
+
 def histogram_counts(values: Sequence[_Real], bins: int) -> list[int]:
     """Number of `values` in each of `bins` equal parts of [0, 1].
 

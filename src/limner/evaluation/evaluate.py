@@ -24,7 +24,7 @@ from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.errors import DataError
 from limner.evaluation.calibrate import Probe
-from limner.evaluation.cases import Case, choose_cases, image_scores, write_cases
+from limner.evaluation.cases import Case, choose_cases, expected_scores, image_scores, write_cases
 from limner.evaluation.failures import find_failures
 from limner.evaluation.gallery import Gallery
 from limner.evaluation.properties import PROPERTIES_NAME, Properties, measure_properties, write_properties
@@ -122,7 +122,7 @@ def evaluate(
         progress=progress,
         on_prediction=look,
     )
-    cases = choose_cases(image_scores(scored))
+    cases = choose_cases(image_scores(scored), expected=expected_scores(scored))
     if not few:
         places = [case.place for case in cases]
         score(

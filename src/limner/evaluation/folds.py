@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from limner.bundle import PostStep
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
-from limner.evaluation.cases import choose_cases, image_scores
+from limner.evaluation.cases import choose_cases, expected_scores, image_scores
 from limner.evaluation.evaluate import Evaluation, write_evaluation
 from limner.evaluation.gallery import Gallery
 from limner.evaluation.properties import PROPERTIES_NAME, Properties, read_properties
@@ -30,6 +31,7 @@ def evaluate_folds(
     label_maps: Mapping[str, LabelMap],
     out: Path,
     *,
+    steps: Sequence[Sequence[PostStep]] = (),
     data_hash: str = "",
 ) -> Evaluation:
     """Join the scores of the folds and write them to a folder.
@@ -40,6 +42,7 @@ def evaluate_folds(
         bundles: The model of each fold, which predicts once more the samples that are drawn.
         label_maps: Meaning of the masks, by target.
         out: Folder to write to.
+        steps: What was done to the masks of each fold after the threshold, where something was.
         data_hash: Fingerprint of the data, written down.
 
     Raises:
@@ -47,19 +50,20 @@ def evaluate_folds(
     """
     joined = join_tables(tables)
     places = [(fold, place) for fold, part in enumerate(parts) for place in range(len(part))]
-    cases = choose_cases(image_scores(joined))
+    cases = choose_cases(image_scores(joined), expected=expected_scores(joined))
     gallery = None
     for fold, bundle in enumerate(bundles):
         chosen = [case.place for case in cases if places[case.place][0] == fold]
         if not chosen:
             continue
-        predictor = Predictor.from_file(bundle)
+        predictor = fold_predictor(bundle, steps[fold] if steps else ())
         gallery = gallery or Gallery(label_maps, predictor.meta.inputs.parts)
         draw = gallery.draw
         score(
             predictor,
             parts[fold].subset([places[place][1] for place in chosen]),
             label_maps,
+            doubts=True,
             on_prediction=lambda number, *drawn, chosen=chosen, draw=draw: draw(chosen[number], *drawn),
         )
     folds = [{"fold": fold, **mean_scores(table.summary())} for fold, table in enumerate(tables)]
@@ -73,6 +77,13 @@ def evaluate_folds(
         summary=joined.summary(split=OUT_OF_FOLD, data_hash=data_hash) | {"folds": folds, "spread": spread(folds)},
         properties=_properties(joined.ids, bundles),
     )
+
+
+def fold_predictor(bundle: Path, steps: Sequence[PostStep]) -> Predictor:
+    """The predictor of a fold, with steps after the threshold that its own bundle does not have."""
+    predictor = Predictor.from_file(bundle)
+    predictor.meta = predictor.meta.model_copy(update={"post_processing": list(steps)})
+    return predictor
 
 
 def _properties(ids: Sequence[str], bundles: Sequence[Path]) -> list[Properties]:

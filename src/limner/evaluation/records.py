@@ -225,6 +225,16 @@ class TargetFit(Record):
     after: FitRecord = FitRecord()
 
 
+class ExpectationRecord(Record):
+    """How well a model knew beforehand, image by image, how it would do."""
+
+    n: int = 0
+    spearman: Number = None
+    expected: Number = None
+    real: Number = None
+    error: Number = None
+
+
 class TargetSummary(Record):
     """Scores of one target; `mean` is over its foreground classes."""
 
@@ -234,6 +244,7 @@ class TargetSummary(Record):
     group_mean: Scores | None = None
     classes: list[ClassSummary] = []
     calibration: TargetFit | None = None
+    expectation: ExpectationRecord | None = None
 
 
 class Errors(Record):
@@ -261,6 +272,28 @@ class NumberSummary(Record):
     n_not_positive: int = 0
     n_unknown: int = 0
     n_without_log: int = 0
+
+
+class TrialRecord(Record):
+    """What one step after the threshold would do to the mean Dice of images."""
+
+    target: str = ""
+    class_name: str = Field("", alias="class")
+    step: str = ""
+    area: int = 0
+    better: Number = None
+    low: Number = None
+    high: Number = None
+    n: int = 0
+    taken: bool = False
+
+
+class PostProcessingRecord(Record):
+    """`post_processing.json`: steps after the threshold that were tried on out-of-fold predictions."""
+
+    n_images: int = 0
+    trials: list[TrialRecord] = []
+    steps: list[dict[str, Any]] = []
 
 
 class FoldRecord(Record):

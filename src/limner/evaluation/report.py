@@ -16,7 +16,16 @@ from limner.evaluation import wording
 from limner.evaluation.embed import Embedded, embed
 from limner.evaluation.records import CaseRecord
 from limner.evaluation.run_folder import CANDIDATES_NAME, RunFolder, read_run_folder
-from limner.evaluation.sections import calibration, class_tables, data, experiment, failures, scores, training
+from limner.evaluation.sections import (
+    calibration,
+    class_tables,
+    data,
+    expectation,
+    experiment,
+    failures,
+    scores,
+    training,
+)
 from limner.evaluation.templating import environment
 from limner.files import write_bytes
 
@@ -34,6 +43,7 @@ _CONTENTS = (
     ("classes", "Classes"),
     ("distribution", "Distribution"),
     ("calibration", "Calibration"),
+    ("expectation", "Expectation"),
     ("examples", "Examples"),
     ("failures", "Where it fails"),
     ("settings", "Settings"),
@@ -89,10 +99,12 @@ def _context(folder: RunFolder) -> dict[str, Any]:
     present = {anchor for anchor, _ in _CONTENTS} - (set() if summary else {"classes"})
     present -= {"plan", "training"} if folder.in_folds else {"folds"}
     spread = [*scores.distributions(folder), *scores.error_distributions(folder)]
+    expected = expectation.expectations(folder)
     failed, listed = failures.failures(folder), failures.listed_images(folder)
     cases = [_case(folder, case, number) for number, case in enumerate(folder.cases.cases, start=1)]
     for anchor, there in (
         ("calibration", bool(calibrations)),
+        ("expectation", bool(expected)),
         ("distribution", bool(spread)),
         ("failures", bool(failed or listed)),
     ):
@@ -129,6 +141,8 @@ def _context(folder: RunFolder) -> dict[str, Any]:
         },
         "numbers": data.number_lines(folder),
         "calibrations": calibrations,
+        "expectations": expected,
+        "trials": expectation.trial_lines(folder.post_processing.trials) if folder.post_processing else [],
         "scales": folder.cases.scales,
         "measure": folder.cases.measure,
         "data_facts": data.data_facts(folder),

@@ -29,6 +29,7 @@ from limner.evaluation.records import (
     GroupRow,
     ImageRow,
     PlanChoice,
+    PostProcessingRecord,
     Record,
     RepeatsRecord,
     RunRecord,
@@ -54,6 +55,8 @@ class RunFolder:
         groups: Means of each group of images; empty where no group has several.
         in_folds: Whether it is a training in folds, which have run folders of their own.
         calibration: What its probabilities are worth; None where that was not looked at.
+        post_processing: What was tried after the threshold; None where nothing was.
+        ensemble: Scores of the ensemble of a training in folds on test samples; None where there are none.
         candidates: What a comparison of candidates showed; None where there was none.
         repeats: What trainings with other seeds showed; None where there were none.
     """
@@ -76,12 +79,18 @@ class RunFolder:
     groups: Sequence[GroupRow] = ()
     in_folds: bool = False
     calibration: CalibrationRecord | None = None
+    post_processing: PostProcessingRecord | None = None
+    ensemble: SummaryRecord | None = None
     candidates: CandidatesRecord | None = None
     repeats: RepeatsRecord | None = None
 
 
 CHECK_NAME = "check.json"
 CALIBRATION_NAME = "calibration.json"
+POST_PROCESSING_NAME = "post_processing.json"
+TEST_NAME = "evaluation-test"
+"""Folder of the scores of an ensemble on test samples."""
+
 _GROUPS = "evaluation/per_group.csv"
 
 FOLDS_NAME: Literal["folds"] = "folds"
@@ -131,13 +140,15 @@ def read_run_folder(path: Path) -> RunFolder:
         # Without the summary, which is written last, the rest may be of another evaluation.
         rows=reader.rows("evaluation/per_image.csv") if summary else [],
         cases=(reader.cases("evaluation/cases/cases.json") if summary else None) or CasesRecord(),
-        bundle=reader.bundle("model.safetensors") if whole else None,
+        bundle=reader.bundle("model.safetensors") if whole or (path / "model.safetensors").is_file() else None,
         previews=sorted((path / "previews").glob("epoch_*.*")),
         gaps=tuple(gaps),
         check=reader.optional(CHECK_NAME, CheckRecord),
         groups=reader.groups(_GROUPS) if summary and (path / _GROUPS).is_file() else (),
         in_folds=not whole,
         calibration=reader.optional(CALIBRATION_NAME, CalibrationRecord),
+        post_processing=reader.optional(POST_PROCESSING_NAME, PostProcessingRecord),
+        ensemble=None if whole else reader.optional(f"{TEST_NAME}/summary.json", SummaryRecord),
         candidates=reader.optional(f"{CANDIDATES_NAME}.json", CandidatesRecord),
         repeats=reader.optional(f"{REPEATS_NAME}.json", RepeatsRecord),
     )

@@ -22,7 +22,7 @@ from limner.evaluation.candidates import Cost, content, measure_of
 from limner.evaluation.compare import compare
 from limner.evaluation.folds import OUT_OF_FOLD
 from limner.evaluation.report import write_report
-from limner.evaluation.run_folder import CANDIDATES_NAME, FOLDS_NAME, REPEATS_NAME, read_evaluation
+from limner.evaluation.run_folder import CANDIDATES_NAME, FOLDS_NAME, REPEATS_NAME, TEST_NAME, read_evaluation
 from limner.files import write_text
 from limner.training.fit import BUNDLE_NAME
 from limner.training.record import RunRecord
@@ -33,9 +33,6 @@ from limner.workflow.parts import Part, adopt, part_settings, read_record, train
 from limner.workflow.repeats import best_in_validation, train_repeats, write_repeats
 from limner.workflow.run import Run, Sitting, train_run
 from limner.workflow.variants import Variant, variants
-
-_TEST = "evaluation-test"
-"""Folder of the test scores of the candidate that was kept, in its run folder."""
 
 
 def train_candidates(folder: Path, config: Config, data: Prepared, record: RunRecord, sitting: Sitting) -> Run:
@@ -114,8 +111,8 @@ def _keep(folder: Path, winner: Run, data: Prepared, progress: Progress) -> tupl
         return {**facts, "folds": len(trainings)}, {}
     runs = [Run(place, place / BUNDLE_NAME, None, None, interrupted=False) for place in trainings]
     # Without test samples the scores are those of the validation samples, which are there already.
-    name = _TEST if len(data.catalog.indices("test")) else "evaluation"
-    if name == _TEST:
+    name = TEST_NAME if len(data.catalog.indices("test")) else "evaluation"
+    if name == TEST_NAME:
         for run in runs:
             evaluate_run(run.folder, data, split="test", out=run.folder / name, progress=progress)
     shown = {}

@@ -17,6 +17,7 @@ from limner.data.prepare import Prepared, prepare_to_score
 from limner.errors import ConfigError, DataError
 from limner.evaluation.evaluate import Evaluation
 from limner.evaluation.evaluate import evaluate as evaluate_catalog
+from limner.evaluation.run_folder import FOLDS_NAME, TEST_NAME
 from limner.inference.predictor import Predictor
 from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
@@ -114,7 +115,15 @@ def evaluate_run(
     miss_distance: float | None = None,
     progress: Progress = no_progress,
 ) -> Evaluation:
-    """Score a run's model on samples of the run: by default test, or val where there is no test split."""
+    """Score a run's model on samples of the run: by default test, or val where there is no test split.
+
+    The ensemble of a training in folds can only be scored on test samples, which go beside the scores of its folds.
+
+    Raises:
+        DataError: There are no such samples, or some network of the ensemble was trained on them.
+    """
+    if in_folds := (run / FOLDS_NAME).is_dir():
+        _check_unseen(run, data, split)
     split = split or ("test" if len(data.catalog.indices("test")) else "val")
     predictor = Predictor.from_file(run / BUNDLE_NAME, device=device)
     catalog = _subset(data.catalog, split)
@@ -122,7 +131,7 @@ def evaluate_run(
         predictor,
         catalog,
         data.label_maps,
-        out or run / "evaluation",
+        out or run / (TEST_NAME if in_folds else "evaluation"),
         split=split,
         data_hash=catalog_digest(catalog),
         spacing=spacing,
@@ -130,6 +139,17 @@ def evaluate_run(
         miss_distance=miss_distance,
         progress=lambda done, total: progress("evaluate", done, total),
     )
+
+
+def _check_unseen(run: Path, data: Prepared, split: str | None) -> None:
+    """Refuse samples that the ensemble of a run was trained on; others than test samples were."""
+    if split not in (None, "test") or not len(data.catalog.indices("test")):
+        raise DataError(
+            f"samples that no network of the ensemble in '{run}' was trained on",
+            "no test samples" if split in (None, "test") else f"{split} samples, each of them seen by some network",
+            f"The scores of its folds, each on samples it did not see, are in '{run / 'evaluation'}'. For scores of "
+            "the ensemble name other data, or train with test samples apart.",
+        )
 
 
 def _spacing(spacing: float | Spacing | None) -> Spacing | None:

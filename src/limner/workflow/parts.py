@@ -17,7 +17,15 @@ from typing import Any, Literal, TypeAlias
 from limner.config import Config, config_from, parse_duration
 from limner.data.prepare import Prepared
 from limner.evaluation.report import REPORT_NAME
-from limner.evaluation.run_folder import CALIBRATION_NAME, CANDIDATES_NAME, CHECK_NAME, FOLDS_NAME, REPEATS_NAME
+from limner.evaluation.run_folder import (
+    CALIBRATION_NAME,
+    CANDIDATES_NAME,
+    CHECK_NAME,
+    FOLDS_NAME,
+    POST_PROCESSING_NAME,
+    REPEATS_NAME,
+    TEST_NAME,
+)
 from limner.files import output_error, write_bytes, write_text
 from limner.training.checkpoints import last_checkpoint
 from limner.training.fit import BUNDLE_NAME
@@ -30,7 +38,7 @@ PART_KINDS: tuple[Kind, ...] = (FOLDS_NAME, REPEATS_NAME, CANDIDATES_NAME)
 Train: TypeAlias = Callable[[Path, Config, Prepared, RunRecord, Sitting], Run]
 """Trains the run of a folder that holds its data and settings: `train_run`, or one that is made of parts itself."""
 
-_ADOPTED = ("plan.yaml", "model.txt", "metrics.jsonl", CALIBRATION_NAME, BUNDLE_NAME)
+_ADOPTED = ("plan.yaml", "model.txt", "metrics.jsonl", CALIBRATION_NAME, POST_PROCESSING_NAME, BUNDLE_NAME)
 _FACTS = ("started_from", "seed", "stopped", "epochs", "best_epoch", "best_score", "parameters", "images_per_s")
 
 
@@ -153,7 +161,10 @@ def adopt(folder: Path, run: Run, evaluation: Path) -> dict[str, Any]:
     for name in _ADOPTED:
         if (run.folder / name).is_file():
             write_bytes(folder / name, (run.folder / name).read_bytes())
-    for name, source in (("previews", run.folder / "previews"), ("evaluation", evaluation)):
+    copied = {"previews": run.folder / "previews", "evaluation": evaluation}
+    if (run.folder / FOLDS_NAME).is_dir():
+        copied[TEST_NAME] = run.folder / TEST_NAME
+    for name, source in copied.items():
         if source.is_dir():
             _copy_folder(source, folder / name)
     record = read_record(run.folder)
