@@ -127,7 +127,8 @@ def main() -> None:
     parser.add_argument("--others", nargs="*", default=["isic", "nuclei", "cardiac_cine", "camvid", "isbi2012"])
     given = parser.parse_args()
     others = {name: _pictures(given.data_sets / name) for name in given.others}
-    expected, alarms = [], []
+    expected: list[str] = []
+    alarms: list[str] = []
     for words in given.names:
         name, count, folds, group = [*words.split(":", 3), "", "", ""][:4]
         run = given.out / name
@@ -137,9 +138,8 @@ def main() -> None:
         settings = json.loads((run / "run.json").read_text())["seconds"]
         print(f"{name}: trained {settings['train']:.0f} s")
     print(f"load {os.getloadavg()[0]:.1f}\n")
-    print(
-        "| data | looks | images | Spearman | Dice expected | Dice found | off by, mean |\n|---|---|--:|--:|--:|--:|--:|"
-    )
+    print("| data | looks | images | Spearman | Dice expected | Dice found | off by, mean |")
+    print("|---|---|--:|--:|--:|--:|--:|")
     print("\n".join(expected))
     print(f"\n| trained on | held out | {' | '.join(others)} | {' | '.join(HARM)} |")
     print(f"|---|--:|{'--:|' * (len(others) + len(HARM))}")

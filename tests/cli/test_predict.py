@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from limner.images import read_image, read_mask
+from limner.images import read_image, read_mask, write_image
 
 Limner = Callable[..., Any]
 Refused = Callable[..., str]
@@ -151,3 +151,26 @@ def test_the_output_folder_must_be_named(limner: Limner, trained: Any, pictures:
     result = limner("predict", trained.folder, pictures)
     assert result.code == 2
     assert "--out" in result.err
+
+
+def test_doubtful_pictures_are_put_apart_and_said(limner: Limner, trained: Any, pictures: Path, tmp_path: Path) -> None:
+    strange = read_image(str(pictures / "a.png"))
+    write_image(pictures / "strange.png", (255 - strange[:, ::-1] // 3).astype(np.uint8))
+    out = tmp_path / "out"
+    result = limner("predict", trained.folder, pictures, "-o", out, "--flag-below", "1", "--uncertainty", "tta")
+    assert result.code == 0
+    said = result.out + result.err
+    assert "Unlike the training pictures, so that the masks may be worth nothing: 1\n" in said
+    assert "strange.png (" in said
+    assert "4 of 4, in" in said
+    assert (out / "doubtful" / "deep" / "c.png").is_file()
+    assert (out / "uncertainty" / "doubtful" / "a.png").is_file()
+    assert (out / "doubts.csv").read_text().splitlines()[1].startswith("strange.png,yes,")
+
+
+def test_a_source_of_doubts_that_the_model_lacks_is_refused(
+    refused: Refused, trained: Any, pictures: Path, tmp_path: Path
+) -> None:
+    said = refused("predict", trained.folder, pictures, "-o", tmp_path / "out", "--uncertainty", "members")
+    assert "--folds 5" in said
+    assert not (tmp_path / "out").exists()

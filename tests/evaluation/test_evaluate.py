@@ -198,7 +198,7 @@ def test_case_pictures_show_the_image_they_are_of(bright, make_catalog, tmp_path
         (1, ["best"]),
         (2, ["best", "worst"]),
         (3, ["best", "median", "worst"]),
-        (5, ["best", "median", "worst"]),
+        (5, ["best", "median", "worst", "doubtful", "doubtful"]),
     ],
 )
 def test_few_images_give_few_cases_and_none_twice(bright, make_catalog, tmp_path, count, kinds):
@@ -214,7 +214,8 @@ def test_many_images_give_the_same_cases_as_few(bright, make_catalog, tmp_path):
     pairs = [((0, 1 + (7 * number) % 40), (0, 40)) for number in range(40)]
     evaluate(bright, make_catalog(pairs), {"mask": LABEL_MAP}, tmp_path)
     cases = read_cases(tmp_path)["cases"]
-    assert [case["rank"] for case in cases] == [1, 2, 3, 19, 20, 21, 40, 39, 38]
+    assert [case["rank"] for case in cases[:9]] == [1, 2, 3, 19, 20, 21, 40, 39, 38]
+    assert [case["kind"] for case in cases[9:]] == ["doubtful"] * 3
     for case in cases:
         bright = read_image(str(tmp_path / "cases" / case["panels"][0]["file"]))[..., 0] > 100
         assert bright.sum() == pytest.approx(pairs[int(case["id"][2:])][0][1], abs=3)
@@ -268,3 +269,17 @@ def test_progress_counts_the_images(bright, make_catalog, tmp_path):
 def test_nothing_to_score_is_an_error(bright, tmp_path):
     with pytest.raises(DataError, match="no val samples"):
         evaluate(bright, Catalog([], {"image": []}, {"mask": []}), {"mask": LABEL_MAP}, tmp_path, split="val")
+
+
+def test_what_the_model_expected_stands_beside_what_it_got(bright, make_catalog, tmp_path):
+    catalog = make_catalog(FIVE)
+    result = evaluate(bright, catalog, {"mask": LABEL_MAP}, tmp_path / "out")
+    rows = [row for row in result.rows if row["class"] == "cell"]
+    expected = [bright.predict(image).expected_dice["mask"][1] for image in catalog.inputs["image"]]
+    assert [row["expected_dice"] for row in rows] == pytest.approx(expected)
+    real = [1, 2 / 3, 0, 0]
+    found = result.summary["targets"]["mask"]["expectation"]
+    assert (found["n"], found["real"]) == (4, pytest.approx(np.mean(real)))
+    # This model is sure of everything, so that its expectations have no order.
+    assert found["spearman"] is None
+    assert found["error"] == pytest.approx(np.mean(np.abs(np.subtract(expected[:4], real))))

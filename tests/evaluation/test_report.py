@@ -295,3 +295,27 @@ def test_report_is_the_same_twice(make_run):
     run = make_run()
     first = write_report(run).read_bytes()
     assert write_report(run).read_bytes() == first
+
+
+def test_expected_scores_are_judged(make_run, read_page):
+    run = make_run()
+    summary = json.loads((run / "evaluation" / "summary.json").read_text())
+    found = {"n": 40, "spearman": 0.71, "expected": 0.9, "real": 0.85, "error": 0.06}
+    for spearman, verdict in (
+        (0.71, "mostly knows"),
+        (0.4, "knows somewhat"),
+        (-0.1, "does not know"),
+        (None, "score alike"),
+    ):
+        summary["targets"]["mask"]["expectation"] = found | {"spearman": spearman}
+        (run / "evaluation" / "summary.json").write_text(json.dumps(summary))
+        page = read_page(write_report(run))
+        assert verdict in page.sections["expectation"]
+    assert page.facts["Dice expected, mean"] == "0.900"
+    summary["targets"]["mask"]["expectation"] = found | {"n": 4}
+    (run / "evaluation" / "summary.json").write_text(json.dumps(summary))
+    assert "4 images are too few" in read_page(write_report(run)).sections["expectation"]
+
+
+def test_runs_of_before_have_no_expectation(make_run, read_page):
+    assert "expectation" not in read_page(write_report(make_run())).sections
