@@ -60,7 +60,8 @@ def features(pixels: Shaped[np.ndarray, "height width channels"], inputs: InputS
         pixels: As the network takes them.
         inputs: Says their range.
     """
-    picture = _reduced(pixels[..., :_MOST_CHANNELS].astype(np.float32))
+    # Made small before its numbers become larger ones: a scan may have a thousand million pixels.
+    picture = _reduced(pixels[..., :_MOST_CHANNELS]).astype(np.float32)
     picture = np.clip((picture - inputs.low) / (inputs.high - inputs.low), 0, 1)
     flat = picture.reshape(-1, picture.shape[2])
     low, high = np.percentile(flat, (5, 95), axis=0)
@@ -160,8 +161,8 @@ def _distances(
 
 
 def _reduced(
-    picture: Float32[np.ndarray, "height width channels"], factor: int = 1
-) -> Float32[np.ndarray, "_ _ channels"]:
+    picture: Shaped[np.ndarray, "height width channels"], factor: int = 1
+) -> Shaped[np.ndarray, "_ _ channels"]:
     height, width = picture.shape[:2]
     scale = min(1.0, _SIDE / max(height, width)) / factor
     return resize_image(picture, (max(1, round(height * scale)), max(1, round(width * scale))))
