@@ -14,8 +14,14 @@ import yaml
 from torch import Tensor, nn
 
 from limner.bundle import BundleMeta, DataSpec, InputSpec, ModelSpec, TargetSpec, TilingSpec
+from limner.data.labels import LabelMap
+from limner.evaluation.cases import choose_cases
+from limner.evaluation.cases import write_cases as record_cases
+from limner.evaluation.gallery import Gallery
 from limner.images import write_image
+from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
+from limner.inference.scoring import ScoreTable, TargetScores
 
 CLASSES = ("background", "cell", "nucleus")
 COLORS = ((0, 0, 0), (230, 159, 0), (86, 180, 233))
@@ -44,7 +50,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = dict(attrs)
         self.tags.append((tag, attributes))
-        if tag in ("img", "meta", "link", "br", "line", "path", "rect", "circle"):
+        if tag in ("img", "meta", "link", "br", "line", "path", "rect", "circle", "input"):
             return
         self._open.append(tag)
         if tag == "section":
@@ -178,6 +184,31 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         return run
 
     return make
+
+
+@pytest.fixture
+def draw_cases() -> Callable[..., None]:
+    """Draws the cases of a run anew, as an evaluation does: with layers, and with uncertainty."""
+
+    def draw(run: Path, *, images: int = 16, size: tuple[int, int] = (36, 48), noise: bool = False) -> None:
+        generator = np.random.default_rng(0)
+        label_map = LabelMap("multiclass", CLASSES, COLORS, "values", ((0,), (128,), (255,)))
+        gallery = Gallery({"mask": label_map})
+        scores = generator.uniform(0.3, 1, images)
+        cases = choose_cases(scores, expected=generator.uniform(0.3, 1, images))
+        for case in cases:
+            picture = generator.integers(0, 255 if noise else 40, (*size, 3)).astype(np.uint8)
+            truth = np.zeros(size, np.uint8)
+            truth[size[0] // 4 : size[0] // 2, size[1] // 4 : size[1] // 2] = 1
+            found = np.roll(truth, 3, axis=1) * 2
+            unsure = generator.uniform(0, 1, size).astype(np.float32)
+            gallery.draw(case.place, picture, {"mask": truth}, Prediction({"mask": found}, {}, {}), {"mask": unsure})
+        counts = np.ones((images, len(CLASSES), 4), int)
+        names = [f"im{number}" for number in range(images)]
+        targets = {"mask": TargetScores("multiclass", CLASSES, list(range(images)), counts)}
+        record_cases(run / "evaluation" / "cases", cases, gallery, ScoreTable(names, [""] * images, targets))
+
+    return draw
 
 
 RUN = {

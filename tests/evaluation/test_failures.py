@@ -135,7 +135,7 @@ def test_a_predictor_that_is_bad_on_dark_pictures(bright, tmp_path, read_page):
     assert lines[0] == ["Images", "How many", "Dice", "Elsewhere", "Difference"]
     dark = next(line for line in lines if line[0].startswith("Dark pictures, at most 0."))
     scores = [float(row["score"]) for row in rows]
-    assert dark[1:4] == ["12", f"{np.mean(scores[:12]):.2f}", f"{np.mean(scores[12:]):.2f}"]
+    assert dark[1:4] == ["12", f"{np.mean(scores[:12]):.3f}", f"{np.mean(scores[12:]):.3f}"]
     assert f"{dark[0]}: 12 images, Dice {dark[2]}, elsewhere {dark[3]}, difference {dark[4]}." in page.text
 
 

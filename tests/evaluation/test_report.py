@@ -2,6 +2,7 @@ import csv
 import json
 import re
 import statistics
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 
@@ -319,3 +320,70 @@ def test_expected_scores_are_judged(make_run, read_page):
 
 def test_runs_of_before_have_no_expectation(make_run, read_page):
     assert "expectation" not in read_page(write_report(make_run())).sections
+
+
+def test_sections_stand_in_the_order_of_the_work(make_run, draw_cases, read_page):
+    run = make_run()
+    draw_cases(run)
+    page = read_page(write_report(run))
+    order = [attributes["id"] for tag, attributes in page.tags if tag == "section"]
+    assert order == [
+        *("data", "plan", "training", "score", "classes", "distribution"),
+        *("examples", "failures", "settings", "record"),
+    ]
+    links = [attributes["href"] for tag, attributes in page.tags if tag == "a" and attributes.get("class") != "skip"]
+    assert links[: len(order)] == [f"#{anchor}" for anchor in order]
+
+
+def test_headline_licences_and_hashes_are_said(make_run, read_page):
+    run = make_run()
+    change(run / "data.json", licence="CC0-1.0")
+    change(run / "run.json", licence="MIT")
+    page = read_page(write_report(run))
+    score = page.facts["mean Dice on 8 test images"]
+    assert f"Mean Dice {score} on 8 test images." in page.text
+    assert (page.facts["Licence of the model"], page.facts["Licence of the data"]) == ("MIT", "CC0-1.0")
+    assert page.facts["Evaluated data"] == "0123456789abcdef0123"
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert page.facts["Licence of Limner"] == project["license"]
+
+
+def test_cases_have_layers_and_doubtful_ones_what_was_expected(make_run, draw_cases, read_page):
+    run = make_run()
+    draw_cases(run)
+    page = read_page(write_report(run))
+    layers = [attributes for _, attributes in page.tags if (attributes.get("class") or "").startswith("layer ")]
+    assert len(layers) == 12 * 4
+    words = " ".join(page.sections["examples"].split())
+    assert re.search(r"Doubtful im\d+Dice 0\.\d+rank \d+ of 16 · expected 0\.\d+", words)
+    assert "Uncertainty 0 1" in words
+    assert words.count("Zoom") == 12
+    # What the layers show is not shown again beside them.
+    assert len([1 for tag, _ in page.tags if tag == "img"]) == 1 + 3 + 12 * 5
+
+
+def test_without_the_files_of_layers_the_panels_are_shown(make_run, draw_cases, read_page):
+    run = make_run()
+    draw_cases(run)
+    for path in (run / "evaluation" / "cases").glob("*_picture.webp"):
+        path.unlink()
+    page = read_page(write_report(run))
+    assert len([1 for tag, _ in page.tags if tag == "img"]) == 1 + 3 + 12 * 4
+    assert "Zoom" not in page.text
+
+
+def test_a_page_of_500_images_is_less_than_10_mb(make_run, draw_cases):
+    run = make_run(images=500, epochs=300)
+    draw_cases(run, images=500, size=(512, 512), noise=True)  # nothing takes more bytes than noise
+    lines = ["group,target,class,n_images,dice,iou"]
+    lines += [f"group-{number},mask,{name},1,0.5,0.4" for number in range(500) for name in ("cell", "nucleus")]
+    (run / "evaluation" / "per_group.csv").write_text("\n".join(lines) + "\n")
+    path = run / "evaluation" / "per_image.csv"
+    missed = [f"a-rather-long-name-{number:05},,mask,cell,0,0,0,0,0,1,2,missed" for number in range(500)]
+    path.write_text(path.read_text() + "\n".join(missed) + "\n")
+    generator = np.random.default_rng(0)
+    for name in ("samples.png", "previews/epoch_0001.png"):
+        write_image(run / name, generator.integers(0, 255, (1000, 1400, 3), dtype=np.uint8))
+    page = write_report(run)
+    assert page.stat().st_size < 10e6
+    assert "And 300 more groups: evaluation/per_group.csv has them all." in page.read_text()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from limner.metrics.intervals import FEWEST, bootstrap, units
+from limner.metrics.intervals import FEWEST, bootstrap, bootstrap_differences, units
 
 NAN = float("nan")
 
@@ -71,6 +71,40 @@ def test_too_few_and_all_alike_have_no_interval():
     assert (few.mean_units == FEWEST - 1).all()
     assert np.isnan(bootstrap(np.full((50, 1, 1), 0.7), [0], np.arange(50)).classes).all()
     assert np.isnan(bootstrap(np.zeros((0, 1, 2)), [0], np.zeros(0, np.int64)).mean).all()
+
+
+def sides(values, inside):
+    return np.where(inside, values, NAN)[:, None], np.where(inside, NAN, values)[:, None]
+
+
+def test_a_difference_is_that_of_scipys_two_samples():
+    values = scores(90, classes=1, metrics=1)[:, 0, 0]
+    inside = np.arange(90) < 30
+    ours = bootstrap_differences(*sides(values, inside), np.arange(90), level=0.99, resamples=20_000)[0]
+    widened = 2 * stats.norm.cdf(stats.t.ppf(0.995, 29) * np.sqrt(30 / 29)) - 1
+    oracle = stats.bootstrap(
+        (values[inside], values[~inside]),
+        lambda first, second, axis: first.mean(axis=axis) - second.mean(axis=axis),
+        confidence_level=widened,
+        n_resamples=20_000,
+        method="BCa",
+        rng=1,
+    ).confidence_interval
+    # SciPy draws each side at its own size; here the sides' sizes vary, too.
+    assert ours == pytest.approx([oracle.low, oracle.high], abs=0.08 * (oracle.high - oracle.low))
+    narrow = bootstrap_differences(*sides(values, inside), np.arange(90), resamples=20_000)[0]
+    assert ours[0] < narrow[0] < narrow[1] < ours[1]
+
+
+def test_a_difference_of_few_patients_is_unknown_however_many_images_they_have():
+    values = scores(200, classes=1, metrics=1)[:, 0, 0]
+    inside = np.arange(200) < 60
+    first, second = sides(values, inside)
+    both = np.concatenate([first, second], axis=1), np.concatenate([second, first], axis=1)
+    ends = bootstrap_differences(*both, np.arange(200))
+    assert ends[1].tolist() == pytest.approx((-ends[0][::-1]).tolist(), abs=0.1 * np.diff(ends[0])[0])
+    assert np.isnan(bootstrap_differences(first, second, np.arange(200) // 10)).all()  # six patients on one side
+    assert not np.isnan(bootstrap_differences(first, second, np.arange(200) // 5)).any()
 
 
 def test_an_interval_stays_among_the_scores_and_is_the_same_again():

@@ -17,6 +17,7 @@ import pytest
 import limner
 from limner.data.catalog import Catalog
 from limner.errors import ConfigError, DataError
+from limner.evaluation.properties import read_properties
 from limner.training.progress import Silent
 from limner.training.state import TrainingState
 
@@ -55,6 +56,7 @@ def test_every_sample_is_scored_by_the_model_that_did_not_see_it(in_folds: limne
         assert limner.load(run).meta.data.splits == {"train": 10 - len(val), "val": len(val), "test": 2}
     assert scores(in_folds.folder / "evaluation" / "per_image.csv") == joined
     assert len(joined) == 10
+    assert set(read_properties(in_folds.folder / "evaluation" / "properties.csv")) == set(joined)
 
 
 def test_the_summary_is_of_all_samples_and_says_how_far_folds_differ(in_folds: limner.Run) -> None:

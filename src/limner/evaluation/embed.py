@@ -13,6 +13,8 @@ from limner.images import encode_webp, read_image, resize_image, to_channels
 
 _KEEP_BYTES = 150_000
 _LONGEST_SIDE = 1400
+_QUALITIES = (85, 60, 30)
+_MOST_BYTES = 350_000
 _SIGNATURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
 
 
@@ -39,5 +41,10 @@ def embed(path: Path) -> Embedded:
     if kind is None or (len(data) > _KEEP_BYTES and not layer):
         scale = min(1.0, _LONGEST_SIDE / max(height, width))
         height, width = max(1, round(height * scale)), max(1, round(width * scale))
-        data, kind = encode_webp(to_channels(resize_image(image, (height, width)), 3), 85), "image/webp"
+        small = to_channels(resize_image(image, (height, width)), 3)
+        kind = "image/webp"
+        for quality in _QUALITIES:
+            data = encode_webp(small, quality)
+            if len(data) <= _MOST_BYTES:
+                break
     return Embedded(f"data:{kind};base64,{base64.b64encode(data).decode()}", height, width)

@@ -23,6 +23,7 @@ from limner.types import Color, Size
 
 _PANEL_SIDE = 320
 _VIEW_SIDE = 512
+_UNCERTAINTY_SIDE = 256  # it has no sharp edges
 _MOST_ENLARGED = 4.0  # of layers over a small picture, so that their lines are thin
 _QUALITY = 82
 
@@ -72,7 +73,7 @@ class _Sample:
     size: Size
     inputs: dict[str, UInt8[np.ndarray, "height width 3"]]
     masks: dict[str, tuple[np.ndarray, np.ndarray]]
-    uncertainty: dict[str, Float32[np.ndarray, "fine_height fine_width"]]
+    uncertainty: dict[str, Float32[np.ndarray, "_ _"]]
 
 
 class Gallery:
@@ -116,7 +117,7 @@ class Gallery:
             for name, target in truth.items()
         }
         unsure = {
-            name: resize_image(values[..., None], fine)[..., 0]
+            name: resize_image(values[..., None], within(full, _UNCERTAINTY_SIDE))[..., 0]
             for name, values in (uncertainty or {}).items()
             if name in truth and self._label_maps[name].task != "regression"
         }

@@ -32,6 +32,7 @@ from limner.files import write_bytes
 REPORT_NAME = "report.html"
 
 _MOST_PREVIEWS = 6
+_FEW_CLASSES = 4  # of which the scores stand beside the name of a case
 _CONTENTS = (
     ("data", "Data"),
     ("plan", "Plan"),
@@ -196,6 +197,7 @@ def _case(folder: RunFolder, case: CaseRecord, number: int) -> dict[str, Any]:
         "view": view,
         "panels": panels,
         "details": scores.case_details(case),
+        "few": sum(len(classes) for classes in case.scores.values()) <= _FEW_CLASSES,
     }
 
 

@@ -14,6 +14,7 @@ from limner.evaluation.run_folder import RunFolder
 from limner.evaluation.sections.scores import averaged_classes
 
 _MOST_IMAGES = 60
+_MOST_OF_A_PICTURE = 0.3  # above it "small" would be the wrong word
 _CASES = {"missed": "missed altogether", "false_alarm": "predicted without being there"}
 
 
@@ -115,8 +116,8 @@ def _line(entry: ComparedRecord) -> Line:
     return Line(
         what=describe(entry),
         images=wording.count(entry.n_images),
-        mean=f"{entry.mean:.2f}",
-        rest=f"{entry.rest:.2f}",
+        mean=wording.score(entry.mean),
+        rest=wording.score(entry.rest),
         difference=_signed(entry.difference) + interval,
         stands_out=entry.stands_out,
     )
@@ -135,6 +136,8 @@ def describe(entry: ComparedRecord) -> str:
     limit = 0.0 if entry.limit is None else entry.limit
     number = wording.number(limit)
     match entry.property:
+        case "area" if limit > _MOST_OF_A_PICTURE:
+            return f"Pictures of which objects cover {side} {wording.share(limit)}"
         case "area":
             return f"{'Small' if low else 'Large'} objects, {side} {wording.share(limit)} of the picture"
         case "objects":
@@ -183,8 +186,8 @@ def _signed(value: float) -> str:
     """A difference with its sign.
 
     Example:
-        >>> _signed(-0.284), _signed(0.1), _signed(-0.001)
-        ('−0.28', '+0.10', '0.00')
+        >>> _signed(-0.284), _signed(0.1), _signed(-0.0001)
+        ('−0.284', '+0.100', '0.000')
     """
-    text = f"{abs(value):.2f}"
-    return text if text == "0.00" else f"{'−' if value < 0 else '+'}{text}"
+    text = wording.score(abs(value))
+    return text if text == "0.000" else f"{'−' if value < 0 else '+'}{text}"
