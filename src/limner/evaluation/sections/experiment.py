@@ -109,9 +109,9 @@ def _notes(folder: RunFolder, found: CandidatesRecord) -> list[str]:
     """How to read the table, and what it does not tell."""
     behind = next((entry.behind_the_best for entry in found.candidates if entry.behind_the_best), BehindRecord())
     notes = [
-        "All candidates were trained on the same samples, for the same time or the epochs that are set. Differences are "
-        f"taken image by image; under them stand their {behind.level * 100:g} % intervals. One that holds 0 shows no "
-        "difference, which is not the same as none: more images might show one.",
+        "All candidates were trained on the same samples, for the same time or the epochs that are set. Differences "
+        f"are taken image by image; under them stand their {behind.level * 100:g} % intervals. One that holds 0 shows "
+        "no difference, which is not the same as none: more images might show one.",
         "The best mean is kept whether or not the others are shown to be worse. The links lead to their reports.",
     ]
     chose = "epoch and thresholds" if folder.calibration is not None and folder.calibration.goal else "epoch"
