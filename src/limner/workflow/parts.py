@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from limner.config import Config, config_from, parse_duration
 from limner.data.prepare import Prepared
+from limner.evaluation.folds import OUT_OF_FOLD
 from limner.evaluation.report import REPORT_NAME
 from limner.evaluation.run_folder import CALIBRATION_NAME, CANDIDATES_NAME, CHECK_NAME, FOLDS_NAME, REPEATS_NAME
 from limner.files import output_error, write_bytes, write_text
@@ -84,7 +85,7 @@ def train_parts(
             title = f"{sitting.title}, {title}" if sitting.title else title[0].upper() + title[1:]
             sitting.reporter.part(title)
             place = folder / kind / part.name
-            if sitting.resume and not sitting.extended and (done := _finished(place)) is not None:
+            if sitting.resume and not sitting.extended and (done := _finished(place, sitting.split)) is not None:
                 sitting.reporter.note(f"{title} is finished.")
                 runs.append(done)
                 continue
@@ -173,14 +174,16 @@ def _copy_folder(source: Path, target: Path) -> None:
         write_bytes(target / last, (source / last).read_bytes())
 
 
-def _finished(place: Path) -> Run | None:
-    """The run of a part that is done."""
+def _finished(place: Path, split: str | None) -> Run | None:
+    """The run of a part that is done, with its scores on the split that is asked for."""
     try:
         if read_record(place)["status"] != "finished" or not (place / REPORT_NAME).is_file():
             return None
         summary = json.loads((place / "evaluation" / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError):
         return None
+    if split is not None and summary.get("split") not in (split, OUT_OF_FOLD):
+        return None  # evaluated anew by hand
     bundle = place / BUNDLE_NAME
     return Run(place, bundle if bundle.is_file() else None, place / REPORT_NAME, summary, interrupted=False)
 
