@@ -19,9 +19,9 @@ from pydantic import ValidationError
 
 from limner.bundle import BundleMeta, read_meta
 from limner.errors import DataError
+from limner.evaluation.experiment_records import CandidatesRecord, RepeatsRecord
 from limner.evaluation.records import (
     CalibrationRecord,
-    CandidatesRecord,
     CasesRecord,
     CheckRecord,
     DataRecord,
@@ -30,7 +30,6 @@ from limner.evaluation.records import (
     ImageRow,
     PlanChoice,
     Record,
-    RepeatsRecord,
     RunRecord,
     SummaryRecord,
 )

@@ -89,17 +89,17 @@ def train_parts(
                 sitting.reporter.note(f"{title} is finished.")
                 runs.append(done)
                 continue
-            counts = part.data.catalog.split_counts()
-            amounts = f": trains on {counts['train']:,}, validates on {counts['val']:,}."
-            # One that has parts itself leaves the word to these.
-            sitting.reporter.note(title + (amounts if train is train_run else "."))
+            if train is train_run:  # one that has parts itself leaves the word to these
+                counts = part.data.catalog.split_counts()
+                sitting.reporter.note(f"{title}: trains on {counts['train']:,}, validates on {counts['val']:,}.")
             begun = _begin(folder, place, part)
             own = RunRecord(place, resume=begun)
             runs.append(train(place, part.config, part.data, own, replace(sitting, resume=begun, title=title)))
             if runs[-1].interrupted:
                 record.update("interrupted")
                 return with_parts(Run(folder, None, None, None, interrupted=True), kind, runs)
-        sitting.reporter.part(sitting.title)
+        if not sitting.title:
+            sitting.reporter.part("")
         return with_parts(finish(runs), kind, runs)
 
 
