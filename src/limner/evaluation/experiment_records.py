@@ -5,6 +5,8 @@ Layer: part of `evaluation`, beside `records`.
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from limner.evaluation.records import Number, Record, SpreadRecord
 
 
@@ -16,7 +18,7 @@ class RepeatRecord(Record):
     epochs: int = 0
     validation: Number = None
     n_images: int = 0
-    targets: dict[str, dict[str, Number]] = {}
+    targets: dict[str, dict[str, Number]] = Field(default_factory=dict)
 
 
 class RepeatsRecord(Record):
@@ -24,8 +26,8 @@ class RepeatsRecord(Record):
 
     split: str = ""
     kept: str = ""
-    repeats: list[RepeatRecord] = []
-    spread: dict[str, dict[str, SpreadRecord]] = {}
+    repeats: list[RepeatRecord] = Field(default_factory=list)
+    spread: dict[str, dict[str, SpreadRecord]] = Field(default_factory=dict)
 
 
 class BehindRecord(Record):
@@ -47,7 +49,7 @@ class CandidateRecord(Record):
     folder: str
     settings: str = ""
     seconds: Number = None
-    epochs: list[int] = []
+    epochs: list[int] = Field(default_factory=list)
     parameters: int | None = None
     images_per_s: Number = None
     mean: Number = None
@@ -63,4 +65,4 @@ class CandidatesRecord(Record):
     split: str = ""
     verdict: str = ""
     kept: str = ""
-    candidates: list[CandidateRecord] = []
+    candidates: list[CandidateRecord] = Field(default_factory=list)
