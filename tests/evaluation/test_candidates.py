@@ -6,7 +6,7 @@ import pytest
 
 from limner.evaluation.candidates import Cost, content, verdict
 from limner.evaluation.compare import Comparison, Difference, Ranked
-from limner.evaluation.records import CandidatesRecord
+from limner.evaluation.experiment_records import CandidatesRecord
 
 
 def behind(better: float, low: float, high: float) -> Difference:

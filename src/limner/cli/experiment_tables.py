@@ -29,7 +29,7 @@ def print_candidates(found: Mapping[str, Any]) -> None:
                 "" if behind is None else f"{behind['better']:.3f}{interval}",
                 _clock(entry["seconds"]),
                 _range(entry["epochs"]),
-                f"{entry['parameters'] / 1e6:.3g} M",
+                _millions(entry["parameters"]),
                 f"{entry['images_per_s']:.1f}",
             ]
         )
@@ -70,6 +70,10 @@ _FEW = 5
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02}"
+
+
+def _millions(number: int) -> str:
+    return f"{number / 1e6:.3g} M" if number >= 1e5 else f"{number:,}"
 
 
 def _range(epochs: Sequence[int]) -> str:

@@ -193,12 +193,13 @@ def run(
         print_scores(result.summary)
         if "folds" in result.summary:
             print_folds(result.summary)
-        if result.folds:
-            models = f"{result.folds[0].model} … one for each fold"
+            kept = result.found.get("candidates", {}).get("kept")
+            folder = result.folder / "candidates" / kept if kept else result.folder
+            models = f"{folder / 'folds' / '0' / 'model.safetensors'} … one for each fold"
             output().print(f"Models  {models}\nReport  {result.report}")
-            output().print(f"Look for wrong masks:  limner review {shlex.quote(str(result.folder))}")
+            output().print(f"Look for wrong masks:  limner review {shlex.quote(str(folder))}")
         else:
-            output().print(f"Model   {result.model or 'one for each fold'}\nReport  {result.report}")
+            output().print(f"Model   {result.model}\nReport  {result.report}")
     if result.interrupted:
         if not as_json:
             output().print(f"Stopped. Go on with:  limner train --resume {shlex.quote(str(result.folder))}")

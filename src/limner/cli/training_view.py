@@ -39,6 +39,7 @@ class TrainingView:
         self._task = TaskID(0)
         self._part = ""
         self._listed = ""
+        self._fresh = False  # a part has begun, of which nothing was said yet
 
     def stage(self, name: str, done: int, total: int) -> None:
         # Validation is part of the training bar.
@@ -54,8 +55,7 @@ class TrainingView:
     def part(self, title: str) -> None:
         self.close()
         self._part = f"{title} · " if title else ""
-        if title and not self._quiet:
-            self._console.print()
+        self._fresh = bool(title)
 
     def summarized(self, summary: Summary, plan: Plan) -> None:
         if self._quiet:
@@ -115,6 +115,9 @@ class TrainingView:
 
     def note(self, text: str) -> None:
         if not self._quiet:
+            if self._fresh:
+                self._console.print()
+            self._fresh = False
             self._console.print(text)
 
     def close(self) -> None:

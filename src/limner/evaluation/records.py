@@ -313,64 +313,6 @@ class SpreadRecord(Record):
     max: Number = None
 
 
-class RepeatRecord(Record):
-    """One of several trainings that differ in their seed: by target and name, the means over its images."""
-
-    seed: int
-    folder: str
-    epochs: int = 0
-    validation: Number = None
-    n_images: int = 0
-    targets: dict[str, dict[str, Number]] = {}
-
-
-class RepeatsRecord(Record):
-    """`repeats.json`: the trainings, the folder of the one that was `kept`, and how far their scores differ."""
-
-    split: str = ""
-    kept: str = ""
-    repeats: list[RepeatRecord] = []
-    spread: dict[str, dict[str, SpreadRecord]] = {}
-
-
-class BehindRecord(Record):
-    """By how much the best candidate is better than one, with its interval; `shown` where that leaves out 0."""
-
-    better: Number = None
-    low: Number = None
-    high: Number = None
-    n: int = 0
-    over: str = "images"
-    level: float = 0.95
-    shown: bool = False
-
-
-class CandidateRecord(Record):
-    """One candidate: how it was written, what it took, and its mean score."""
-
-    name: str
-    folder: str
-    settings: str = ""
-    seconds: Number = None
-    epochs: list[int] = []
-    parameters: int | None = None
-    images_per_s: Number = None
-    mean: Number = None
-    behind_the_best: BehindRecord | None = None
-
-
-class CandidatesRecord(Record):
-    """`candidates.json`: what was compared on which samples, the candidates by mean, and the one that was kept."""
-
-    metric: str = "dice"
-    target: str = ""
-    n_images: int = 0
-    split: str = ""
-    verdict: str = ""
-    kept: str = ""
-    candidates: list[CandidateRecord] = []
-
-
 class ComparedRecord(Record):
     """Images of one kind against all others: means of their scores, the difference and its interval."""
 

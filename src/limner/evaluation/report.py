@@ -6,6 +6,7 @@ security policy; text from files is escaped by the template engine.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ def render_report(folder: RunFolder) -> str:
     return _environment().get_template("report.html.j2").render(_context(folder))
 
 
+@cache
 def _environment() -> Environment:
     return environment(
         score=wording.score,

@@ -19,9 +19,9 @@ from pydantic import ValidationError
 
 from limner.bundle import BundleMeta, read_meta
 from limner.errors import DataError
+from limner.evaluation.experiment_records import CandidatesRecord, RepeatsRecord
 from limner.evaluation.records import (
     CalibrationRecord,
-    CandidatesRecord,
     CasesRecord,
     CheckRecord,
     DataRecord,
@@ -31,7 +31,6 @@ from limner.evaluation.records import (
     PlanChoice,
     PostProcessingRecord,
     Record,
-    RepeatsRecord,
     RunRecord,
     SummaryRecord,
 )

@@ -24,7 +24,7 @@ class Reporter(Protocol):
         """The data are found, understood and split."""
 
     def part(self, title: str) -> None:
-        """Of a training in parts, which begins: `Fold 0 (1 of 5)`; empty when they are put together."""
+        """Of a training in parts, which begins, such as `Fold 0 (1 of 5)`; empty when all are put together."""
 
     def planned(self, plan: Plan, parameters: int, steps: int) -> None:
         """Training begins, with so many parameters and steps per epoch."""

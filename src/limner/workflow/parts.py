@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from limner.config import Config, config_from, parse_duration
 from limner.data.prepare import Prepared
+from limner.evaluation.folds import OUT_OF_FOLD
 from limner.evaluation.report import REPORT_NAME
 from limner.evaluation.run_folder import (
     CALIBRATION_NAME,
@@ -92,21 +93,21 @@ def train_parts(
             title = f"{sitting.title}, {title}" if sitting.title else title[0].upper() + title[1:]
             sitting.reporter.part(title)
             place = folder / kind / part.name
-            if sitting.resume and not sitting.extended and (done := _finished(place)) is not None:
+            if sitting.resume and not sitting.extended and (done := _finished(place, sitting.split)) is not None:
                 sitting.reporter.note(f"{title} is finished.")
                 runs.append(done)
                 continue
-            counts = part.data.catalog.split_counts()
-            amounts = f": trains on {counts['train']:,}, validates on {counts['val']:,}."
-            # One that has parts itself leaves the word to these.
-            sitting.reporter.note(title + (amounts if train is train_run else "."))
+            if train is train_run:  # one that has parts itself leaves the word to these
+                counts = part.data.catalog.split_counts()
+                sitting.reporter.note(f"{title}: trains on {counts['train']:,}, validates on {counts['val']:,}.")
             begun = _begin(folder, place, part)
             own = RunRecord(place, resume=begun)
             runs.append(train(place, part.config, part.data, own, replace(sitting, resume=begun, title=title)))
             if runs[-1].interrupted:
                 record.update("interrupted")
                 return with_parts(Run(folder, None, None, None, interrupted=True), kind, runs)
-        sitting.reporter.part(sitting.title)
+        if not sitting.title:
+            sitting.reporter.part("")
         return with_parts(finish(runs), kind, runs)
 
 
@@ -184,14 +185,16 @@ def _copy_folder(source: Path, target: Path) -> None:
         write_bytes(target / last, (source / last).read_bytes())
 
 
-def _finished(place: Path) -> Run | None:
-    """The run of a part that is done."""
+def _finished(place: Path, split: str | None) -> Run | None:
+    """The run of a part that is done, with its scores on the split that is asked for."""
     try:
         if read_record(place)["status"] != "finished" or not (place / REPORT_NAME).is_file():
             return None
         summary = json.loads((place / "evaluation" / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError):
         return None
+    if split is not None and summary.get("split") not in (split, OUT_OF_FOLD):
+        return None  # evaluated anew by hand
     bundle = place / BUNDLE_NAME
     return Run(place, bundle if bundle.is_file() else None, place / REPORT_NAME, summary, interrupted=False)
 

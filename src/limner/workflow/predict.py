@@ -10,7 +10,7 @@ from pathlib import Path
 
 from limner.allocator import keep_large_blocks
 from limner.errors import BundleError
-from limner.evaluation.run_folder import FOLDS_NAME
+from limner.evaluation.run_folder import CANDIDATES_NAME, FOLDS_NAME
 from limner.inference.folder import FolderResult, predict_folder
 from limner.inference.predictor import Predictor
 from limner.training.fit import BUNDLE_NAME
@@ -112,7 +112,8 @@ def bundle_path(model: str | Path) -> Path:
             f"Give the folder that limner train made, or its {BUNDLE_NAME}; upper and lower case differ.",
         )
     if path.is_dir():
-        folds = sorted((path / FOLDS_NAME).glob(f"*/{BUNDLE_NAME}"), key=str)
+        folds = sorted(path.glob(f"{FOLDS_NAME}/*/{BUNDLE_NAME}"), key=str)
+        folds = folds or sorted(path.glob(f"{CANDIDATES_NAME}/*/{FOLDS_NAME}/*/{BUNDLE_NAME}"), key=str)
         if folds and not (path / BUNDLE_NAME).is_file():
             raise BundleError(
                 f"one model at '{path}'",

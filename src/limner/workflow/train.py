@@ -49,6 +49,9 @@ def train(
 ) -> Run:
     """Train a model on a folder of pictures and masks, evaluate it, and write a report.
 
+    With `data.folds`, `experiment.compare` or `experiment.repeats` among the settings several are trained; see
+    `Run` for what they leave.
+
     Args:
         data: Folder, .csv or .zip that holds pictures and masks.
         out: Run folder. Default: `runs/NAME`, with a number where that is taken.

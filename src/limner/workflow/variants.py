@@ -159,7 +159,9 @@ def _check_model_keys(config: Config, found: tuple[Variant, ...]) -> None:
     unused = [key for key in unused if found and not any(key in _keys(each.config.model.name) for each in found)]
     if unused:
         raise ConfigError(
-            "settings of the network that some candidate has", f"model.{unused[0]}", "Leave it out, or add a candidate."
+            "settings of the network that some candidate has",
+            f"model.{unused[0]}",
+            "Leave it out or set it to null, or add a candidate that has it.",
         )
 
 

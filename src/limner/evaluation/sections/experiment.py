@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from limner.evaluation import wording
-from limner.evaluation.records import BehindRecord, CandidateRecord, CandidatesRecord, RepeatsRecord
+from limner.evaluation.experiment_records import BehindRecord, CandidateRecord, CandidatesRecord, RepeatsRecord
 from limner.evaluation.run_folder import RunFolder
 from limner.evaluation.sections.class_tables import Cell
 
