@@ -42,6 +42,11 @@ def rows(body: str, heading: str) -> list[list[str]]:
     return [found[0], *found[2:]]
 
 
+def samples(run: Path) -> list[dict[str, str]]:
+    with (run / "samples.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def change(path: Path, **values):
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
@@ -65,7 +70,7 @@ def test_model_card_of_a_real_run(trained, tmp_path):
     means = rows(body, "Class")
     dice = trained.summary["targets"]["mask"]["classes"][1]["dice"]
     assert means[2][:2] == ["foreground", f"{dice:.3f}"]
-    tests = sum(row["split"] == "test" for row in csv.DictReader((trained.folder / "samples.csv").open()))
+    tests = sum(row["split"] == "test" for row in samples(trained.folder))
     assert f"The scores rest on {tests} test image" in body
     assert "No groups were given" in body
     assert "limner predict model.safetensors NEW_PICTURES" in body
@@ -86,13 +91,13 @@ def test_the_example_of_a_card_runs(trained, tmp_path, cells, monkeypatch):
 def test_data_card_of_a_real_run(trained, tmp_path):
     head, body = parts(limner.card(trained.folder, tmp_path).data)
     assert head["size_categories"] == ["n<1K"]
-    samples = list(csv.DictReader((trained.folder / "samples.csv").open()))
+    found = samples(trained.folder)
     table = {row[0]: row[1] for row in rows(body, "Split")[1:]}
     for split, word in (("train", "training"), ("val", "validation"), ("test", "test")):
-        assert table[word] == str(sum(sample["split"] == split for sample in samples))
+        assert table[word] == str(sum(sample["split"] == split for sample in found))
     data = json.loads((trained.folder / "data.json").read_text())
     assert facts(body)["mask"] == escape(data["label_maps"]["mask"]["because"])
-    assert facts(body)["Pairs"] == str(len(samples))
+    assert facts(body)["Pairs"] == str(len(found))
     assert "licence of the data is not stated" in body
 
 

@@ -108,8 +108,8 @@ class ModelFacts:
                 with path.open("rb") as file:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
                 name = f"{FOLDS_NAME}/{model.name}/{path.name}" if self.folder.in_folds else path.name
-                megabytes = path.stat().st_size / 1e6
-                yield "File", Markdown(f"{code(name)}, {megabytes:.1f} MB, SHA-256 {code(digest)}")
+                size = wording.file_size(path.stat().st_size)
+                yield "File", Markdown(f"{code(name)}, {size}, SHA-256 {code(digest)}")
 
     def inputs(self) -> Facts:
         """What pictures it takes."""
