@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from limner.examples import write_example as sample
     from limner.inference.prediction import Prediction
     from limner.inference.predictor import Predictor
+    from limner.workflow.card import card
     from limner.workflow.check import check
     from limner.workflow.evaluate import evaluate
     from limner.workflow.predict import load, predict
@@ -44,6 +45,7 @@ __all__ = [
     "ResourceError",
     "Run",
     "__version__",
+    "card",
     "check",
     "compare",
     "evaluate",
@@ -61,6 +63,7 @@ _HOMES = {
     "Prediction": ("limner.inference.prediction", "Prediction"),
     "Predictor": ("limner.inference.predictor", "Predictor"),
     "Run": ("limner.workflow.run", "Run"),
+    "card": ("limner.workflow.card", "card"),
     "check": ("limner.workflow.check", "check"),
     "compare": ("limner.evaluation.compare", "compare"),
     "evaluate": ("limner.workflow.evaluate", "evaluate"),

@@ -1,4 +1,4 @@
-"""`limner show`, `report` and `sample`."""
+"""`limner show`, `report`, `card` and `sample`."""
 
 from __future__ import annotations
 
@@ -69,3 +69,18 @@ def test_names_are_printed_as_they_are(limner: Limner, refused: Refused, tmp_pat
         assert f"'{tmp_path / 'none' / name}'" in refused("show", tmp_path / "none" / name)
     folder = tmp_path / "[old] a:on:b"
     assert str(folder) in limner("sample", "coins", folder, "--count", "2").out
+
+
+def test_cards_are_written_once(limner: Limner, refused: Refused, run: Path, tmp_path: Path) -> None:
+    result = limner("card", run)
+    assert (result.code, result.out) == (
+        0,
+        f"Model card  {run / 'MODEL_CARD.md'}\nData card   {run / 'DATA_CARD.md'}\n",
+    )
+    assert "--overwrite" in refused("card", run)
+    assert limner("card", run, "--overwrite").code == 0
+    assert limner("card", run, "-o", tmp_path / "cards", "--json").json == {
+        "model": str(tmp_path / "cards" / "MODEL_CARD.md"),
+        "data": str(tmp_path / "cards" / "DATA_CARD.md"),
+    }
+    assert "run folder" in refused("card", tmp_path / "nothing")

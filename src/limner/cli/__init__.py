@@ -16,6 +16,7 @@ import typer
 from limner import _version
 from limner.cli import (
     calibrate,
+    card,
     check,
     compare,
     compose,
@@ -68,6 +69,7 @@ for module in (
     calibrate,
     predict,
     report,
+    card,
     review,
     show,
     split,

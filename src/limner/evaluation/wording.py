@@ -105,6 +105,16 @@ def parameters(amount: int | None) -> str:
     return f"{amount / 1e6:.1f} million" if amount >= 1_000_000 else f"{amount:,}"
 
 
+def file_size(size: int) -> str:
+    """Bytes as people say them.
+
+    Example:
+        >>> file_size(31_042_000), file_size(48_500)
+        ('31.0 MB', '48 kB')
+    """
+    return f"{size / 1e6:.1f} MB" if size >= 1_000_000 else f"{size / 1e3:,.0f} kB"
+
+
 def plain(value: Any) -> str:
     """Any YAML or JSON value on one line, without its brackets and quotes.
 

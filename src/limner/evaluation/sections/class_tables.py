@@ -127,6 +127,18 @@ def group_table(
     ]
 
 
+def group_dice(folder: RunFolder, name: str) -> dict[str, float]:
+    """Mean Dice by group, over the classes that the target's mean includes; groups without one are left out."""
+    if folder.summary is None:
+        return {}
+    classes = {entry.name for entry in averaged_classes(folder.summary.targets[name])}
+    values: dict[str, list[float]] = {}
+    for row in folder.groups:
+        if row.target == name and row.class_name in classes and row.group and row.dice is not None:
+            values.setdefault(row.group, []).append(row.dice)
+    return {group: statistics.fmean(known) for group, known in values.items()}
+
+
 def _by_group(summary: SummaryRecord) -> tuple[str, ...]:
     return ("dice", "iou", *(_MEASURED if summary.distances else ()))
 

@@ -169,8 +169,8 @@ def model_facts(folder: RunFolder) -> list[tuple[str, str]]:
     run, bundle = folder.run, folder.bundle
     facts = [("Network", network_name(folder)), ("Parameters", wording.count(run.parameters))]
     if bundle is not None:
-        megabytes = (folder.path / "model.safetensors").stat().st_size / 1e6
-        facts += [("File", f"model.safetensors, {megabytes:.1f} MB"), ("Written", bundle.created)]
+        size = wording.file_size((folder.path / "model.safetensors").stat().st_size)
+        facts += [("File", f"model.safetensors, {size}"), ("Written", bundle.created)]
         facts += [(wording.words(name), wording.plain(value)) for name, value in bundle.model.kwargs.items()]
     if run.started:
         facts.append(("Started", run.started))
