@@ -63,7 +63,8 @@ def test_the_summary_is_of_all_samples_and_says_how_far_folds_differ(in_folds: l
     means = [fold["targets"]["mask"]["dice"] for fold in summary["folds"]]
     own = [run.summary["targets"]["mask"]["mean"]["dice"] for run in in_folds.folds]
     assert means == own
-    assert summary["spread"]["mask"]["dice"] == {"mean": statistics.fmean(own), "std": statistics.stdev(own)}
+    spread = {"mean": statistics.fmean(own), "std": statistics.stdev(own), "min": min(own), "max": max(own)}
+    assert summary["spread"]["mask"]["dice"] == spread
     values = [float(value) for value in scores(in_folds.folder / "evaluation" / "per_image.csv").values()]
     assert summary["targets"]["mask"]["mean"]["dice"] == pytest.approx(statistics.fmean(values))
 
