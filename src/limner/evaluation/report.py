@@ -13,8 +13,8 @@ from jinja2 import Environment
 
 from limner._version import __version__
 from limner.evaluation import wording
+from limner.evaluation.case_records import CaseRecord
 from limner.evaluation.embed import Embedded, embed
-from limner.evaluation.records import CaseRecord
 from limner.evaluation.run_folder import RunFolder, read_run_folder
 from limner.evaluation.sections import calibration, class_tables, data, failures, scores, training
 from limner.evaluation.templating import environment
