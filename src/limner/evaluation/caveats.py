@@ -55,7 +55,7 @@ def _of_run(folder: RunFolder) -> Iterator[str]:
 
 
 def _of_scores(folder: RunFolder, summary: SummaryRecord) -> Iterator[str]:
-    if note := score_note(summary):
+    if note := score_note(folder):
         yield note
     if summary.n_images < _FEW_IMAGES:
         images = wording.plural(summary.n_images, f"{split_words(summary.split)} image")

@@ -110,7 +110,7 @@ def evaluate(
         masks = [mask for name, mask in truth.items() if label_maps[name].task != "regression"]
         properties.append(measure_properties(list(split_parts(picture, parts).values())[-1], masks))
         if few:
-            gallery.draw(index, picture, truth, prediction)
+            gallery.draw(index, picture, truth, prediction, prediction.uncertainty)
 
     scored = score(
         predictor,
@@ -130,7 +130,7 @@ def evaluate(
             catalog.subset(places),
             label_maps,
             doubts=True,
-            on_prediction=lambda place, *drawn: gallery.draw(places[place], *drawn),
+            on_prediction=lambda place, *drawn: gallery.draw(places[place], *drawn, drawn[-1].uncertainty),
         )
     summary = scored.summary(split=split, data_hash=data_hash)
     for name, fitted in _calibration(probe, predictor).items():

@@ -64,7 +64,9 @@ def evaluate_folds(
             parts[fold].subset([places[place][1] for place in chosen]),
             label_maps,
             doubts=True,
-            on_prediction=lambda number, *drawn, chosen=chosen, draw=draw: draw(chosen[number], *drawn),
+            on_prediction=lambda number, *drawn, chosen=chosen, draw=draw: draw(
+                chosen[number], *drawn, drawn[-1].uncertainty
+            ),
         )
     folds = [{"fold": fold, **mean_scores(table.summary())} for fold, table in enumerate(tables)]
     fold_of = {name: fold for fold, part in enumerate(parts) for name in part.ids}

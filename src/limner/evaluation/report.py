@@ -14,8 +14,8 @@ from jinja2 import Environment
 
 from limner._version import __version__
 from limner.evaluation import wording
+from limner.evaluation.case_records import CaseRecord
 from limner.evaluation.embed import Embedded, embed
-from limner.evaluation.records import CaseRecord
 from limner.evaluation.run_folder import CANDIDATES_NAME, RunFolder, read_run_folder
 from limner.evaluation.sections import (
     calibration,

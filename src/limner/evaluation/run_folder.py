@@ -19,10 +19,10 @@ from pydantic import ValidationError
 
 from limner.bundle import BundleMeta, read_meta
 from limner.errors import DataError
+from limner.evaluation.case_records import CasesRecord
 from limner.evaluation.experiment_records import CandidatesRecord, RepeatsRecord
 from limner.evaluation.records import (
     CalibrationRecord,
-    CasesRecord,
     CheckRecord,
     DataRecord,
     EpochRecord,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from limner.evaluation import wording
+from limner.evaluation.case_records import CaseRecord
 from limner.evaluation.charts import histogram
 from limner.evaluation.records import (
-    CaseRecord,
     ClassSummary,
     IntervalRecord,
     NumberSummary,
