@@ -125,12 +125,16 @@ def evaluate(
     cases = choose_cases(image_scores(scored), expected=expected_scores(scored))
     if not few:
         places = [case.place for case in cases]
+
+        def draw(number: int, picture: np.ndarray, truth: dict[str, np.ndarray], prediction: Prediction) -> None:
+            gallery.draw(places[number], picture, truth, prediction, prediction.uncertainty)
+
         score(
             predictor,
             catalog.subset(places),
             label_maps,
             doubts=True,
-            on_prediction=lambda place, *drawn: gallery.draw(places[place], *drawn, drawn[-1].uncertainty),
+            on_prediction=draw,
         )
     summary = scored.summary(split=split, data_hash=data_hash)
     for name, fitted in _calibration(probe, predictor).items():
