@@ -130,7 +130,7 @@ def by_picture(found: Pixels, temperature: float) -> list[str]:
     tempered = [(temper(probs, temperature, "binary"), truth) for probs, truth in found.parts]
     losses = [[likelihood_loss(*part, "binary") for part in parts] for parts in (found.parts, tempered)]
     eces = [[reliability(*part, "binary").ece for part in parts] for parts in (found.parts, tempered)]
-    gains = np.subtract(*losses)
+    gains = np.subtract(losses[0], losses[1])
     own = [fit_temperature(*part, "binary") for part in found.parts]
     error = gains.std(ddof=1) / np.sqrt(len(gains))
     means = [f"{np.mean(values):.4f}" for values in eces]
