@@ -297,10 +297,16 @@ class ModelFacts:
 
     @property
     def file(self) -> str:
-        """The model's file beside the card; of several, the first."""
-        if self.folder.in_folds and self.models:
-            return f"{FOLDS_NAME}/{self.models[0].name}/model.safetensors"
-        return "model.safetensors"
+        """The model's file in the run; of several models, the first."""
+        return self._of_first("model.safetensors")
+
+    @property
+    def plan_file(self) -> str:
+        """The file of its plan."""
+        return self._of_first("plan.yaml")
+
+    def _of_first(self, name: str) -> str:
+        return f"{FOLDS_NAME}/{self.models[0].name}/{name}" if self.folder.in_folds and self.models else name
 
     def answers(self) -> list[str]:
         """Lines of Python that get each target out of a prediction, with what they hold."""
