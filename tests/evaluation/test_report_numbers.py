@@ -595,7 +595,7 @@ def spread(values: Sequence[float], heading: str, like: Callable[[float], Check]
     }
     if quartiles:
         found |= {"Lower quartile": like(low), "Upper quartile": like(high)}
-    return {f"classes > {heading} > {name}": check for name, check in found.items()}
+    return {f"distribution > {heading} > {name}": check for name, check in found.items()}
 
 
 def image_dice(scored: Scored) -> list[float]:
@@ -627,8 +627,8 @@ def expected_errors(facts: Facts) -> Registry:
     place = "classes >  > depth: mean over images, and pooled over all pixels"
     for name, column in zip(ERRORS, columns, strict=True):
         like = number if name in ("rmse", "mae") else score
-        found[f"{place} > Mean over images > {column}"] = like(means[name].value)
-        found[f"{place} > Pooled > {column}"] = like(pooled[name])
+        found[f"{place} > Images: the mean > {column}"] = like(means[name].value)
+        found[f"{place} > All pixels: pooled > {column}"] = like(pooled[name])
     return found | spread([image["rmse"] for image in one], "RMSE in m of each image: depth", number, quartiles=False)
 
 
@@ -699,6 +699,47 @@ def expected_calibration(facts: Facts, binary: bool) -> tuple[Registry, list[Sen
         ),
     ]
     return {f"calibration >  > {name}": check for name, check in found.items()}, sentences
+
+
+# What the model expected of itself.
+
+
+def expected_expectation(facts: Facts, scored: Scored) -> tuple[Registry, list[Sentence]]:
+    """Of each class twice the sum of its probabilities where it is answered, by the answer's area and their sum."""
+    curve = np.array(facts.description["targets"]["mask"]["dice_curve"] or [(0, 0), (1, 1)])
+    names = [sample["id"] for sample in facts.of("test")]
+    promised = []
+    for name in names:
+        probs, mask = facts.found[name].probs["mask"].astype(np.float64), facts.found[name].masks["mask"]
+        own = []
+        for index in range(1, len(scored.names)):
+            plane, answer = probs[0 if len(probs) == 1 else index], mask == index
+            promise = part(2 * plane[answer].sum(), answer.sum() + plane.sum())
+            own.append(float(np.interp(promise, *curve.T)) if answer.any() else 1 - plane.max())
+        promised.append(statistics.fmean(own))
+    pairs = {n: (e, r) for n, e, r in zip(names, promised, image_dice(scored), strict=True) if not math.isnan(r)}
+    expected, real = np.array(list(pairs.values())).T
+    rho = float(stats.pearsonr(stats.rankdata(expected), stats.rankdata(real)).statistic)
+    found = {
+        "Images": exactly(len(pairs)),
+        "Rank correlation (Spearman)": close(rho, 2),
+        "Dice expected, mean": score(float(expected.mean()), 1e-5),
+        "Dice found, mean": score(float(real.mean())),
+        "Off by, mean": score(float(np.abs(expected - real).mean()), 1e-5),
+    }
+
+    def point(shown: str) -> bool:
+        match = re.fullmatch(r"(s\d\d): expected (\S+), found (\S+)", shown)
+        assert match is not None, shown
+        across, up = pairs[match[1]]
+        return close(across, 2, 1e-5)(match[2]) and close(up, 2)(match[3])
+
+    title = r"Dice of (\d+) images of mask over the Dice expected: rank correlation (\S+)"
+    sentences: list[Sentence] = [
+        ("expectation >  > title", r"(.+)", (point,)),
+        ("expectation >  > chart", title, (exactly(len(pairs)), close(rho, 2))),
+    ]
+    return {f"expectation >  > {name}": check for name, check in found.items()}, sentences
 
 
 # Data, plan, training, record.
@@ -876,7 +917,7 @@ def expected_training(facts: Facts) -> tuple[Registry, list[Sentence]]:
     return found, sentences
 
 
-def content_hash(facts: Facts, split: str) -> str:
+def content_hash(facts: Facts, splits: Sequence[str]) -> str:
     """BLAKE2b of the sorted hashes of the samples' files."""
 
     def of(paths: Sequence[str]) -> str:
@@ -887,7 +928,7 @@ def content_hash(facts: Facts, split: str) -> str:
         return total.hexdigest()
 
     lines = []
-    for sample in facts.of(split):
+    for sample in (sample for split in splits for sample in facts.of(split)):
         targets = [path for name, path in sample.items() if name.startswith("target.")]
         lines.append(f"{of([sample['input.image']])} {of(targets)}")
     return hashlib.blake2b("\n".join(sorted(lines)).encode(), digest_size=16).hexdigest()
@@ -895,18 +936,21 @@ def content_hash(facts: Facts, split: str) -> str:
 
 def expected_record(facts: Facts) -> Registry:
     run, described = facts.json("run.json"), facts.description
-    size = (facts.run / "model.safetensors").stat().st_size
+    model = (facts.run / "model.safetensors").read_bytes()
     out = [*numbers_in(described["model"]["kwargs"]["out_channels"])]
     return {
-        "record > Model and licence > Parameters": exactly(f"{facts.parameters:,}"),
-        "record > Model and licence > File": exactly(f"model.safetensors, {size / 1000:,.0f} kB"),
-        "record > Model and licence > Written": exactly(described["created"]),
-        "record > Model and licence > In channels": exactly(described["model"]["kwargs"]["in_channels"]),
-        "record > Model and licence > Out channels": holds(out),
-        "record > Model and licence > Filters per level": exactly("4, 8"),
-        "record > Model and licence > Dropout": exactly("0"),
-        "record > Model and licence > Fingerprint of the evaluated data": exactly(content_hash(facts, "test")[:16]),
-        "record > Model and licence > Started": exactly(run["started"]),
+        "record > Model > Parameters": exactly(f"{facts.parameters:,}"),
+        "record > Model > File": exactly(f"model.safetensors, {len(model) / 1000:,.0f} kB"),
+        "record > Model > Written": exactly(described["created"]),
+        "record > Model > In channels": exactly(described["model"]["kwargs"]["in_channels"]),
+        "record > Model > Out channels": holds(out),
+        "record > Model > Filters per level": exactly("4, 8"),
+        "record > Model > Dropout": exactly("0"),
+        "record > Licences > Licence of Limner": exactly("Apache-2.0"),
+        "record > Hashes > model.safetensors, SHA-256": exactly(hashlib.sha256(model).hexdigest()),
+        "record > Hashes > Data of the training": exactly(content_hash(facts, ("train", "val", "test"))),
+        "record > Hashes > Evaluated data": exactly(content_hash(facts, ("test",))),
+        "record > Model > Started": exactly(run["started"]),
         "record > Time > Preparing the data": seconds(run["seconds"]["prepare"]),
         "record > Time > Training": seconds(run["seconds"]["train"]),
         "record > Time > Calibration": seconds(run["seconds"]["calibrate"]),
@@ -949,6 +993,9 @@ def expected_sentences(facts: Facts, scored: Scored, several_targets: bool) -> l
     counted = len(facts.of("test")) if several_targets else units
     ranked = len(facts.of("test")) if several_targets else len(known)
 
+    classes = list(range(1, len(scored.names)))
+    headline = with_interval(interval(scored.series("dice", classes), scored.units), "dice")
+
     def absent(shown: str) -> bool:
         name, _, rest = shown.partition(": ")
         if name not in scored.names:
@@ -981,6 +1028,12 @@ def expected_sentences(facts: Facts, scored: Scored, several_targets: bool) -> l
             ),
         ),
         (
+            " >  > p",
+            rf"{'mask: mean' if several_targets else 'Mean'} Dice (.+) on {len(dice)} test images\.",
+            (headline,),
+        ),
+        ("classes >  > summary", r"Groups: (\d+), the lowest Dice first", (exactly(len(set(scored.units))),)),
+        (
             "score > .* > p",
             r"Each is a mean over images, then.* within (\d) px of each other.*leaving out 5 %: .*",
             (exactly(2),),
@@ -996,33 +1049,210 @@ def expected_sentences(facts: Facts, scored: Scored, several_targets: bool) -> l
             (exactly(counted),),
         ),
         ("classes >  > li", r"(.+: .+)", (absent,)),
-        (f"classes > {heading} > title", r"(.+)", (lambda shown: bins_of(dice, shown),)),
+        (f"distribution > {heading} > title", r"(.+)", (lambda shown: bins_of(dice, shown),)),
         (
-            f"classes > {heading} > chart",
+            f"distribution > {heading} > chart",
             r"Number of images by Dice, mask: (\d+) images, median (\S+)",
             (exactly(len(known)), score(statistics.median(known))),
         ),
-        (f"classes > {heading} > p", r"Left out: (\d+) images? with no .*", (exactly(len(dice) - len(known)),)),
+        (f"distribution > {heading} > p", r"Left out: (\d+) images? with no .*", (exactly(len(dice) - len(known)),)),
         (
             "examples >  > p",
-            r"Not chosen for looks: .* of all (\d+) images with a (?:Dice|score)\..*",
+            r"Not chosen for looks: .* of all (\d+) images with a (?:Dice|score)[.,].*",
             (exactly(ranked),),
         ),
     ]
     return sentences
 
 
+def image_scores(facts: Facts, scored: Scored, several_targets: bool) -> dict[str, float]:
+    """What images are ranked by: Dice, or the mean of it and of 1 − RMSE / range of the training depths."""
+    tests = [sample["id"] for sample in facts.of("test")]
+    dice = dict(zip(tests, image_dice(scored), strict=True))
+    if not several_targets:
+        return dice
+    depths = np.concatenate([facts.truth[sample["id"]]["depth"].ravel() for sample in facts.of("train")]) * 0.1
+    reach = float(depths.max() - depths.min())
+    errors = {name: image["rmse"] for name, image in zip(tests, depth_errors(facts)[0], strict=True)}
+    return {name: mean([dice[name], max(0.0, 1 - errors[name] / reach)]) for name in tests}
+
+
+# Groups of images that score worse.
+
+
+@dataclass
+class Compared:
+    """Images on the one side, on the other, and what either side is called."""
+
+    name: str
+    inside: np.ndarray
+    rest: np.ndarray
+    other: str = ""
+
+
+NAMED = {
+    "area": ("Small objects, at most {} of the picture", "Large objects, above {} of the picture"),
+    "objects": ("Few objects, at most {}", "Many objects, above {}"),
+    "brightness": ("Dark pictures, at most {} in the mean", "Bright pictures, above {} in the mean"),
+    "contrast": ("Pictures of low contrast, at most {}", "Pictures of high contrast, above {}"),
+    "sharpness": ("Soft pictures, sharpness at most {}", "Sharp pictures, sharpness above {}"),
+    "pixels": ("Small pictures, at most {} megapixels", "Large pictures, above {} megapixels"),
+}
+
+
+def likenesses(facts: Facts, binary: bool) -> dict[str, np.ndarray]:
+    """What the test images are like, by property; NaN where there is nothing to measure."""
+    found: dict[str, list[float]] = {name: [] for name in (*NAMED, "border")}
+    for sample in facts.of("test"):
+        grey = np.asarray(Image.open(sample["input.image"])).astype(np.float32) / 255
+        mask = ids_of(facts.truth[sample["id"]]["mask"], binary)
+        there, contrast = mask > 0, float(grey.std())
+        regions = sum(ndimage.label(mask == index, np.ones((3, 3)))[1] for index in (1, 2))
+        found["area"].append(float(there.mean()) or math.nan)
+        found["objects"].append(regions or math.nan)
+        found["brightness"].append(float(grey.mean()))
+        found["contrast"].append(contrast)
+        found["sharpness"].append(float(ndimage.laplace(grey).std()) / contrast)
+        found["pixels"].append(grey.size)
+        edge = there[0].any() or there[-1].any() or there[:, 0].any() or there[:, -1].any()
+        found["border"].append(float(edge) if there.any() else math.nan)
+    return {name: np.array(values, np.float64) for name, values in found.items()}
+
+
+def limit_of(name: str, value: float) -> str:
+    if name == "area":
+        return f"{100 * value:.1f} %"
+    return f"{value / 1e6:.3g}" if name == "pixels" else f"{value:.4g}"
+
+
+def comparisons(facts: Facts, scores: np.ndarray, binary: bool) -> list[Compared]:
+    """The lowest and the highest third of each property, and images whose objects touch the border."""
+    found: list[Compared] = []
+    like = likenesses(facts, binary)
+    for name, (low_name, high_name) in NAMED.items():
+        values = like[name]
+        known = ~np.isnan(values) & ~np.isnan(scores)
+        low, high = np.quantile(values[known], [1 / 3, 2 / 3], method="inverted_cdf")
+        high = min(high, values[known & (values < values[known].max())].max())
+        lower, upper = low_name.format(limit_of(name, min(low, high))), high_name.format(limit_of(name, high))
+        if low >= high:  # so many are alike that there are two parts alone
+            found.append(Compared(lower, known & (values <= high), known & (values > high), upper))
+        else:
+            found.append(Compared(lower, known & (values <= low), known & (values > low)))
+            found.append(Compared(upper, known & (values > high), known & (values <= high)))
+    known = ~np.isnan(like["border"]) & ~np.isnan(scores)
+    touches, keeps = (f"Pictures whose objects {what} the border" for what in ("touch", "keep off"))
+    found.append(Compared(touches, known & (like["border"] == 1), known & (like["border"] == 0), keeps))
+    return [one for one in found if min(one.inside.sum(), one.rest.sum()) >= 8]
+
+
+def difference(one: Compared, scores: np.ndarray, units: Sequence[str], level: float) -> tuple[float, float] | None:
+    """The BCa interval, by SciPy, of the mean inside minus that of the rest."""
+    member = np.array([[unit == name for unit in units] for name in sorted(set(units))])
+    sides = [member & one.inside, member & one.rest]
+    fewer = min(int(side.any(axis=1).sum()) for side in sides)
+    if fewer < 8:
+        return None
+    known, value = np.nan_to_num(scores), scores[one.inside].mean() - scores[one.rest].mean()
+    tables = [table for side in sides for table in ((side * known).sum(axis=1), side.sum(axis=1))]
+
+    def statistic(*drawn: np.ndarray, axis: int) -> np.ndarray:
+        inside, n_inside, rest, n_rest = (table.sum(axis=axis) for table in drawn)
+        apart = inside / np.maximum(n_inside, 1) - rest / np.maximum(n_rest, 1)
+        # A draw with one side alone says nothing.
+        return np.where((n_inside > 0) & (n_rest > 0), apart, value)
+
+    wide = stats.t.ppf((1 + level) / 2, fewer - 1) * math.sqrt(fewer / (fewer - 1))
+    found = stats.bootstrap(
+        tables,
+        statistic,
+        paired=True,
+        vectorized=True,
+        n_resamples=9999,
+        confidence_level=2 * stats.norm.cdf(wide) - 1,
+        method="BCa",
+        rng=np.random.default_rng(2),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def signed(value: float, slack: float = 0.0) -> Check:
+    return lambda shown: close(value, 2, slack)(shown.replace("−", "-"))
+
+
+def with_sides(value: float, ends: tuple[float, float] | None) -> Check:
+    """A difference and its interval, whose far ends hang on a few of the draws."""
+
+    def check(shown: str) -> bool:
+        match = re.fullmatch(r"(\S+)(?: \((\S+) to (\S+)\))?", shown)
+        if match is None or not signed(value)(match[1]) or (ends is None) != (match[2] is None):
+            return False
+        slack = 0.0 if ends is None else (ends[1] - ends[0]) / 4
+        return ends is None or (signed(ends[0], slack)(match[2]) and signed(ends[1], slack)(match[3]))
+
+    return check
+
+
+def missed_or_made_up(facts: Facts, scored: Scored) -> dict[str, list[str]]:
+    """Images by what is wrong with them."""
+    listed: dict[str, list[str]] = {}
+    for index in range(1, len(scored.names)):
+        for sample, image in zip(facts.of("test"), scored.sums[index], strict=True):
+            there, drawn = image["tp"] + image["fn"] > 0, image["tp"] + image["fp"] > 0
+            if there != drawn:
+                what = "missed altogether" if there else "predicted without being there"
+                listed.setdefault(f"{scored.names[index]}: {what} in", []).append(sample["id"])
+    return listed
+
+
+def expected_failures(facts: Facts, scored: Scored, binary: bool) -> tuple[Registry, list[Sentence]]:
+    scores = np.array(list(image_scores(facts, scored, not binary).values()))
+    found = comparisons(facts, scores, binary)
+    level = 1 - 0.05 / len(found)
+    registry: Registry = {}
+    for one in found:
+        inside, rest = float(scores[one.inside].mean()), float(scores[one.rest].mean())
+        ends, name, n = difference(one, scores, scored.units, level), one.name, int(one.inside.sum())
+        if one.other and inside > rest:  # said of the worse side
+            name, n, inside, rest = one.other, int(one.rest.sum()), rest, inside
+            ends = None if ends is None else (-ends[1], -ends[0])
+        place = f"failures >  > All comparisons, the worst first > {name}"
+        registry[f"{place} > How many"] = exactly(n)
+        registry[f"{place} > {'Dice' if binary else 'score'}"] = close(inside, 2)
+        registry[f"{place} > Elsewhere"] = close(rest, 2)
+        registry[f"{place} > Difference"] = with_sides(inside - rest, ends)
+    listed = missed_or_made_up(facts, scored)
+
+    def counted(shown: str) -> bool:
+        match = re.fullmatch(r"(.+ in) (\d+) images?", shown)
+        return match is not None and len(listed.get(match[1], ())) == int(match[2])
+
+    sentences: list[Sentence] = [
+        ("failures >  > p", r"No group of images stands out, of (\d+) that.*", (exactly(len(found)),)),
+        ("failures >  > summary", r"All (\d+) comparisons", (exactly(len(found)),)),
+        (
+            "failures >  > p",
+            r"Compared: .* each at (\S+) %, so that all (\d+) together hold with 95 % \(Bonferroni\)\. A group stands "
+            r"out where it is worse by 0\.02 or more and its interval leaves out 0\. .*",
+            (exactly(f"{100 * level:.4g}"), exactly(len(found))),
+        ),
+        ("failures > Missed and made up > summary", r"(.+)", (counted,)),
+        (
+            "failures > Missed and made up > p",
+            r"(.+)",
+            (lambda shown: shown.split(", ") in list(listed.values()),),
+        ),
+    ]
+    return registry, sentences
+
+
 def case_checks(facts: Facts, scored: Scored, several_targets: bool) -> list[Sentence]:
     """Each case: name, score, rank, and the scores of its classes."""
     tests = [sample["id"] for sample in facts.of("test")]
-    dice = dict(zip(tests, image_dice(scored), strict=True))
-    shares: dict[str, float] = dice
+    shares = image_scores(facts, scored, several_targets)
     errors: dict[str, float] = {}
     if several_targets:
-        depths = np.concatenate([facts.truth[sample["id"]]["depth"].ravel() for sample in facts.of("train")]) * 0.1
-        reach = float(depths.max() - depths.min())
         errors = {name: image["rmse"] for name, image in zip(tests, depth_errors(facts)[0], strict=True)}
-        shares = {name: mean([dice[name], max(0.0, 1 - errors[name] / reach)]) for name in tests}
     order = sorted((name for name in tests if not math.isnan(shares[name])), key=lambda name: -shares[name])
 
     def check(shown: str) -> bool:
@@ -1045,10 +1275,13 @@ def case_checks(facts: Facts, scored: Scored, several_targets: bool) -> list[Sen
 
 # Sentences whose numbers are the same in every report: definitions, versions, settings as they were given.
 STATIC: tuple[tuple[str, str], ...] = (
+    ("expectation >  > p", "For each image .* limner predict --flag-below 0.8 puts .*"),
+    ("examples >  > li", "0 1"),  # scale of the uncertainty
     ("calibration >  > p", "Of answers given with a probability of 0.8, eight in ten should be right. .*"),
     ("classes > What is counted > li", ".*"),
     ("settings >  > pre", ".*"),
     ("examples > .* > li", r"class \d"),
+    ("examples > .* > fieldset", "1× 2× 4×"),
     (".* > p", r"Written by Limner \S+ from the files of this run's folder\. .*"),
 )
 
@@ -1089,14 +1322,19 @@ def expected(run: Path, kinds: str) -> tuple[Registry, list[Sentence]]:
     sentences = [*expected_sentences(facts, scored, not binary), *case_checks(facts, scored, not binary)]
     for found, said in (
         expected_calibration(facts, binary),
+        expected_expectation(facts, scored),
         expected_data(facts, binary),
         expected_training(facts),
+        expected_failures(facts, scored, binary),
     ):
         registry |= found
         sentences += said
     if not binary:
         registry |= expected_errors(facts)
         depths = np.concatenate([facts.truth[sample["id"]]["depth"].ravel() for sample in facts.of("test")])
+        errors = np.array([[image["rmse"]] for image in depth_errors(facts)[0]])
+        headline = with_interval(interval(errors, [sample["id"] for sample in facts.of("test")]), "rmse")
+        sentences.append((" >  > p", r"depth: mean RMSE in m (.+) on \d+ test images\.", (headline,)))
         sentences.append(
             (
                 "classes >  > li",
@@ -1112,9 +1350,9 @@ def expected(run: Path, kinds: str) -> tuple[Registry, list[Sentence]]:
             # The scale of the maps, and that of their errors, which ends at a quarter of it.
             ("examples >  > li", r"(\S+) (\S+) m", (number(float(learned.min())), number(float(learned.max()), 1e-6))),
             ("examples >  > li", r"(\S+) (\S+) m", (exactly(0), number(reach / 4, 1e-6))),
-            (f"classes > {heading} > title", r"(.+)", (lambda shown: bins_of(rmse, shown),)),
+            (f"distribution > {heading} > title", r"(.+)", (lambda shown: bins_of(rmse, shown),)),
             (
-                f"classes > {heading} > chart",
+                f"distribution > {heading} > chart",
                 r"Number of images by RMSE in m, depth: (\d+) images, median (\S+)",
                 (exactly(len(rmse)), number(statistics.median(rmse))),
             ),
