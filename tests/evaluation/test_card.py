@@ -142,7 +142,7 @@ def test_validation_scores_and_wide_intervals_are_caveats(make_run):
     summary |= {"split": "val", "intervals": {"level": 0.9}}
     (run / "evaluation" / "summary.json").write_text(json.dumps(summary))
     text = write_cards(run).model.read_text()
-    assert "No test samples were set aside, so these are the validation samples." in text
+    assert "These are the validation samples, by which the best epoch was chosen" in text
     assert "mean Dice: the 90 % interval is wide, 0.400 to 0.750." in text
 
 
@@ -189,6 +189,13 @@ def test_folds_have_a_model_each(trained, tmp_path):
     assert "`folds/0/model.safetensors`" in text
     assert "`folds/1/model.safetensors`" in text
     assert "limner predict folds/0/model.safetensors NEW_PICTURES" in text
+    # Since there is an ensemble of the folds, that is the model.
+    shutil.copy(run / "folds" / "0" / "model.safetensors", run)
+    shutil.copytree(trained.folder / "evaluation", run / "evaluation-test")
+    text = write_cards(run, overwrite=True).model.read_text()
+    assert "limner predict model.safetensors NEW_PICTURES" in text
+    score = json.loads((run / "evaluation-test" / "summary.json").read_text())["targets"]["mask"]["mean"]["dice"]
+    assert facts(text.split("### The ensemble of all folds")[1])["mask, mean Dice"].startswith(f"{score:.3f}")
 
 
 def test_numbers_have_a_unit_and_a_range(make_run):

@@ -14,6 +14,7 @@ from limner.evaluation.records import ClassSummary, SummaryRecord, TargetSummary
 from limner.evaluation.run_folder import RunFolder
 from limner.evaluation.sections.class_tables import group_dice
 from limner.evaluation.sections.data import split_words
+from limner.evaluation.sections.failures import failures
 from limner.evaluation.sections.scores import averaged_classes, score_note
 from limner.evaluation.sections.training import status_note
 
@@ -24,6 +25,7 @@ _BAD_DICE = 0.5
 _WIDE = 0.1
 _GROUP_BEHIND = 0.1
 _SURE_OFF = 0.05
+_UNAWARE = 0.3
 
 
 def caveats(folder: RunFolder, bundle: BundleMeta | None) -> list[str]:
@@ -37,6 +39,8 @@ def caveats(folder: RunFolder, bundle: BundleMeta | None) -> list[str]:
         *_of_run(folder),
         *(_of_scores(folder, folder.summary) if folder.summary else ()),
         *_of_groups(folder),
+        *_of_failures(folder),
+        *_of_expectation(folder),
         *_of_calibration(folder),
         *_of_inputs(folder, bundle),
     ]
@@ -110,6 +114,22 @@ def _of_groups(folder: RunFolder) -> Iterator[str]:
             yield (
                 f"Groups differ: the mean Dice is {wording.score(means[worst])} in {worst}, "
                 f"{wording.score(middle)} in the median group."
+            )
+
+
+def _of_failures(folder: RunFolder) -> Iterator[str]:
+    found = failures(folder)
+    if found is not None and found.found:
+        yield from (f"It is worse than elsewhere on some images: {sentence}" for sentence in found.verdict)
+
+
+def _of_expectation(folder: RunFolder) -> Iterator[str]:
+    for name, target in (folder.summary.targets if folder.summary else {}).items():
+        found = target.expectation
+        if found is not None and found.n >= _FEW_IMAGES and found.spearman is not None and found.spearman < _UNAWARE:
+            yield (
+                f"{name}: it does not know where it is bad; the Dice it expects of an image and the Dice it gets go "
+                f"together by {found.spearman:.2f} (rank correlation)."
             )
 
 

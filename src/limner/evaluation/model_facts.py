@@ -57,8 +57,8 @@ class ModelFacts:
 
     @property
     def bundle(self) -> BundleMeta | None:
-        """What the model says about itself; of several, what the first does."""
-        return next((model.bundle for model in self.models if model.bundle), None)
+        """What the model says about itself; of several without an ensemble, what the first does."""
+        return self.folder.bundle or next((model.bundle for model in self.models if model.bundle), None)
 
     def metadata(self) -> dict[str, Any]:
         """The front matter, by the names of https://github.com/huggingface/hub-docs/blob/main/modelcard.md.
@@ -102,12 +102,14 @@ class ModelFacts:
         return facts
 
     def _files(self) -> Iterator[tuple[str, str]]:
-        for model in self.models:
+        whole = [self.folder] if self.folder.in_folds and self.folder.bundle else []
+        for model in [*whole, *self.models]:
             path = model.path / "model.safetensors"
             if path.is_file():
                 with path.open("rb") as file:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
-                name = f"{FOLDS_NAME}/{model.name}/{path.name}" if self.folder.in_folds else path.name
+                of_fold = self.folder.in_folds and model is not self.folder
+                name = f"{FOLDS_NAME}/{model.name}/{path.name}" if of_fold else path.name
                 size = wording.file_size(path.stat().st_size)
                 yield "File", Markdown(f"{code(name)}, {size}, SHA-256 {code(digest)}")
 
@@ -159,7 +161,7 @@ class ModelFacts:
     def post_processing(self) -> str:
         """What happens to masks after the threshold."""
         steps = self.bundle.post_processing if self.bundle else []
-        return "; ".join(wording.plain(step) for step in steps) or "none"
+        return "; ".join(f"{step.label}: {wording.step_words(step.step, step.area)}" for step in steps) or "none"
 
     def numbers(self) -> Facts:
         """Targets of numbers, with unit and range."""
@@ -175,6 +177,8 @@ class ModelFacts:
         facts: Facts = []
         if self.folder.in_folds:
             facts.append(("Models", f"{len(self.models)}, each without one fold of the samples"))
+            if self.folder.bundle:
+                facts.append(("Ensemble", "of all of them: their probabilities are averaged"))
         last = [model.epochs[-1].epoch for model in self.models if model.epochs]
         if last:
             facts.append(("Epochs", wording.plain(last if len(last) > 1 else last[0])))
@@ -244,6 +248,18 @@ class ModelFacts:
             found.append((f"{name}: errors", (("Error", "Mean over images", "Pooled"), errors)))
         return found
 
+    def ensemble(self) -> Facts:
+        """Scores of the ensemble of the folds on test samples; none where there are none."""
+        found = self.folder.ensemble
+        if found is None:
+            return []
+        facts = [("Samples", f"{wording.plural(found.n_images, 'image')}, which no fold saw")]
+        for name, target in found.targets.items():
+            facts.append((f"{name}, mean Dice", _with_interval("dice", target.mean, target.intervals)))
+        for name, numbers in found.numbers.items():
+            facts.append((f"{name}, mean RMSE", _with_interval("rmse", numbers.mean, numbers.intervals)))
+        return facts
+
     def interval_note(self) -> str:
         """What the intervals are, or why there are none."""
         return class_tables.interval_note(self.folder.summary) if self.folder.summary else ""
@@ -297,8 +313,8 @@ class ModelFacts:
 
     @property
     def file(self) -> str:
-        """The model's file in the run; of several models, the first."""
-        return self._of_first("model.safetensors")
+        """The model's file in the run; of several models without an ensemble, the first."""
+        return "model.safetensors" if self.folder.bundle else self._of_first("model.safetensors")
 
     @property
     def plan_file(self) -> str:

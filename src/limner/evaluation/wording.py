@@ -157,3 +157,15 @@ def words(name: str) -> str:
     """
     spaced = name.replace("_", " ")
     return _SPELLED_OUT.get(name, spaced[:1].upper() + spaced[1:])
+
+
+def step_words(step: str, area: int = 0) -> str:
+    """A step after the threshold, in words.
+
+    Example:
+        >>> step_words("largest"), step_words("min_area", 1200)
+        ('keep the largest object', 'leave out objects below 1,200 pixels')
+    """
+    if step == "min_area":
+        return f"leave out objects below {count(area)} pixels"
+    return {"largest": "keep the largest object", "fill_holes": "fill holes"}.get(step, step)

@@ -18,7 +18,6 @@ from limner.evaluation.sections.scores import averaged_classes, image_scores
 
 _FEW = 20
 _CLOSE, _LOOSE = 0.5, 0.3
-_STEPS = {"largest": "keep the largest object", "fill_holes": "fill holes"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def trial_lines(trials: Sequence[TrialRecord]) -> list[tuple[str, str, str, str,
     """Class, step, difference with its interval, images, and what became of it."""
     lines = []
     for trial in trials:
-        step = _STEPS.get(trial.step, f"leave out objects below {wording.count(trial.area)} pixels")
+        step = wording.step_words(trial.step, trial.area)
         ends = "" if trial.low is None or trial.high is None else f" ({trial.low:+.4f} to {trial.high:+.4f})"
         change = wording.DASH if trial.better is None else f"{trial.better:+.4f}{ends}"
         lines.append(
