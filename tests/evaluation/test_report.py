@@ -387,3 +387,22 @@ def test_a_page_of_500_images_is_less_than_10_mb(make_run, draw_cases):
     page = write_report(run)
     assert page.stat().st_size < 10e6
     assert "And 300 more groups: evaluation/per_group.csv has them all." in page.read_text()
+
+
+def test_steps_after_the_threshold_are_shown_with_their_evidence(make_run, read_page):
+    run = make_run()
+    (run / "folds" / "0").mkdir(parents=True)
+    trial = {"target": "mask", "class": "cell", "step": "min_area", "area": 1200, "n": 40}
+    trials = [
+        {**trial, "better": 0.0213, "low": 0.01, "high": 0.03, "taken": True},
+        {**trial, "step": "fill_holes", "better": 0.001, "low": -0.002, "high": 0.003, "taken": False},
+        {**trial, "step": "largest", "better": -0.5, "low": -0.6, "high": -0.4, "taken": False},
+    ]
+    (run / "post_processing.json").write_text(json.dumps({"n_images": 40, "trials": trials}))
+    tables = read_page(write_report(run)).tables
+    (found,) = [rows for title, rows in tables.items() if title.startswith("Steps after the threshold")]
+    assert found[1:] == [
+        ["cell", "leave out objects below 1,200 pixels", "+0.0213 +0.0100 to +0.0300", "40", "taken up"],
+        ["cell", "fill holes", "+0.0010 −0.0020 to +0.0030", "40", "no evidence"],
+        ["cell", "keep the largest object", "−0.5000 −0.6000 to −0.4000", "40", "harms"],
+    ]

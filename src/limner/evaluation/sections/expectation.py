@@ -65,17 +65,41 @@ def expectations(folder: RunFolder) -> list[Expected]:
     return found
 
 
-def trial_lines(trials: Sequence[TrialRecord]) -> list[tuple[str, str, str, str, str]]:
-    """Class, step, difference with its interval, images, and what became of it."""
-    lines = []
-    for trial in trials:
-        step = wording.step_words(trial.step, trial.area)
-        ends = "" if trial.low is None or trial.high is None else f" ({trial.low:+.4f} to {trial.high:+.4f})"
-        change = wording.DASH if trial.better is None else f"{trial.better:+.4f}{ends}"
-        lines.append(
-            (trial.class_name, step, change, wording.count(trial.n), "taken up" if trial.taken else "no evidence")
+@dataclass(frozen=True)
+class TrialLine:
+    """One step after the threshold that was tried, in words."""
+
+    class_name: str
+    step: str
+    change: str
+    interval: str
+    n: str
+    verdict: str
+
+
+def trial_lines(trials: Sequence[TrialRecord]) -> list[TrialLine]:
+    """The steps that were tried, in the order of the file."""
+    return [
+        TrialLine(
+            trial.class_name,
+            wording.step_words(trial.step, trial.area),
+            _signed(trial.better),
+            "" if trial.low is None or trial.high is None else f"{_signed(trial.low)} to {_signed(trial.high)}",
+            wording.count(trial.n),
+            _evidence(trial),
         )
-    return lines
+        for trial in trials
+    ]
+
+
+def _evidence(trial: TrialRecord) -> str:
+    if trial.taken:
+        return "taken up"
+    return "harms" if trial.high is not None and trial.high < 0 else "no evidence"
+
+
+def _signed(value: float | None) -> str:
+    return wording.DASH if value is None else f"{value:+.4f}".replace("-", "−")
 
 
 def _facts(record: ExpectationRecord) -> tuple[tuple[str, str], ...]:
