@@ -1,9 +1,11 @@
-"""The records of candidates that were compared and of trainings with several seeds, as checked models.
+"""The records of candidates that were compared, of several seeds, and of steps that folds tried, as checked models.
 
 Layer: part of `evaluation`, beside `records`.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from pydantic import Field
 
@@ -66,3 +68,25 @@ class CandidatesRecord(Record):
     verdict: str = ""
     kept: str = ""
     candidates: list[CandidateRecord] = Field(default_factory=list)
+
+
+class TrialRecord(Record):
+    """What one step after the threshold would do to the mean Dice of images."""
+
+    target: str = ""
+    class_name: str = Field("", alias="class")
+    step: str = ""
+    area: int = 0
+    better: Number = None
+    low: Number = None
+    high: Number = None
+    n: int = 0
+    taken: bool = False
+
+
+class PostProcessingRecord(Record):
+    """`post_processing.json`: steps after the threshold that were tried on out-of-fold predictions."""
+
+    n_images: int = 0
+    trials: list[TrialRecord] = Field(default_factory=list)
+    steps: list[dict[str, Any]] = Field(default_factory=list)

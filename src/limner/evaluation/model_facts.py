@@ -6,7 +6,6 @@ Layer: part of `evaluation`. No score is computed here but the spread over group
 from __future__ import annotations
 
 import hashlib
-import re
 import shlex
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ import yaml
 
 from limner.bundle import BundleMeta, InputSpec, TargetSpec
 from limner.evaluation import wording
+from limner.evaluation.licences import licence_metadata
 from limner.evaluation.markdown import Markdown, code, escape
 from limner.evaluation.run_folder import FOLDS_NAME, RunFolder
 from limner.evaluation.sections import calibration, class_tables, scores, training
@@ -28,16 +28,6 @@ Table = tuple[Sequence[str], list[Sequence[str]]]
 _CHOICES = (
     *("fit", "size", "channels", "batch", "passes", "epochs", "seconds", "patience", "phases", "freeze"),
     *("encoder_weights", "losses", "class_weights", "target_weights", "lr", "ema", "augment"),
-)
-# Identifiers of https://huggingface.co/docs/hub/repositories-licenses that people give a model.
-_LICENCES = frozenset(
-    (
-        *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "zlib", "unlicense", "wtfpl", "mpl-2.0"),
-        *("gpl-2.0", "gpl-3.0", "lgpl-2.1", "lgpl-3.0", "agpl-3.0", "epl-2.0", "eupl-1.1", "openrail", "unknown"),
-        *("cc0-1.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-3.0", "cc-by-nc-4.0"),
-        *("cc-by-nd-4.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0"),
-        *("odbl", "odc-by", "pddl"),
-    )
 )
 
 
@@ -353,14 +343,6 @@ class ModelFacts:
         if not parts:
             return '"new.png"'
         return "{" + ", ".join(f'{name!r}: "new_{number}.png"' for number, name in enumerate(parts, start=1)) + "}"
-
-
-def licence_metadata(licence: str) -> dict[str, str]:
-    """A licence as hubs want it: an identifier they know, or `other` with a name; `unknown` where none was given."""
-    known = licence.strip().lower()
-    if not known or known in _LICENCES:
-        return {"license": known or "unknown"}
-    return {"license": "other", "license_name": re.sub(r"[^a-z0-9.]+", "-", known).strip("-") or "other"}
 
 
 def settings_of(folder: RunFolder, section: str) -> dict[str, Any]:

@@ -274,28 +274,6 @@ class NumberSummary(Record):
     n_without_log: int = 0
 
 
-class TrialRecord(Record):
-    """What one step after the threshold would do to the mean Dice of images."""
-
-    target: str = ""
-    class_name: str = Field("", alias="class")
-    step: str = ""
-    area: int = 0
-    better: Number = None
-    low: Number = None
-    high: Number = None
-    n: int = 0
-    taken: bool = False
-
-
-class PostProcessingRecord(Record):
-    """`post_processing.json`: steps after the threshold that were tried on out-of-fold predictions."""
-
-    n_images: int = 0
-    trials: list[TrialRecord] = []
-    steps: list[dict[str, Any]] = []
-
-
 class FoldRecord(Record):
     """Scores of one fold's samples by its own model: by target, then by name; means over images."""
 

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from limner.bundle import BundleMeta, read_meta
 from limner.errors import DataError
 from limner.evaluation.case_records import CasesRecord
-from limner.evaluation.experiment_records import CandidatesRecord, RepeatsRecord
+from limner.evaluation.experiment_records import CandidatesRecord, PostProcessingRecord, RepeatsRecord
 from limner.evaluation.records import (
     CalibrationRecord,
     CheckRecord,
@@ -29,7 +29,6 @@ from limner.evaluation.records import (
     GroupRow,
     ImageRow,
     PlanChoice,
-    PostProcessingRecord,
     Record,
     RunRecord,
     SummaryRecord,

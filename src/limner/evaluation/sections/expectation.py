@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from limner.evaluation import wording
 from limner.evaluation.charts import scatter_chart
-from limner.evaluation.records import ExpectationRecord, TrialRecord
+from limner.evaluation.experiment_records import TrialRecord
+from limner.evaluation.records import ExpectationRecord
 from limner.evaluation.run_folder import RunFolder
 from limner.evaluation.sections.scores import averaged_classes, image_scores
 
