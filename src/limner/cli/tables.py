@@ -5,9 +5,11 @@ Layer: cli.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from limner.cli.console import output, print_table
+from limner.evaluation.wording import step_words
 
 _FOLD_SCORES = {
     "dice": "Dice",
@@ -119,6 +121,21 @@ def print_folds(summary: dict[str, Any]) -> None:
             for what, key in (("mean", "mean"), ("std. deviation", "std"))
         ]
         print_table(f"{target}: each fold", ["fold", "pictures", *(_FOLD_SCORES[name] for name in names)], rows)
+
+
+def print_ensemble(found: Mapping[str, Any]) -> None:
+    """Steps after the threshold that folds ask for, and scores of their ensemble, where there are some."""
+    taken = [trial for trial in found.get("post_processing", {}).get("trials", ()) if trial["taken"]]
+    for trial in taken:
+        step = step_words(trial["step"], trial.get("area", 0))
+        ends = f"95 % interval for all steps together {trial['low']:+.3f} to {trial['high']:+.3f}"
+        output().print(f"After the threshold: {trial['class']}: {step} (Dice {trial['better']:+.3f}, {ends})")
+    summary = found.get("ensemble") or {}
+    for target, result in summary.get("targets", {}).items():
+        metric = "rmse" if result["task"] == "regression" else "dice"
+        mean, ends = _cell(metric, result["mean"][metric]), _interval(result, metric).replace("\n", " ")
+        pictures = f"{summary['n_images']:,} test pictures"
+        output().print(f"Ensemble of the folds: {target}: {metric.capitalize()} {mean}{ends} on {pictures}")
 
 
 def _print_errors(target: str, result: dict[str, Any], summary: dict[str, Any]) -> None:

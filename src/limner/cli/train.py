@@ -135,7 +135,7 @@ def run(
     """
     from limner.cli.console import EXIT_INTERRUPTED, output, print_json
     from limner.cli.experiment_tables import print_candidates, print_repeats
-    from limner.cli.tables import print_folds, print_scores
+    from limner.cli.tables import print_ensemble, print_folds, print_scores
     from limner.cli.training_view import TrainingView
     from limner.workflow.settings import separate_settings
     from limner.workflow.train import train
@@ -193,10 +193,10 @@ def run(
         print_scores(result.summary)
         if "folds" in result.summary:
             print_folds(result.summary)
+            print_ensemble(result.found)
             kept = result.found.get("candidates", {}).get("kept")
             folder = result.folder / "candidates" / kept if kept else result.folder
-            models = f"{folder / 'folds' / '0' / 'model.safetensors'} … one for each fold"
-            output().print(f"Models  {models}\nReport  {result.report}")
+            output().print(f"Model   {result.model}, the ensemble of the folds\nReport  {result.report}")
             output().print(f"Look for wrong masks:  limner review {shlex.quote(str(folder))}")
         else:
             output().print(f"Model   {result.model}\nReport  {result.report}")

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from limner.bundle import DataSpec
 from limner.config import Config
@@ -64,10 +65,11 @@ def train_folds(folder: Path, config: Config, data: Prepared, record: RunRecord,
         chosen = choose_post_processing(folds.bundles, folds.parts, data.label_maps, progress=sitting.reporter.stage)
         write_text(folder / POST_PROCESSING_NAME, json.dumps(chosen.to_dict(), indent=2))
         summary = _evaluate(folder, data, folds, tables, chosen, sitting.reporter)
-        _make_ensemble(folder, data, folds, chosen, sitting.reporter)
+        ensemble = _make_ensemble(folder, data, folds, chosen, sitting.reporter)
         seconds = {"train": training_seconds(runs), "evaluate": time.monotonic() - begin}
         record.update("finished", seconds=seconds, folds=count)
-        return Run(folder, folder / BUNDLE_NAME, write_report(folder), summary, interrupted=False)
+        found = {"post_processing": chosen.to_dict(), "ensemble": ensemble}
+        return Run(folder, folder / BUNDLE_NAME, write_report(folder), summary, interrupted=False, found=found)
 
     return train_parts(folder, "folds", parts, train_run, finish, record, replace(sitting, split="val"))
 
@@ -148,11 +150,14 @@ def _evaluate(
     return result.summary
 
 
-def _make_ensemble(folder: Path, data: Prepared, folds: _Folds, chosen: PostProcessing, reporter: Reporter) -> None:
-    """Join the models of the folds to one, and score it on test samples."""
+def _make_ensemble(
+    folder: Path, data: Prepared, folds: _Folds, chosen: PostProcessing, reporter: Reporter
+) -> dict[str, Any]:
+    """Join the models of the folds to one, and score it on test samples; its scores, empty without such samples."""
     counts = data.catalog.split_counts()
     learned = DataSpec(hash=catalog_digest(data.catalog), count=len(data.catalog), splits=counts)
     join_bundles(folds.bundles, folder / BUNDLE_NAME, learned, chosen.steps)
     learn_pictures(folder / BUNDLE_NAME, data, progress=reporter.stage)
-    if counts["test"]:
-        evaluate_run(folder, data, split="test", out=folder / TEST_NAME, progress=reporter.stage)
+    if not counts["test"]:
+        return {}
+    return evaluate_run(folder, data, split="test", out=folder / TEST_NAME, progress=reporter.stage).summary

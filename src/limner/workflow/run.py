@@ -40,8 +40,9 @@ class Run:
         folds: Of a training in folds, the run of each fold that was begun.
         candidates: Of a training that compares, the run of each candidate that was begun.
         repeats: Of a training with several seeds, the run of each that was begun.
-        found: What the candidates and the repeats showed: the contents of `candidates.json` and of
-            `repeats.json`, by the names of these files without their ending.
+        found: What the candidates, the repeats and the folds showed: the contents of `candidates.json`,
+            `repeats.json` and `post_processing.json`, by the names of these files without their ending; and of an
+            `ensemble` of folds the scores on test samples, if there are some.
         evaluation: The evaluation behind `summary`, where it was made in this sitting.
     """
 
