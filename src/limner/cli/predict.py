@@ -6,7 +6,7 @@ Layer: cli.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -52,6 +52,17 @@ def run(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the results.", show_default=False)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that exist.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an earlier call stopped: what is finished is left out.")
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER/COUNT",
+            help="Take a part of the pictures, such as 3/8, as one of several processes that write into one folder.",
+            show_default=False,
+        ),
+    ] = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write class probabilities (.npz).")
     ] = False,
@@ -100,6 +111,8 @@ def run(
             places(words, inputs or []),
             out,
             overwrite=overwrite,
+            resume=resume,
+            shard=shard,
             probabilities=probabilities,
             overlay=overlay,
             uncertainty=uncertainty,
@@ -112,53 +125,71 @@ def run(
     finally:
         stages.close()
     if as_json:
-        written = [str(path) for path in result.written]
-        table = {} if rle is None else {"rle": str(rle), "pictures": result.predicted}
-        doubts = {"doubts": [doubt.row() for doubt in result.doubts]} if result.doubts else {}
-        print_json(
-            {
-                "written": written,
-                "failed": dict(result.failed),
-                "skipped": result.skipped,
-                "unlike_training": dict(result.strange),
-                **doubts,
-                **table,
-            }
-        )
+        print_json(as_dict(result))
     else:
         for name, problem in result.failed:
             messages().print(f"Failed  {name}\n{problem}")
         if result.skipped:
             messages().print(f"Not taken for pictures: {', '.join(shorten(result.skipped))}")
-        if out is not None:
-            kind = "file" if any(path.suffix == ".tif" for path in result.written) else "mask"
-            output().print(f"{len(result.written):,} {kind}{'' if len(result.written) == 1 else 's'} written to {out}")
-        if rle is not None:
-            count = f"{result.predicted:,} picture{'' if result.predicted == 1 else 's'}"
-            output().print(f"Masks of {count} written to {rle}")
+        for line in result_lines(result, out):
+            output().print(line)
         for line in doubtful_lines(result, out, flag_below):
             messages().print(line)
     if result.failed:
         raise typer.Exit(EXIT_PARTLY)
 
 
+def as_dict(result: FolderResult) -> dict[str, Any]:
+    """The result for JSON."""
+    from limner.inference.doubtful import doubts_in
+
+    table = {} if result.rle is None else {"rle": str(result.rle), "pictures": result.predicted + result.resumed}
+    doubts = {} if result.doubts is None else {"doubts": list(doubts_in(result.doubts))}
+    return {
+        "written": [str(path) for path in result.written],
+        "failed": dict(result.failed),
+        "skipped": result.skipped,
+        "resumed": result.resumed,
+        "unlike_training": dict(result.strange),
+        **doubts,
+        **table,
+    }
+
+
+def result_lines(result: FolderResult, out: Path | None) -> list[str]:
+    """What was done."""
+    lines = []
+    if result.resumed:
+        lines.append(f"{_counted(result.resumed, 'picture')} finished before, left out")
+    if out is not None:
+        kind = "file" if any(path.suffix == ".tif" for path in result.written[:100]) else "mask"
+        lines.append(f"{_counted(len(result.written), kind)} written to {out}")
+    if result.rle is not None:
+        lines.append(f"Masks of {_counted(result.predicted + result.resumed, 'picture')} written to {result.rle}")
+    return lines
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def doubtful_lines(result: FolderResult, out: Path | None, flag_below: float | None) -> list[str]:
     """What is to be said about pictures that need a look."""
     from limner.errors import shorten
-    from limner.inference.doubtful import FOLDER, TABLE_NAME
+    from limner.inference.doubtful import FOLDER
 
     lines = []
     if result.strange:
         lines.append(f"Unlike the training pictures, so that the masks may be worth nothing: {len(result.strange):,}")
         lines += shorten([f"  {name} ({because})" for name, because in result.strange], 5)
     if flag_below is not None:
-        count = sum(doubt.doubtful for doubt in result.doubts)
         expected = f"a Dice below {flag_below:g} expected, or unlike the training pictures"
         lines.append(
-            f"Doubtful ({expected}): {count:,} of {result.predicted:,}{f', in {out}/{FOLDER}' if count else ''}"
+            f"Doubtful ({expected}): {result.doubtful:,} of {result.predicted + result.resumed:,}"
+            f"{f', in {out}/{FOLDER}' if result.doubtful else ''}"
         )
-    if result.doubts:
-        lines.append(f"The most doubtful first: {out}/{TABLE_NAME}")
+    if result.doubts is not None and result.predicted + result.resumed:
+        lines.append(f"The most doubtful first: {result.doubts}")
     return lines
 
 

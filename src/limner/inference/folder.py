@@ -5,25 +5,37 @@ Layer: inference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from itertools import tee
 from pathlib import Path
-from typing import TextIO
+from typing import Any
 
+from limner.bundle import TargetSpec
 from limner.errors import ConfigError, LimnerError
-from limner.files import atomic_path
-from limner.inference.doubtful import FOLDER, Doubt, check_flag, doubt_about, write_doubts
+from limner.images import is_volume, parse_location
+from limner.inference.collisions import check_results
+from limner.inference.doubtful import FOLDER, TABLE_NAME, DoubtTable, doubt_about
 from limner.inference.familiarity import Strangeness, strangeness
 from limner.inference.inputs import ModelInput
+from limner.inference.journal import Journal, Record, is_there
 from limner.inference.outputs import Outputs
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
+from limner.inference.shards import Shard
 from limner.inference.sources import Picture
 from limner.inference.submission import Submission
+from limner.inference.tables import Done, Records, Table
 from limner.inference.tasks import Places, Task, find_tasks
+from limner.inference.wanted import Wanted
+from limner.inference.written import Written
 from limner.threads import ordered_map
+
+_WHOLE = Shard()
+_MASKS = Wanted()
+# Keys of a journal's line.
+_APART, _STRANGE = "apart", "strange"
 
 
 @dataclass(frozen=True)
@@ -31,20 +43,27 @@ class FolderResult:
     """What became of the pictures.
 
     Attributes:
-        written: Files of masks, in the order of the pictures; overlays and probabilities go with them.
+        written: Files of masks that this call wrote, in the order of the pictures; overlays and probabilities go with
+            them.
         failed: Name and message of each picture that could not be read or predicted.
         skipped: Names of files in the given folders that are no pictures, going by their suffix.
-        predicted: Number of pictures that did not fail.
-        doubts: How sure each prediction is, in the order of the pictures; empty if it was not asked.
-        strange: Name of each picture unlike the training pictures, and in what.
+        predicted: Number of pictures that this call predicted.
+        resumed: Number of pictures whose results were there.
+        doubts: The table of how sure each prediction is; None if it was not asked.
+        doubtful: Number of pictures that were put apart, among them those whose results were there.
+        strange: Name of each picture unlike the training pictures, and in what; likewise.
+        rle: The table of run lengths; None if it was not asked.
     """
 
-    written: list[Path]
+    written: Sequence[Path]
     failed: list[tuple[str, str]]
     skipped: list[str]
     predicted: int = 0
-    doubts: list[Doubt] = field(default_factory=list)
+    resumed: int = 0
+    doubts: Path | None = None
+    doubtful: int = 0
     strange: list[tuple[str, str]] = field(default_factory=list)
+    rle: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +77,7 @@ class _Read:
 @dataclass(frozen=True)
 class _Written:
     picture: Picture
-    paths: list[Path]
-    rows: str
-    strangeness: Strangeness | None
-    doubt: Doubt | None
+    record: Record
 
 
 @dataclass(frozen=True)
@@ -74,13 +90,12 @@ def predict_folder(
     predictor: Predictor,
     pictures: Places,
     out: str | Path | None,
+    wanted: Wanted = _MASKS,
     *,
     overwrite: bool = False,
-    probabilities: bool = False,
-    overlay: bool = False,
-    uncertainty: bool = False,
-    flag_below: float | None = None,
-    rle: str | Path | None = None,
+    resume: bool = False,
+    shard: Shard = _WHOLE,
+    made: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FolderResult:
     """Write the masks of pictures, under the pictures' names and sub-folders (see `Outputs`).
@@ -93,50 +108,98 @@ def predict_folder(
         pictures: Files, folders, patterns with `*`, zip archives or URLs. Files in `out` are left out.
             For a network of several inputs see `find_tasks`.
         out: Folder of the results; None for a table of run lengths alone.
+        wanted: What to write.
         overwrite: Replace results that are there. A picture is never replaced by its mask.
-        probabilities: Also write probabilities.
-        overlay: Also write overlays, to look at.
-        uncertainty: Also write how unsure each pixel is, and `doubts.csv`: how well each picture may have gone,
-            the most doubtful first.
-        flag_below: Also write `doubts.csv`; results of pictures whose expected Dice is below it, or that are unlike
-            the training pictures, go to the sub-folder `doubtful`.
-        rle: CSV of all masks as run lengths (see `Submission`), without the pictures that fail.
+        resume: Go on where an earlier call stopped: pictures are left out whose results are all there. What was made
+            is read from the call's journal (see `Journal`), so that tables are complete.
+        shard: Which part of the pictures; tables get its number in their names.
+        made: What tells the model and its use from others; a call that goes on must have the same.
         progress: Told the number of pictures done and of all pictures.
 
     Raises:
         DataError: There is no picture, or results cannot be told apart; nothing is written.
-        OutputError: Results are already there, and nothing is written; or the disk is full or
-            read-only, and what was written before is whole.
-        ConfigError: Neither `out` nor `rle`, or overlays or probabilities without `out`.
+        OutputError: Results are already there, and nothing is written; they were made in another way; or the
+            disk is full or read-only, and what was written before is whole.
+        ConfigError: Neither `out` nor `rle`, or overlays or probabilities without `out`; `resume` and `overwrite`.
     """
-    doubts = uncertainty or flag_below is not None
-    _check_places(out, rle, further=probabilities or overlay or doubts)
     meta = predictor.meta
-    check_flag(flag_below, meta.targets)
+    wanted.check(out, meta.targets)
+    if resume and overwrite:
+        raise ConfigError("either to keep what is there or to replace it", "--resume and --overwrite", "Leave one out.")
     found = find_tasks(pictures, meta.inputs, leave_out=Path(out) if out else None)
-    outputs = (
-        Outputs(Path(out), meta.targets, probabilities, overlay, meta.inputs.parts, uncertainty, doubts)
-        if out
-        else None
+    tasks = shard.take(found.tasks, _unit)
+    outputs = None if out is None else _outputs(Path(out), wanted, meta.targets, meta.inputs.parts)
+    tables = _tables(out, wanted, meta.targets, shard)
+    journal_path = _journal_path(out, wanted, shard)
+    going_on = resume and is_there(journal_path)
+    check_results(
+        lambda: _results(outputs, tables, tasks, apart=wanted.flag_below is not None),
+        (source for task in found.tasks for source in task.sources),
+        out if out is not None else journal_path.parent,
+        replace=overwrite or going_on,
     )
-    table = Submission.plan(rle, meta.targets, overwrite=overwrite) if rle else None
-    if outputs is not None:
-        sources = [picture for task in found.tasks for picture in task.sources]
-        names = [task.result for task in found.tasks]
-        outputs.check(sources, names, overwrite=overwrite, apart=FOLDER if flag_below is not None else None)
-    job = _Job(predictor, outputs, table, doubts, flag_below)
-    inputs = ordered_map(job.read, found.tasks)
-    outcomes = ordered_map(job.write, _predict(predictor, inputs, probabilities=probabilities, doubts=doubts))
-    result = FolderResult([], [], found.others)
-    with _opened(table) as stream, closing(inputs), closing(outcomes):
+    job = _Job(predictor, outputs, tables, wanted)
+    names = [task.result for task in tasks]
+    with Journal.open(journal_path, names, {**(made or {}), **wanted.judged()}, resume=going_on) as journal:
+        tally = _Tally(Written(outputs, names))
+        todo = [place for place in range(len(tasks)) if not _finished(place, journal, job, tasks, tally)]
+        resumed = len(tasks) - len(todo)
+        _predict_all(job, [tasks[place] for place in todo], todo, journal, tally, progress, resumed)
+        for table in tables:
+            table.write(Records(journal, table.key))
+    return FolderResult(
+        tally.written,
+        tally.failed,
+        found.others,
+        predicted=len(todo) - len(tally.failed),
+        resumed=resumed,
+        doubts=next((table.path for table in tables if isinstance(table, DoubtTable)), None),
+        doubtful=tally.doubtful,
+        strange=tally.strange,
+        rle=next((table.path for table in tables if isinstance(table, Submission)), None),
+    )
+
+
+def _predict_all(
+    job: _Job,
+    tasks: Sequence[Task],
+    places: Sequence[int],
+    journal: Journal,
+    tally: _Tally,
+    progress: Callable[[int, int], None] | None,
+    before: int,
+) -> None:
+    """Read, predict and write, each a bounded distance ahead of the next."""
+    if progress is not None and before:
+        progress(before, before + len(tasks))
+    inputs = ordered_map(job.read, tasks)
+    outcomes = ordered_map(job.write, _predict(job, inputs))
+    with closing(inputs), closing(outcomes):
         # Predicting happens here, in this thread, whenever the next thing to write is asked for.
-        for done, outcome in enumerate(outcomes, start=1):
-            _take_in(result, outcome, stream)
+        for done, (place, outcome) in enumerate(zip(places, outcomes, strict=True), start=1):
+            if isinstance(outcome, _Failure):
+                tally.failed.append((outcome.picture.name, str(outcome.error)))
+            else:
+                journal.add(place, outcome.record)
+                tally.written.add(place, apart=outcome.record[_APART])
+                tally.count(outcome.picture.name, outcome.record)
             if progress is not None:
-                progress(done, len(found.tasks))
-    if outputs is not None and doubts:
-        write_doubts(outputs.table, result.doubts)
-    return replace(result, predicted=len(found.tasks) - len(result.failed))
+                progress(before + done, before + len(tasks))
+
+
+@dataclass
+class _Tally:
+    """What adds up over pictures."""
+
+    written: Written
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    strange: list[tuple[str, str]] = field(default_factory=list)
+    doubtful: int = 0
+
+    def count(self, picture: str, record: Record) -> None:
+        self.doubtful += record[_APART]
+        if record[_STRANGE]:
+            self.strange.append((picture, record[_STRANGE]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,9 +208,8 @@ class _Job:
 
     predictor: Predictor
     outputs: Outputs | None
-    table: Submission | None
-    doubts: bool
-    flag_below: float | None
+    tables: Sequence[Table]
+    wanted: Wanted
 
     def read(self, task: Task) -> _Read | _Failure:
         meta = self.predictor.meta
@@ -162,75 +224,91 @@ class _Job:
         if isinstance(task, _Failure):
             return task
         image, prediction = task
-        name = image.picture.name
+        name, strange = image.picture.name, image.strangeness
         doubt = None
-        if self.doubts:
+        if self.wanted.doubts:
             targets = self.predictor.meta.targets
-            doubt = doubt_about(name, prediction, targets, image.strangeness, self.flag_below)
+            doubt = doubt_about(name, prediction, targets, strange, self.wanted.flag_below)
         apart = doubt is not None and doubt.doubtful
-        paths = self._write_files(image, prediction, apart=apart) if self.outputs else []
-        rows = self.table.rows(name, prediction) if self.table else ""
-        return _Written(image.picture, paths, rows, image.strangeness, doubt)
+        if self.outputs is not None:
+            self._write_files(self.outputs, image, prediction, apart=apart)
+        done = Done(name, prediction, doubt)
+        record: dict[str, Any] = {_APART: apart, _STRANGE: ""}
+        if strange is not None and strange.alarming:
+            record[_STRANGE] = strange.because
+        return _Written(image.picture, record | {table.key: table.record(done) for table in self.tables})
 
-    def _write_files(self, image: _Read, prediction: Prediction, *, apart: bool) -> list[Path]:
-        assert self.outputs is not None
-        here, there = image.name, f"{FOLDER}/{image.name}"
-        if apart:
-            here, there = there, here
-        if self.flag_below is not None:
+    def _write_files(self, outputs: Outputs, image: _Read, prediction: Prediction, *, apart: bool) -> None:
+        here, there = _place(image.name, apart=apart), _place(image.name, apart=not apart)
+        if self.wanted.flag_below is not None:
             # Left by an earlier run that judged otherwise; it may be there only with `overwrite`.
-            self.outputs.remove(there)
-        return self.outputs.write(here, image.image.picture, prediction)
+            outputs.remove(there)
+        outputs.write(here, image.image.picture, prediction)
 
 
-def _take_in(result: FolderResult, outcome: _Written | _Failure, stream: TextIO | None) -> None:
-    """Add what became of a picture to the result, and its run lengths to their table."""
-    if isinstance(outcome, _Failure):
-        result.failed.append((outcome.picture.name, str(outcome.error)))
-        return
-    result.written.extend(outcome.paths)
-    if stream is not None:
-        stream.write(outcome.rows)
-    if outcome.doubt is not None:
-        result.doubts.append(outcome.doubt)
-    if outcome.strangeness is not None and outcome.strangeness.alarming:
-        result.strange.append((outcome.picture.name, outcome.strangeness.because))
+def _finished(place: int, journal: Journal, job: _Job, tasks: Sequence[Task], tally: _Tally) -> bool:
+    """Whether everything of a picture is there that this call would write; if so, it is counted."""
+    if not journal.has(place):
+        return False
+    record = journal[place]
+    name = _place(tasks[place].result, apart=record[_APART])
+    whole = all(table.key in record for table in job.tables)
+    if not whole or (job.outputs is not None and not all(path.exists() for path in job.outputs.paths(name))):
+        journal.forget(place)
+        return False
+    tally.count(tasks[place].picture.name, record)
+    return True
 
 
-def _check_places(out: str | Path | None, rle: str | Path | None, *, further: bool) -> None:
-    if out is None and further:
-        raise ConfigError("a folder for overlays, probabilities and doubts", "none was named", "Add --out FOLDER.")
-    if out is None and rle is None:
-        raise ConfigError(
-            "a folder for the masks, or a file for their run lengths",
-            "neither was named",
-            "Add --out FOLDER, or --rle FILE.csv.",
-        )
+def _place(name: str, *, apart: bool) -> str:
+    return f"{FOLDER}/{name}" if apart else name
 
 
-@contextmanager
-def _opened(table: Submission | None) -> Iterator[TextIO | None]:
-    """The table's file with its first line; it appears when everything is in it."""
-    if table is None:
-        yield None
-        return
-    # File names need not be UTF-8; they are written as they were found.
-    with (
-        atomic_path(table.path) as temporary,
-        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
-    ):
-        stream.write(table.header())
-        yield stream
+def _outputs(out: Path, wanted: Wanted, targets: dict[str, TargetSpec], parts: dict[str, int]) -> Outputs:
+    return Outputs(out, targets, wanted.probabilities, wanted.overlay, parts, wanted.uncertainty)
 
 
-def _predict(
-    predictor: Predictor, inputs: Iterator[_Read | _Failure], *, probabilities: bool, doubts: bool
-) -> Iterator[tuple[_Read, Prediction] | _Failure]:
+def _tables(out: str | Path | None, wanted: Wanted, targets: dict[str, TargetSpec], shard: Shard) -> list[Table]:
+    tables: list[Table] = []
+    if out is not None and wanted.doubts:
+        tables.append(DoubtTable(shard.name(Path(out) / TABLE_NAME)))
+    if wanted.rle is not None:
+        tables.append(Submission.plan(shard.name(Path(wanted.rle)), targets))
+    return tables
+
+
+def _results(outputs: Outputs | None, tables: Sequence[Table], tasks: Sequence[Task], *, apart: bool) -> Iterator[Path]:
+    """Every file that may be written; where some results are put apart, which ones is not known yet."""
+    if outputs is not None:
+        for task in tasks:
+            yield from outputs.paths(task.result)
+            if apart:
+                yield from outputs.paths(_place(task.result, apart=True))
+    yield from (table.path for table in tables)
+
+
+def _journal_path(out: str | Path | None, wanted: Wanted, shard: Shard) -> Path:
+    """Where the journal lies: hidden, with the results."""
+    if out is not None:
+        return shard.name(Path(out) / ".limner-predict.jsonl")
+    rle = Path(wanted.rle or "")
+    return shard.name(rle.with_name(f".{rle.name}.jsonl"))
+
+
+def _unit(task: Task) -> str:
+    """What is not divided among shards: the slices of a volume."""
+    place = parse_location(task.picture.location)
+    return place.file if place.page is not None and is_volume(place.file) else task.result
+
+
+def _predict(job: _Job, inputs: Iterator[_Read | _Failure]) -> Iterator[tuple[_Read, Prediction] | _Failure]:
     """Each input with its prediction, or why there is none, in order."""
     # The predictor runs a batch ahead; tee keeps just the pictures in between.
     ours, theirs = tee(inputs)
     readable = (item.image for item in theirs if isinstance(item, _Read))
-    predictions = predictor.attempt_inputs(readable, probabilities=probabilities, doubts=doubts)
+    predictions = job.predictor.attempt_inputs(
+        readable, probabilities=job.wanted.probabilities, doubts=job.wanted.doubts
+    )
     for item in ours:
         if isinstance(item, _Failure):
             yield item

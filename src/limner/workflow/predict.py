@@ -11,8 +11,11 @@ from pathlib import Path
 from limner.allocator import keep_large_blocks
 from limner.errors import BundleError
 from limner.evaluation.run_folder import CANDIDATES_NAME, FOLDS_NAME
+from limner.images import hash_file
 from limner.inference.folder import FolderResult, predict_folder
 from limner.inference.predictor import Predictor
+from limner.inference.shards import Shard, parse_shard
+from limner.inference.wanted import Wanted
 from limner.training.fit import BUNDLE_NAME
 from limner.types import Progress, no_progress
 
@@ -23,6 +26,8 @@ def predict(
     out: str | Path | None = None,
     *,
     overwrite: bool = False,
+    resume: bool = False,
+    shard: str | None = None,
     probabilities: bool = False,
     overlay: bool = False,
     uncertainty: str | None = None,
@@ -41,6 +46,8 @@ def predict(
             data set, laid out as for training, or a CSV with columns input.NAME.
         out: Folder of the results; may be left out if `rle` is given.
         overwrite: Replace masks that exist.
+        resume: Go on where an earlier call stopped: pictures are left out whose results are all there.
+        shard: Take a part of the pictures, such as `3/8`; tables get its number in their names.
         probabilities: Also write class probabilities.
         overlay: Also write pictures with outlines drawn on them, and coloured maps of numbers.
         uncertainty: Also write how unsure each pixel is, and `doubts.csv`. Where doubts come from: `auto`, `tta`,
@@ -56,17 +63,24 @@ def predict(
         LimnerError: See `limner.errors`. A picture that fails is listed in the result instead.
     """
     keep_large_blocks()
+    part = Shard() if shard is None else parse_shard(shard)
     predictor = load(model, device=device, batch_size=batch_size, uncertainty=uncertainty or "single")
-    return predict_folder(
-        predictor,
-        pictures,
-        out,
-        overwrite=overwrite,
+    wanted = Wanted(
         probabilities=probabilities,
         overlay=overlay,
         uncertainty=uncertainty is not None,
         flag_below=flag_below,
         rle=rle,
+    )
+    return predict_folder(
+        predictor,
+        pictures,
+        out,
+        wanted,
+        overwrite=overwrite,
+        resume=resume,
+        shard=part,
+        made={"model": hash_file(str(bundle_path(model))).hex(), "--uncertainty": uncertainty},
         progress=lambda done, total: progress("predict", done, total),
     )
 
