@@ -93,12 +93,40 @@ def run(
             help="Write all masks as run lengths to this CSV, for Kaggle; --out may be left out.", show_default=False
         ),
     ] = None,
+    contours: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="Also write outlines of objects, with their holes: coco (one file), geojson (as QuPath reads it), "
+            "labelme, svg (one per picture). May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    simplify: Annotated[
+        float,
+        typer.Option(
+            metavar="PIXELS",
+            help="How far simpler outlines may leave the objects'. Default: outlines follow every pixel.",
+            show_default=False,
+        ),
+    ] = 0.0,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Also write objects.csv: area, perimeter, length, … of every object.")
+    ] = False,
+    spacing: Annotated[
+        str | None,
+        typer.Option(
+            help="Size of a pixel in mm, as 0.5, or 0.8,0.5 for row and column: sizes are then in mm. Default: what "
+            "DICOM and NIfTI files say; else sizes are in pixels.",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Predict masks for pictures: same names and sub-folders, at the pictures' own size."""
     from limner.cli.console import EXIT_PARTLY, Stages, messages, output, print_json
-    from limner.cli.words import split_model
+    from limner.cli.words import spacing_of, split_model
     from limner.errors import shorten
     from limner.workflow.predict import predict
 
@@ -118,6 +146,10 @@ def run(
             uncertainty=uncertainty,
             flag_below=flag_below,
             rle=rle,
+            contours=contours or (),
+            simplify=simplify,
+            measure=measure,
+            spacing=None if spacing is None else spacing_of(spacing),
             device=device,
             batch_size=batch,
             progress=stages,

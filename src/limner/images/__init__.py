@@ -16,6 +16,7 @@ from limner.images.locations import (
     row_location,
 )
 from limner.images.pictures import PictureInfo, StoredMask
+from limner.images.pixel_size import read_spacing
 from limner.images.read import (
     decode_mask,
     is_dicom,
@@ -84,6 +85,7 @@ __all__ = [
     "read_row",
     "read_series",
     "read_slice",
+    "read_spacing",
     "read_volume",
     "reading_once",
     "resize_image",

@@ -14,12 +14,13 @@ from typing import Any
 
 from limner.bundle import TargetSpec
 from limner.errors import ConfigError, LimnerError
-from limner.images import is_volume, parse_location
+from limner.images import is_volume, parse_location, read_spacing
 from limner.inference.collisions import check_results
 from limner.inference.doubtful import FOLDER, TABLE_NAME, DoubtTable, doubt_about
 from limner.inference.familiarity import Strangeness, strangeness
 from limner.inference.inputs import ModelInput
 from limner.inference.journal import Journal, Record, is_there
+from limner.inference.object_tables import COCO_NAME, OBJECTS_NAME, CocoTable, ObjectTable
 from limner.inference.outputs import Outputs
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
@@ -31,6 +32,7 @@ from limner.inference.tasks import Places, Task, find_tasks
 from limner.inference.wanted import Wanted
 from limner.inference.written import Written
 from limner.threads import ordered_map
+from limner.types import Spacing
 
 _WHOLE = Shard()
 _MASKS = Wanted()
@@ -72,6 +74,7 @@ class _Read:
     name: str
     image: ModelInput
     strangeness: Strangeness | None
+    spacing: Spacing | None
 
 
 @dataclass(frozen=True)
@@ -216,9 +219,14 @@ class _Job:
         try:
             image = self.predictor.make_input(task.given)
             strange = strangeness(image.pixels, meta.inputs, meta.familiar) if meta.familiar else None
-            return _Read(task.picture, task.result, image, strange)
+            return _Read(task.picture, task.result, image, strange, self._spacing(task))
         except LimnerError as error:
             return _Failure(task.picture, error)
+
+    def _spacing(self, task: Task) -> Spacing | None:
+        if not self.wanted.measure:
+            return None
+        return self.wanted.spacing or read_spacing(task.picture.location)
 
     def write(self, task: tuple[_Read, Prediction] | _Failure) -> _Written | _Failure:
         if isinstance(task, _Failure):
@@ -232,7 +240,7 @@ class _Job:
         apart = doubt is not None and doubt.doubtful
         if self.outputs is not None:
             self._write_files(self.outputs, image, prediction, apart=apart)
-        done = Done(name, prediction, doubt)
+        done = Done(name, prediction, doubt, image.spacing)
         record: dict[str, Any] = {_APART: apart, _STRANGE: ""}
         if strange is not None and strange.alarming:
             record[_STRANGE] = strange.because
@@ -243,7 +251,7 @@ class _Job:
         if self.wanted.flag_below is not None:
             # Left by an earlier run that judged otherwise; it may be there only with `overwrite`.
             outputs.remove(there)
-        outputs.write(here, image.image.picture, prediction)
+        outputs.write(here, image.picture, image.image.picture, prediction)
 
 
 def _finished(place: int, journal: Journal, job: _Job, tasks: Sequence[Task], tally: _Tally) -> bool:
@@ -265,13 +273,29 @@ def _place(name: str, *, apart: bool) -> str:
 
 
 def _outputs(out: Path, wanted: Wanted, targets: dict[str, TargetSpec], parts: dict[str, int]) -> Outputs:
-    return Outputs(out, targets, wanted.probabilities, wanted.overlay, parts, wanted.uncertainty)
+    return Outputs(
+        out,
+        targets,
+        wanted.probabilities,
+        wanted.overlay,
+        parts,
+        wanted.uncertainty,
+        tuple(kind for kind in wanted.contours if kind != "coco"),
+        wanted.simplify,
+    )
 
 
 def _tables(out: str | Path | None, wanted: Wanted, targets: dict[str, TargetSpec], shard: Shard) -> list[Table]:
     tables: list[Table] = []
     if out is not None and wanted.doubts:
         tables.append(DoubtTable(shard.name(Path(out) / TABLE_NAME)))
+    if out is not None and wanted.measure:
+        tables.append(ObjectTable(shard.name(Path(out) / OBJECTS_NAME), targets))
+    if out is not None and "coco" in wanted.contours:
+        masks = {name: spec for name, spec in targets.items() if spec.task != "regression"}
+        for name, spec in masks.items():
+            folder = Path(out) / "coco" / (name if len(targets) > 1 else "")
+            tables.append(CocoTable(shard.name(folder / COCO_NAME), name, spec, wanted.simplify))
     if wanted.rle is not None:
         tables.append(Submission.plan(shard.name(Path(wanted.rle)), targets))
     return tables
@@ -307,7 +331,7 @@ def _predict(job: _Job, inputs: Iterator[_Read | _Failure]) -> Iterator[tuple[_R
     ours, theirs = tee(inputs)
     readable = (item.image for item in theirs if isinstance(item, _Read))
     predictions = job.predictor.attempt_inputs(
-        readable, probabilities=job.wanted.probabilities, doubts=job.wanted.doubts
+        readable, probabilities=job.wanted.probabilities or job.wanted.measure, doubts=job.wanted.doubts
     )
     for item in ours:
         if isinstance(item, _Failure):

@@ -152,7 +152,7 @@ class Journal:
         # Through JSON, as the other has come.
         now = json.loads(json.dumps(dict(made)))
         before = head["made"]
-        changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+        changed = [name for name in now if name in before and before[name] != now[name]]
         if changed:
             raise OutputError(
                 f"the same call as the one that wrote to '{self._path.parent}'",

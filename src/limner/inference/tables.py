@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TextIO, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, overload, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64
@@ -17,6 +17,7 @@ from jaxtyping import Int64
 from limner.files import atomic_path
 from limner.inference.journal import Journal
 from limner.inference.prediction import Prediction
+from limner.types import Spacing
 
 if TYPE_CHECKING:
     from limner.inference.doubtful import Doubt
@@ -30,11 +31,13 @@ class Done:
         picture: Its name.
         prediction: What the model says.
         doubt: How sure it is; None if that was not asked.
+        spacing: Size of its pixels in mm; None where it is not known.
     """
 
     picture: str
     prediction: Prediction
     doubt: Doubt | None = None
+    spacing: Spacing | None = None
 
 
 class Records(Sequence[Any]):
@@ -60,14 +63,11 @@ class Records(Sequence[Any]):
 
 @runtime_checkable
 class Table(Protocol):
-    """One table.
+    """One table."""
 
-    Attributes:
-        key: Where its part of a journal's line stands.
-        path: The file.
-    """
-
-    key: ClassVar[str]
+    @property
+    def key(self) -> str:
+        """Where its part of a journal's line stands."""
 
     @property
     def path(self) -> Path:

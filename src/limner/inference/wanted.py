@@ -5,14 +5,17 @@ Layer: inference. Values only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from limner.bundle import TargetSpec
-from limner.errors import ConfigError
+from limner.data.annotations.writing import FORMATS_WRITTEN
+from limner.errors import ConfigError, did_you_mean
 from limner.inference.doubtful import check_flag
+from limner.types import Spacing
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,10 @@ class Wanted:
         flag_below: Also `doubts.csv`; results of pictures whose expected Dice is below it, or that are unlike the
             training pictures, go to the sub-folder `doubtful`.
         rle: CSV of all masks as run lengths (see `Submission`), without the pictures that fail.
+        contours: Also outlines of objects, in these formats of `FORMATS_WRITTEN`.
+        simplify: How far a simpler outline may leave the object's, in pixels; 0 keeps every corner.
+        measure: Also `objects.csv`: sizes of every object.
+        spacing: Size of the pixels of all pictures in mm, for sizes; None takes what each picture's file says.
     """
 
     probabilities: bool = False
@@ -34,6 +41,10 @@ class Wanted:
     uncertainty: bool = False
     flag_below: float | None = None
     rle: str | Path | None = None
+    contours: tuple[str, ...] = ()
+    simplify: float = 0.0
+    measure: bool = False
+    spacing: Spacing | None = None
 
     @property
     def doubts(self) -> bool:
@@ -50,8 +61,13 @@ class Wanted:
         Raises:
             ConfigError: There is nowhere to write, or the model cannot give what is wanted.
         """
-        if out is None and (self.probabilities or self.overlay or self.doubts):
-            raise ConfigError("a folder for overlays, probabilities and doubts", "none was named", "Add --out FOLDER.")
+        further = self.probabilities or self.overlay or self.doubts or self.contours or self.measure
+        if out is None and further:
+            raise ConfigError(
+                "a folder for overlays, probabilities, doubts, contours and sizes",
+                "none was named",
+                "Add --out FOLDER.",
+            )
         if out is None and self.rle is None:
             raise ConfigError(
                 "a folder for the masks, or a file for their run lengths",
@@ -59,7 +75,35 @@ class Wanted:
                 "Add --out FOLDER, or --rle FILE.csv.",
             )
         check_flag(self.flag_below, targets)
+        self._check_objects(targets)
+
+    def _check_objects(self, targets: Mapping[str, TargetSpec]) -> None:
+        for name in self.contours:
+            if name not in FORMATS_WRITTEN:
+                raise ConfigError(
+                    f"--contours {', '.join(FORMATS_WRITTEN)}",
+                    f"'{name}'",
+                    f"{did_you_mean(name, FORMATS_WRITTEN)}Correct it.",
+                )
+        if not 0 <= self.simplify < math.inf:
+            raise ConfigError("pixels, 0 or more, for --simplify", f"{self.simplify:g}", "Such as --simplify 1.")
+        if self.simplify and not self.contours:
+            raise ConfigError("outlines to simplify", "no --contours", "Add --contours, or leave out --simplify.")
+        if self.spacing is not None and not self.measure:
+            raise ConfigError("sizes to give in mm", "no --measure", "Add --measure, or leave out --spacing.")
+        if (self.contours or self.measure) and all(spec.task == "regression" for spec in targets.values()):
+            raise ConfigError(
+                "a model that predicts masks, for --contours and --measure",
+                f"one of {', '.join(targets)}",
+                "Leave them out.",
+            )
 
     def judged(self) -> dict[str, Any]:
         """What decides which results a picture gets, beside the model; the rest decides which files there are."""
-        return {"--flag-below": self.flag_below}
+        made: dict[str, Any] = {"--flag-below": self.flag_below}
+        # What does not matter must not be the same.
+        if self.contours:
+            made["--simplify"] = self.simplify
+        if self.measure:
+            made["--spacing"] = self.spacing
+        return made

@@ -17,7 +17,7 @@ from limner.inference.predictor import Predictor
 from limner.inference.shards import Shard, parse_shard
 from limner.inference.wanted import Wanted
 from limner.training.fit import BUNDLE_NAME
-from limner.types import Progress, no_progress
+from limner.types import Progress, Spacing, no_progress
 
 
 def predict(
@@ -33,6 +33,10 @@ def predict(
     uncertainty: str | None = None,
     flag_below: float | None = None,
     rle: str | Path | None = None,
+    contours: Sequence[str] = (),
+    simplify: float = 0.0,
+    measure: bool = False,
+    spacing: Spacing | None = None,
     device: str = "auto",
     batch_size: int | None = None,
     progress: Progress = no_progress,
@@ -55,6 +59,11 @@ def predict(
         flag_below: Also write `doubts.csv`, and put results apart, in `doubtful`, of pictures whose expected Dice is
             below it or that are unlike the training pictures.
         rle: CSV of all masks as run lengths, in the form of Kaggle's submissions.
+        contours: Also write outlines of objects: `coco` (one file), `geojson`, `labelme`, `svg` (one per picture).
+        simplify: How far a simpler outline may leave the object's, in pixels; 0 keeps every corner.
+        measure: Also write `objects.csv`: area, perimeter, length, width and more of every object.
+        spacing: Size of a pixel in mm, `(row, column)`, for sizes. Default: what DICOM and NIfTI files say; else
+            sizes are in pixels.
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
         progress: Told of the progress.
@@ -71,6 +80,10 @@ def predict(
         uncertainty=uncertainty is not None,
         flag_below=flag_below,
         rle=rle,
+        contours=tuple(dict.fromkeys(contours)),
+        simplify=simplify,
+        measure=measure,
+        spacing=spacing,
     )
     return predict_folder(
         predictor,
