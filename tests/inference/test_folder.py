@@ -112,7 +112,7 @@ def test_a_picture_is_never_replaced_by_its_mask(place, predictor) -> None:
 
 def test_probabilities_and_overlays(place, predictor, tmp_path) -> None:
     out = tmp_path / "out"
-    predict_folder(predictor, [place], out, Wanted(probabilities=True, overlay=True))
+    predict_folder(predictor, [place], out, Wanted(probabilities="npz", overlay=True))
     assert files(out)[2:7] == [f"overlays/{name}_overlay.png" for name in ("a", "b", "sub/a", "sub/grey", "sub/z")]
     with np.load(out / "probabilities" / "sub" / "a.npz") as stored:
         assert stored["mask"].dtype == np.float16

@@ -38,9 +38,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize("kind", ["coco", "labelme", "geojson"])
-def test_convert_makes_the_very_masks_of_the_outlines(
-    place, make_meta, make_toy, targets, tmp_path, task, kind
-) -> None:
+def test_convert_makes_the_very_masks_again(place, make_meta, make_toy, targets, tmp_path, task, kind) -> None:
     spec = targets[task]
     meta = make_meta({"mask": spec})
     predictor = Predictor(make_toy(mask=1 if task == "binary" else len(spec.names)), meta, precision="float32")

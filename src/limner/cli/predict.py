@@ -63,9 +63,24 @@ def run(
             show_default=False,
         ),
     ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="Of masks: png (class ids with colours), png16, tiff, npy, or nifti: slices are stacked into volumes.",
+        ),
+    ] = "png",
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write class probabilities (.npz).")
     ] = False,
+    probabilities_as: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="Also write class probabilities: npz (float16), or tiff (float32, a page for each class).",
+            show_default=False,
+        ),
+    ] = None,
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also write pictures with outlines drawn on them, numbers in colour.")
     ] = False,
@@ -141,7 +156,8 @@ def run(
             overwrite=overwrite,
             resume=resume,
             shard=shard,
-            probabilities=probabilities,
+            form=form,
+            probabilities=probabilities_as or probabilities,
             overlay=overlay,
             uncertainty=uncertainty,
             flag_below=flag_below,

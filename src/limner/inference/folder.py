@@ -14,18 +14,19 @@ from typing import Any
 
 from limner.bundle import TargetSpec
 from limner.errors import ConfigError, LimnerError
-from limner.images import is_volume, parse_location, read_spacing
+from limner.images import read_info, read_spacing
 from limner.inference.collisions import check_results
 from limner.inference.doubtful import FOLDER, TABLE_NAME, DoubtTable, doubt_about
 from limner.inference.familiarity import Strangeness, strangeness
 from limner.inference.inputs import ModelInput
 from limner.inference.journal import Journal, Record, is_there
 from limner.inference.object_tables import COCO_NAME, OBJECTS_NAME, CocoTable, ObjectTable
-from limner.inference.outputs import Outputs
+from limner.inference.outputs import Outputs, volume_name
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
 from limner.inference.shards import Shard
 from limner.inference.sources import Picture
+from limner.inference.stacking import Masks, Stacker, check_slices, volume_of
 from limner.inference.submission import Submission
 from limner.inference.tables import Done, Records, Table
 from limner.inference.tasks import Places, Task, find_tasks
@@ -81,6 +82,7 @@ class _Read:
 class _Written:
     picture: Picture
     record: Record
+    masks: Masks
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,8 @@ def predict_folder(
     if resume and overwrite:
         raise ConfigError("either to keep what is there or to replace it", "--resume and --overwrite", "Leave one out.")
     found = find_tasks(pictures, meta.inputs, leave_out=Path(out) if out else None)
+    if wanted.form == "nifti":
+        check_slices(found.tasks)
     tasks = shard.take(found.tasks, _unit)
     outputs = None if out is None else _outputs(Path(out), wanted, meta.targets, meta.inputs.parts)
     tables = _tables(out, wanted, meta.targets, shard)
@@ -145,17 +149,18 @@ def predict_folder(
     names = [task.result for task in tasks]
     with Journal.open(journal_path, names, {**(made or {}), **wanted.judged()}, resume=going_on) as journal:
         tally = _Tally(Written(outputs, names))
-        todo = [place for place in range(len(tasks)) if not _finished(place, journal, job, tasks, tally)]
-        resumed = len(tasks) - len(todo)
-        _predict_all(job, [tasks[place] for place in todo], todo, journal, tally, progress, resumed)
+        todo = _unfinished(job, tasks, journal)
+        for place in journal.places():
+            tally.count(tasks[place].picture.name, journal[place])
+        _predict_all(job, tasks, todo, journal, tally, progress)
         for table in tables:
             table.write(Records(journal, table.key))
     return FolderResult(
         tally.written,
         tally.failed,
         found.others,
-        predicted=len(todo) - len(tally.failed),
-        resumed=resumed,
+        predicted=tally.predicted,
+        resumed=len(tasks) - len(todo),
         doubts=next((table.path for table in tables if isinstance(table, DoubtTable)), None),
         doubtful=tally.doubtful,
         strange=tally.strange,
@@ -166,28 +171,50 @@ def predict_folder(
 def _predict_all(
     job: _Job,
     tasks: Sequence[Task],
-    places: Sequence[int],
+    todo: Sequence[int],
     journal: Journal,
     tally: _Tally,
     progress: Callable[[int, int], None] | None,
-    before: int,
 ) -> None:
     """Read, predict and write, each a bounded distance ahead of the next."""
+    before = len(tasks) - len(todo)
     if progress is not None and before:
-        progress(before, before + len(tasks))
-    inputs = ordered_map(job.read, tasks)
+        progress(before, len(tasks))
+    inputs = ordered_map(job.read, (tasks[place] for place in todo))
     outcomes = ordered_map(job.write, _predict(job, inputs))
+    stacker = Stacker(job.outputs) if job.outputs is not None and job.wanted.form == "nifti" else None
     with closing(inputs), closing(outcomes):
         # Predicting happens here, in this thread, whenever the next thing to write is asked for.
-        for done, (place, outcome) in enumerate(zip(places, outcomes, strict=True), start=1):
+        for done, (place, outcome) in enumerate(zip(todo, outcomes, strict=True), start=1):
             if isinstance(outcome, _Failure):
                 tally.failed.append((outcome.picture.name, str(outcome.error)))
             else:
+                if stacker is not None:
+                    stacker.add(outcome.picture.location, outcome.masks)
+                else:
+                    tally.written.add(place, apart=outcome.record[_APART])
                 journal.add(place, outcome.record)
-                tally.written.add(place, apart=outcome.record[_APART])
+                tally.predicted += 1
                 tally.count(outcome.picture.name, outcome.record)
+            if stacker is not None:
+                following = tasks[todo[done]] if done < len(todo) else None
+                _stack(stacker, tasks, place, following, tally)
             if progress is not None:
-                progress(before + done, before + len(tasks))
+                progress(before + done, len(tasks))
+
+
+def _stack(stacker: Stacker, tasks: Sequence[Task], place: int, following: Task | None, tally: _Tally) -> None:
+    """Write the volume of the picture at `place`, if it is the last slice."""
+    task = tasks[place]
+    volume = volume_of(task)
+    if following is not None and volume_of(following) == volume:
+        return
+    # Slices that were named one by one, and not all, are no volume.
+    count = read_info(task.picture.location).pages
+    if stacker.finish(task.result, task.picture.location, count):
+        tally.written.add(place, apart=False)
+    else:
+        tally.failed.append((volume_name(task.result), f"Not all of its {count} slices were predicted."))
 
 
 @dataclass
@@ -198,6 +225,7 @@ class _Tally:
     failed: list[tuple[str, str]] = field(default_factory=list)
     strange: list[tuple[str, str]] = field(default_factory=list)
     doubtful: int = 0
+    predicted: int = 0
 
     def count(self, picture: str, record: Record) -> None:
         self.doubtful += record[_APART]
@@ -244,7 +272,8 @@ class _Job:
         record: dict[str, Any] = {_APART: apart, _STRANGE: ""}
         if strange is not None and strange.alarming:
             record[_STRANGE] = strange.because
-        return _Written(image.picture, record | {table.key: table.record(done) for table in self.tables})
+        record |= {table.key: table.record(done) for table in self.tables}
+        return _Written(image.picture, record, prediction.masks if self.wanted.form == "nifti" else {})
 
     def _write_files(self, outputs: Outputs, image: _Read, prediction: Prediction, *, apart: bool) -> None:
         here, there = _place(image.name, apart=apart), _place(image.name, apart=not apart)
@@ -254,18 +283,21 @@ class _Job:
         outputs.write(here, image.picture, image.image.picture, prediction)
 
 
-def _finished(place: int, journal: Journal, job: _Job, tasks: Sequence[Task], tally: _Tally) -> bool:
-    """Whether everything of a picture is there that this call would write; if so, it is counted."""
-    if not journal.has(place):
-        return False
-    record = journal[place]
-    name = _place(tasks[place].result, apart=record[_APART])
-    whole = all(table.key in record for table in job.tables)
-    if not whole or (job.outputs is not None and not all(path.exists() for path in job.outputs.paths(name))):
-        journal.forget(place)
-        return False
-    tally.count(tasks[place].picture.name, record)
-    return True
+def _unfinished(job: _Job, tasks: Sequence[Task], journal: Journal) -> list[int]:
+    """Places of the pictures of which something is missing that this call would write; the others keep their lines."""
+    for place in list(journal.places()):
+        record = journal[place]
+        name = _place(tasks[place].result, apart=record[_APART])
+        whole = all(table.key in record for table in job.tables)
+        if not whole or (job.outputs is not None and not all(path.exists() for path in job.outputs.paths(name))):
+            journal.forget(place)
+    if job.wanted.form == "nifti":
+        # A volume is written with all its slices.
+        incomplete = {_unit(task) for place, task in enumerate(tasks) if not journal.has(place)}
+        for place, task in enumerate(tasks):
+            if _unit(task) in incomplete:
+                journal.forget(place)
+    return [place for place in range(len(tasks)) if not journal.has(place)]
 
 
 def _place(name: str, *, apart: bool) -> str:
@@ -282,6 +314,7 @@ def _outputs(out: Path, wanted: Wanted, targets: dict[str, TargetSpec], parts: d
         wanted.uncertainty,
         tuple(kind for kind in wanted.contours if kind != "coco"),
         wanted.simplify,
+        wanted.form,
     )
 
 
@@ -304,8 +337,13 @@ def _tables(out: str | Path | None, wanted: Wanted, targets: dict[str, TargetSpe
 def _results(outputs: Outputs | None, tables: Sequence[Table], tasks: Sequence[Task], *, apart: bool) -> Iterator[Path]:
     """Every file that may be written; where some results are put apart, which ones is not known yet."""
     if outputs is not None:
+        volume = ""
         for task in tasks:
-            yield from outputs.paths(task.result)
+            paths = outputs.paths(task.result)
+            if outputs.form == "nifti" and volume == (volume := volume_of(task)):
+                # Slices of one volume have one file of masks.
+                paths = [path for path in paths if path not in outputs.masks(task.result)]
+            yield from paths
             if apart:
                 yield from outputs.paths(_place(task.result, apart=True))
     yield from (table.path for table in tables)
@@ -321,8 +359,7 @@ def _journal_path(out: str | Path | None, wanted: Wanted, shard: Shard) -> Path:
 
 def _unit(task: Task) -> str:
     """What is not divided among shards: the slices of a volume."""
-    place = parse_location(task.picture.location)
-    return place.file if place.page is not None and is_volume(place.file) else task.result
+    return volume_of(task) or task.result
 
 
 def _predict(job: _Job, inputs: Iterator[_Read | _Failure]) -> Iterator[tuple[_Read, Prediction] | _Failure]:
@@ -331,7 +368,7 @@ def _predict(job: _Job, inputs: Iterator[_Read | _Failure]) -> Iterator[tuple[_R
     ours, theirs = tee(inputs)
     readable = (item.image for item in theirs if isinstance(item, _Read))
     predictions = job.predictor.attempt_inputs(
-        readable, probabilities=job.wanted.probabilities or job.wanted.measure, doubts=job.wanted.doubts
+        readable, probabilities=bool(job.wanted.probabilities) or job.wanted.measure, doubts=job.wanted.doubts
     )
     for item in ours:
         if isinstance(item, _Failure):

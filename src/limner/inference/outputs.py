@@ -7,22 +7,40 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from limner.bundle import TargetSpec
 from limner.data.annotations.writing import FORMATS_WRITTEN, to_geojson, to_labelme, to_svg
 from limner.files import output_error, write_bytes
-from limner.images import write_image, write_mask
+from limner.images import write_image, write_mask, write_planes
 from limner.inference.drawing import show_inputs
 from limner.inference.object_tables import outlines_of
 from limner.inference.prediction import Prediction
 from limner.inference.sources import Picture
 from limner.render import color_numbers, overlay, with_scale
+from limner.types import Color
+
+MASK_FORMS = {"png": ".png", "png16": ".png", "tiff": ".tif", "npy": ".npy", "nifti": ".nii.gz"}
+"""Form of masks → suffix: class ids with colours, of 16 bits, or as plain numbers; or slices stacked into volumes."""
+
+PROBABILITY_FORMS = ("npz", "tiff")
+
+
+def volume_name(result: str) -> str:
+    """The name of a volume's result, from that of a slice.
+
+    Example:
+        >>> volume_name("a/scan_s012")
+        'a/scan'
+    """
+    return re.sub(r"_s[0-9]+((?:\.nii(?:\.gz)?)?)$", r"\1", result)
 
 
 @dataclass(frozen=True)
@@ -32,42 +50,46 @@ class Outputs:
         NAME.png                        class ids with their colours (binary, multiclass)
         NAME/CLASS.png                  a plane of 0 and 1 for each class (multilabel)
         NAME.tif                        float32 numbers (regression)
-        probabilities/NAME.npz          float16, one array `classes height width` per target
+        probabilities/NAME.npz          float16, one array `classes height width` per target; or
+        probabilities/NAME.tif          float32, a page for each class
         overlays/NAME_overlay.png       the picture with its mask; of numbers, a coloured map with its scale
         uncertainty/NAME.png            grey, 8 bits: black is sure, white is undecided
         labelme/NAME.json, geojson/NAME.geojson, svg/NAME.svg      outlines of objects
 
     Of a model with several targets, each has its own folder: `TARGET/NAME.png`, `overlays/TARGET/…`.
 
+    Masks may be of another form (`MASK_FORMS`). A volume of NIfTI is called as its slices are, without their
+    numbers; it is written once it is complete, and not by `write`.
+
     Attributes:
         folder: Where results go.
         targets: What the model predicts.
-        probabilities: Whether to write probabilities.
+        probabilities: Form of probabilities, of `PROBABILITY_FORMS`; empty for none.
         overlays: Whether to write overlays.
         parts: Channels by input, where there are several; overlays are drawn on the last.
         uncertainty: Whether to write how unsure each pixel is.
         contours: Formats of outlines of which there is a file for each picture.
         simplify: See `limner.data.annotations.outlines.outlined`.
+        form: Of masks, a key of `MASK_FORMS`.
     """
 
     folder: Path
     targets: Mapping[str, TargetSpec]
-    probabilities: bool = False
+    probabilities: str = ""
     overlays: bool = False
     parts: Mapping[str, int] = field(default_factory=dict)
     uncertainty: bool = False
     contours: tuple[str, ...] = ()
     simplify: float = 0.0
+    form: str = "png"
 
     def masks(self, name: str) -> list[Path]:
         """The files of masks and numbers among those that `write` makes."""
-        return [path for target in self.targets for path in self._mask_paths(name, target)]
+        return [path for target in self.targets for path in self.mask_paths(name, target)]
 
     def paths(self, name: str) -> list[Path]:
         """Every file that `write` makes."""
-        found = self.masks(name)
-        if self.probabilities:
-            found.append(self._probs_path(name))
+        found = [*self.masks(name), *self._probs_paths(name)]
         if self.overlays:
             found += [self._overlay_path(name, target) for target in self.targets]
         if self.uncertainty:
@@ -87,10 +109,10 @@ class Outputs:
         Raises:
             OutputError: A file cannot be written; no further one is tried.
         """
-        for target in self.targets:
-            self._write_target(name, target, prediction)
-        if self.probabilities:
-            write_bytes(self._probs_path(name), _encode_probs(prediction))
+        if self.form != "nifti":
+            for target in self.targets:
+                self._write_target(name, target, prediction)
+        self._write_probs(name, prediction)
         if self.overlays:
             for target in self.targets:
                 write_image(self._overlay_path(name, target), self._draw(target, picture, prediction))
@@ -116,15 +138,29 @@ class Outputs:
 
     def _write_target(self, name: str, target: str, prediction: Prediction) -> None:
         spec = self.targets[target]
-        paths = self._mask_paths(name, target)
+        paths = self.mask_paths(name, target)
         if spec.task == "regression":
             write_image(paths[0], prediction.values[target])
         elif spec.task == "multilabel":
             planes = prediction.masks[target]
             for index, path in enumerate(paths):
-                write_mask(path, planes[..., index], [(0, 0, 0), spec.colors[index]])
+                self._write_ids(path, planes[..., index], [(0, 0, 0), spec.colors[index]])
         else:
-            write_mask(paths[0], prediction.masks[target], spec.colors)
+            self._write_ids(paths[0], prediction.masks[target], spec.colors)
+
+    def _write_ids(self, path: Path, ids: UInt8[np.ndarray, "height width"], colors: Sequence[Color]) -> None:
+        if self.form == "png":
+            write_mask(path, ids, colors)
+        else:
+            write_image(path, ids.astype(np.uint16) if self.form == "png16" else ids)
+
+    def _write_probs(self, name: str, prediction: Prediction) -> None:
+        paths = self._probs_paths(name)
+        if self.probabilities == "npz":
+            write_bytes(paths[0], _encode_probs(prediction))
+        elif self.probabilities == "tiff":
+            for path, target in zip(paths, self._with_masks(), strict=True):
+                write_planes(path, prediction.probs[target])
 
     def _write_contours(self, name: str, target: str, source: Picture, prediction: Prediction) -> None:
         mask = prediction.masks[target]
@@ -144,15 +180,21 @@ class Outputs:
     def _with_masks(self) -> list[str]:
         return [target for target, spec in self.targets.items() if spec.task != "regression"]
 
-    def _mask_paths(self, name: str, target: str) -> list[Path]:
+    def mask_paths(self, name: str, target: str) -> list[Path]:
+        """The files of one target's masks or numbers."""
         spec = self.targets[target]
         place = self._place(self.folder, target)
+        name = volume_name(name) if self.form == "nifti" else name
+        suffix = ".tif" if spec.task == "regression" else MASK_FORMS[self.form]
         if spec.task == "multilabel":
-            return [place / name / f"{class_name.replace('/', '_')}.png" for class_name in spec.names]
-        return [place / f"{name}{'.tif' if spec.task == 'regression' else '.png'}"]
+            return [place / name / f"{class_name.replace('/', '_')}{suffix}" for class_name in spec.names]
+        return [place / f"{name}{suffix}"]
 
-    def _probs_path(self, name: str) -> Path:
-        return self.folder / "probabilities" / f"{name}.npz"
+    def _probs_paths(self, name: str) -> list[Path]:
+        folder = self.folder / "probabilities"
+        if self.probabilities == "tiff":
+            return [self._place(folder, target) / f"{name}.tif" for target in self._with_masks()]
+        return [folder / f"{name}.npz"] if self.probabilities else []
 
     def _uncertainty_path(self, name: str, target: str) -> Path:
         return self._place(self.folder / "uncertainty", target) / f"{name}.png"

@@ -15,6 +15,7 @@ from limner.bundle import TargetSpec
 from limner.data.annotations.writing import FORMATS_WRITTEN
 from limner.errors import ConfigError, did_you_mean
 from limner.inference.doubtful import check_flag
+from limner.inference.outputs import MASK_FORMS, PROBABILITY_FORMS
 from limner.types import Spacing
 
 
@@ -23,7 +24,8 @@ class Wanted:
     """What to write.
 
     Attributes:
-        probabilities: Also probabilities.
+        form: Of masks, of `limner.inference.outputs.MASK_FORMS`. `nifti` stacks slices into volumes again.
+        probabilities: Also probabilities, as `npz` or `tiff`.
         overlay: Also overlays, to look at.
         uncertainty: Also how unsure each pixel is, and `doubts.csv`: how well each picture may have gone, the most
             doubtful first.
@@ -36,7 +38,8 @@ class Wanted:
         spacing: Size of the pixels of all pictures in mm, for sizes; None takes what each picture's file says.
     """
 
-    probabilities: bool = False
+    form: str = "png"
+    probabilities: str = ""
     overlay: bool = False
     uncertainty: bool = False
     flag_below: float | None = None
@@ -75,7 +78,27 @@ class Wanted:
                 "Add --out FOLDER, or --rle FILE.csv.",
             )
         check_flag(self.flag_below, targets)
+        self._check_forms(targets)
         self._check_objects(targets)
+
+    def _check_forms(self, targets: Mapping[str, TargetSpec]) -> None:
+        for option, given, known in (
+            ("--format", self.form, tuple(MASK_FORMS)),
+            ("--probabilities-as", self.probabilities or PROBABILITY_FORMS[0], PROBABILITY_FORMS),
+        ):
+            if given not in known:
+                raise ConfigError(
+                    f"{option} {', '.join(known)}", f"'{given}'", f"{did_you_mean(given, known)}Correct it."
+                )
+        if self.form != "nifti":
+            return
+        numbers = [name for name, spec in targets.items() if spec.task == "regression"]
+        if numbers or self.flag_below is not None:
+            raise ConfigError(
+                "masks of whole volumes, for --format nifti",
+                f"numbers: {', '.join(numbers)}" if numbers else "--flag-below, which puts slices apart",
+                "Choose another --format" + ("." if numbers else ", or take --uncertainty, which puts none apart."),
+            )
 
     def _check_objects(self, targets: Mapping[str, TargetSpec]) -> None:
         for name in self.contours:
@@ -100,7 +123,7 @@ class Wanted:
 
     def judged(self) -> dict[str, Any]:
         """What decides which results a picture gets, beside the model; the rest decides which files there are."""
-        made: dict[str, Any] = {"--flag-below": self.flag_below}
+        made: dict[str, Any] = {"--format": self.form, "--flag-below": self.flag_below}
         # What does not matter must not be the same.
         if self.contours:
             made["--simplify"] = self.simplify

@@ -28,7 +28,8 @@ def predict(
     overwrite: bool = False,
     resume: bool = False,
     shard: str | None = None,
-    probabilities: bool = False,
+    form: str = "png",
+    probabilities: bool | str = False,
     overlay: bool = False,
     uncertainty: str | None = None,
     flag_below: float | None = None,
@@ -52,7 +53,9 @@ def predict(
         overwrite: Replace masks that exist.
         resume: Go on where an earlier call stopped: pictures are left out whose results are all there.
         shard: Take a part of the pictures, such as `3/8`; tables get its number in their names.
-        probabilities: Also write class probabilities.
+        form: Of masks: `png` (class ids with colours), `png16`, `tiff`, `npy`, or `nifti`: slices of volumes are
+            stacked into volumes again.
+        probabilities: Also write class probabilities: `npz` (also True) or `tiff`.
         overlay: Also write pictures with outlines drawn on them, and coloured maps of numbers.
         uncertainty: Also write how unsure each pixel is, and `doubts.csv`. Where doubts come from: `auto`, `tta`,
             `dropout`, `members` or `single`, see `limner.inference.looks.SOURCES`.
@@ -75,7 +78,8 @@ def predict(
     part = Shard() if shard is None else parse_shard(shard)
     predictor = load(model, device=device, batch_size=batch_size, uncertainty=uncertainty or "single")
     wanted = Wanted(
-        probabilities=probabilities,
+        form=form,
+        probabilities=probabilities if isinstance(probabilities, str) else "npz" if probabilities else "",
         overlay=overlay,
         uncertainty=uncertainty is not None,
         flag_below=flag_below,
