@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import resource
+import signal
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +119,31 @@ def test_a_line_that_a_kill_has_cut_counts_for_nothing(place, predictor, tmp_pat
     predict_folder(predictor, [place], tmp_path / "whole", everything(tmp_path / "whole"))
     assert contents(out) == contents(tmp_path / "whole")
     assert predict_folder(predictor, [place], out, everything(out), resume=True).resumed == 12
+
+
+@contextmanager
+def small_files(size: int) -> Iterator[None]:
+    """Files may not grow beyond `size` bytes; to the program that is an error like a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("size", [1000, 1100])
+def test_a_full_disk_stops_the_work_and_harms_nothing(place, predictor, tmp_path, size: int) -> None:
+    out = tmp_path / "out"
+    with small_files(size), pytest.raises(OutputError):
+        predict_folder(predictor, [place], out, everything(out))
+    assert not [path for path in out.rglob("*") if ".tmp" in path.name]
+    result = predict_folder(predictor, [place], out, everything(out), resume=True)
+    assert 0 < result.resumed < 12
+    predict_folder(predictor, [place], tmp_path / "whole", everything(tmp_path / "whole"))
+    assert contents(out) == contents(tmp_path / "whole")
 
 
 def test_a_table_alone_goes_on(place, predictor, tmp_path) -> None:
