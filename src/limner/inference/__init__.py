@@ -14,6 +14,8 @@ so the number seen in training is the number the user gets.
     drawing      inputs, truth and prediction as people see them
     folder       read, predict and write many pictures
     wanted       what that shall leave behind
+    destinations where it goes
+    pipeline     what is done with each picture before and after the network
     shards       a part of the pictures, for one of several processes
     journal      what is known of finished pictures, on the disk
     collisions   refusing to lose a file
