@@ -18,7 +18,8 @@ Refused = Callable[..., str]
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in paths if not path.startswith("."))
 
 
 @pytest.fixture
@@ -174,3 +175,30 @@ def test_a_source_of_doubts_that_the_model_lacks_is_refused(
     said = refused("predict", trained.folder, pictures, "-o", tmp_path / "out", "--uncertainty", "members")
     assert "--folds 5" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_outlines_sizes_and_forms(limner: Limner, trained: Any, pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["--contours", "labelme", "--contours", "coco", "--measure", "--spacing", "0.5", "--format", "npy"]
+    result = limner("predict", trained.folder, pictures, "-o", out, *words, "--probabilities-as", "tiff")
+    assert result.code == 0
+    assert files(out) == [
+        "a.npy",
+        "b.npy",
+        "coco/annotations.json",
+        "deep/c.npy",
+        "labelme/a.json",
+        "labelme/b.json",
+        "labelme/deep/c.json",
+        "objects.csv",
+        "probabilities/a.tif",
+        "probabilities/b.tif",
+        "probabilities/deep/c.tif",
+    ]
+    masks = {name: np.load(out / f"{name}.npy") for name in ("a", "b", "deep/c")}
+    rows = [line.split(",") for line in (out / "objects.csv").read_text().splitlines()]
+    areas = {name: sum(float(row[5]) for row in rows[1:] if row[0] == f"{name}.png") for name in masks}
+    assert areas == pytest.approx({name: 0.25 * mask.sum() for name, mask in masks.items()}, rel=1e-3)
+    assert limner("convert", out / "labelme", "-o", tmp_path / "back", "--images", pictures).code == 0
+    for name, mask in masks.items():
+        np.testing.assert_array_equal(read_mask(str(tmp_path / "back" / "masks" / f"{name[-1]}.png")).array, mask)

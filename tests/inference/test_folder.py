@@ -11,6 +11,7 @@ from limner.images import read_image, read_mask, write_image
 from limner.inference.familiarity import features, learn
 from limner.inference.folder import predict_folder
 from limner.inference.predictor import Predictor
+from limner.inference.wanted import Wanted
 
 
 @pytest.fixture
@@ -34,7 +35,8 @@ def predictor(make_meta, make_unet) -> Predictor:
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in paths if not path.startswith("."))
 
 
 def test_masks_have_the_names_folders_and_sizes_of_their_pictures(place, predictor, tmp_path) -> None:
@@ -110,7 +112,7 @@ def test_a_picture_is_never_replaced_by_its_mask(place, predictor) -> None:
 
 def test_probabilities_and_overlays(place, predictor, tmp_path) -> None:
     out = tmp_path / "out"
-    predict_folder(predictor, [place], out, probabilities=True, overlay=True)
+    predict_folder(predictor, [place], out, Wanted(probabilities="npz", overlay=True))
     assert files(out)[2:7] == [f"overlays/{name}_overlay.png" for name in ("a", "b", "sub/a", "sub/grey", "sub/z")]
     with np.load(out / "probabilities" / "sub" / "a.npz") as stored:
         assert stored["mask"].dtype == np.float16
@@ -150,7 +152,7 @@ def test_results_that_would_be_one_file_are_refused(place, predictor, tmp_path) 
         predict_folder(predictor, [place / "a.png", place / "sub" / "a.png"], tmp_path / "out")
     write_image(place / "overlays" / "b_overlay.png", np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(DataError, match=r"(?s)written twice.*overlays/b_overlay\.png"):
-        predict_folder(predictor, [place], tmp_path / "out", overlay=True)
+        predict_folder(predictor, [place], tmp_path / "out", Wanted(overlay=True))
     assert not (tmp_path / "out").exists()
 
 
@@ -211,7 +213,7 @@ def doubtful(make_meta, make_toy, tmp_path):
 def test_doubtful_pictures_are_put_apart_and_listed_first(doubtful, tmp_path) -> None:
     predictor, place = doubtful
     out = tmp_path / "out"
-    result = predict_folder(predictor, [place], out, flag_below=0.9)
+    result = predict_folder(predictor, [place], out, Wanted(flag_below=0.9))
     assert files(out) == ["doubtful/strange.png", "doubtful/unsure.png", "doubts.csv", "sub/sure.png", "sure.png"]
     assert [name for name, _ in result.strange] == ["strange.png"]
     with (out / "doubts.csv").open(newline="") as file:
@@ -228,18 +230,18 @@ def test_doubtful_pictures_are_put_apart_and_listed_first(doubtful, tmp_path) ->
 def test_results_that_are_judged_anew_do_not_lie_in_both_places(doubtful, tmp_path) -> None:
     predictor, place = doubtful
     out = tmp_path / "out"
-    predict_folder(predictor, [place], out, flag_below=0.9)
+    predict_folder(predictor, [place], out, Wanted(flag_below=0.9))
     with pytest.raises(OutputError, match="already there"):
-        predict_folder(predictor, [place], out, flag_below=0.1)
-    predict_folder(predictor, [place], out, flag_below=0.1, overwrite=True)
+        predict_folder(predictor, [place], out, Wanted(flag_below=0.1))
+    predict_folder(predictor, [place], out, Wanted(flag_below=0.1), overwrite=True)
     assert files(out) == ["doubtful/strange.png", "doubts.csv", "sub/sure.png", "sure.png", "unsure.png"]
 
 
 def test_the_uncertainty_of_each_pixel_is_a_grey_picture(doubtful, tmp_path) -> None:
     predictor, place = doubtful
     out = tmp_path / "out"
-    result = predict_folder(predictor, [place], out, uncertainty=True)
-    assert len(result.doubts) == 4
+    result = predict_folder(predictor, [place], out, Wanted(uncertainty=True))
+    assert result.doubts == out / "doubts.csv"
     grey = read_image(str(out / "uncertainty" / "unsure.png"))
     expected = predictor.predict(place / "unsure.png").uncertainty["mask"]
     np.testing.assert_allclose(grey[..., 0] / 255, expected, atol=0.5 / 255)
@@ -250,11 +252,11 @@ def test_the_uncertainty_of_each_pixel_is_a_grey_picture(doubtful, tmp_path) -> 
 def test_a_limit_that_is_no_dice_is_refused(doubtful, tmp_path, limit: float) -> None:
     predictor, place = doubtful
     with pytest.raises(ConfigError, match="flag-below"):
-        predict_folder(predictor, [place], tmp_path / "out", flag_below=limit)
+        predict_folder(predictor, [place], tmp_path / "out", Wanted(flag_below=limit))
     assert not (tmp_path / "out").exists()
 
 
 def test_numbers_have_no_dice_to_expect(make_meta, make_toy, targets, place, tmp_path) -> None:
     predictor = Predictor(make_toy(depth=1), make_meta({"depth": targets["regression"]}), precision="float32")
     with pytest.raises(ConfigError, match="predicts masks"):
-        predict_folder(predictor, [place], tmp_path / "out", flag_below=0.8)
+        predict_folder(predictor, [place], tmp_path / "out", Wanted(flag_below=0.8))

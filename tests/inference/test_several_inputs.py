@@ -17,6 +17,7 @@ from limner.inference.folder import predict_folder
 from limner.inference.inputs import split_parts
 from limner.inference.predictor import Predictor
 from limner.inference.scoring import score
+from limner.inference.wanted import Wanted
 
 MASK = LabelMap("binary", ("background", "thing"), ((0, 0, 0), (255, 0, 0)), "values", ((0,), (255,)))
 DEPTH = LabelMap("regression", (), (), unit="m", factor=0.1, ignore=(0,), low=2.0, high=12.0, stored="uint8")
@@ -182,12 +183,18 @@ def test_a_catalog_of_other_inputs_is_refused(predictor, data):
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    )
 
 
 def test_a_folder_is_paired_by_name_and_numbers_are_written_in_the_unit(predictor, data, tmp_path):
     out = tmp_path / "out"
-    result = predict_folder(predictor, {name: data / name for name in ("background", "composite")}, out, overlay=True)
+    result = predict_folder(
+        predictor, {name: data / name for name in ("background", "composite")}, out, Wanted(overlay=True)
+    )
     assert not result.failed
     assert names(out) == [
         *(f"depth/{number}.tif" for number in range(3)),

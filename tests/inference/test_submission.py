@@ -15,6 +15,7 @@ from limner.inference.folder import predict_folder
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
 from limner.inference.submission import Submission
+from limner.inference.wanted import Wanted
 
 CAR = TargetSpec(task="binary", names=["background", "car"], colors=[(0, 0, 0), (255, 0, 0)])
 PARTS = TargetSpec(task="multiclass", names=["background", "body", "wheel"], colors=[(0, 0, 0), (9, 0, 0), (0, 9, 0)])
@@ -65,7 +66,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_the_table_holds_the_masks_at_full_size_in_order(pictures, predictor, tmp_path):
-    result = predict_folder(predictor, [pictures], tmp_path / "masks", rle=tmp_path / "s.csv")
+    result = predict_folder(predictor, [pictures], tmp_path / "masks", Wanted(rle=tmp_path / "s.csv"))
     header, *lines = rows(tmp_path / "s.csv")
     assert header == ["img", "rle_mask"]
     assert [name for name, _ in lines] == ["a_01.jpg", "a_02.jpg", "b_01.jpg"]
@@ -76,14 +77,14 @@ def test_the_table_holds_the_masks_at_full_size_in_order(pictures, predictor, tm
 
 
 def test_the_table_alone_writes_no_masks(pictures, predictor, tmp_path):
-    result = predict_folder(predictor, [pictures], None, rle=tmp_path / "out" / "s.csv")
-    assert result.written == []
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["s.csv"]
+    result = predict_folder(predictor, [pictures], None, Wanted(rle=tmp_path / "out" / "s.csv"))
+    assert list(result.written) == []
+    assert [path.name for path in (tmp_path / "out").glob("[!.]*")] == ["s.csv"]
 
 
 def test_a_picture_that_fails_has_no_row(pictures, predictor, tmp_path):
     (pictures / "a_02.jpg").write_bytes(b"no picture")
-    result = predict_folder(predictor, [pictures], None, rle=tmp_path / "s.csv")
+    result = predict_folder(predictor, [pictures], None, Wanted(rle=tmp_path / "s.csv"))
     assert [row[0] for row in rows(tmp_path / "s.csv")[1:]] == ["a_01.jpg", "b_01.jpg"]
     assert [name for name, _ in result.failed] == ["a_02.jpg"]
     assert result.predicted == 2
@@ -92,9 +93,9 @@ def test_a_picture_that_fails_has_no_row(pictures, predictor, tmp_path):
 def test_a_table_that_is_there_is_not_replaced_unasked(pictures, predictor, tmp_path):
     (tmp_path / "s.csv").write_text("precious")
     with pytest.raises(OutputError, match="--overwrite"):
-        predict_folder(predictor, [pictures], None, rle=tmp_path / "s.csv")
+        predict_folder(predictor, [pictures], None, Wanted(rle=tmp_path / "s.csv"))
     assert (tmp_path / "s.csv").read_text() == "precious"
-    predict_folder(predictor, [pictures], None, rle=tmp_path / "s.csv", overwrite=True)
+    predict_folder(predictor, [pictures], None, Wanted(rle=tmp_path / "s.csv"), overwrite=True)
     assert len(rows(tmp_path / "s.csv")) == 4
 
 
@@ -103,7 +104,7 @@ def test_an_interruption_leaves_no_half_table(pictures, predictor, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        predict_folder(predictor, [pictures], None, rle=tmp_path / "s.csv", progress=stop)
+        predict_folder(predictor, [pictures], None, Wanted(rle=tmp_path / "s.csv"), progress=stop)
     assert list(tmp_path.glob("*.csv")) == []
 
 
@@ -111,4 +112,4 @@ def test_somewhere_to_write_is_needed(pictures, predictor, tmp_path):
     with pytest.raises(ConfigError, match="neither was named"):
         predict_folder(predictor, [pictures], None)
     with pytest.raises(ConfigError, match="--out FOLDER"):
-        predict_folder(predictor, [pictures], None, rle=tmp_path / "s.csv", overlay=True)
+        predict_folder(predictor, [pictures], None, Wanted(rle=tmp_path / "s.csv", overlay=True))

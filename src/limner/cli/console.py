@@ -12,11 +12,21 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -154,10 +164,43 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     output().print(table)
 
 
+# Of a job that runs for days, a line each time is a page or two.
+_TELL_EVERY = 300.0
+
+
+@dataclass
+class _Begin:
+    """When a stage began, what had been done then, and when a line was printed last."""
+
+    time: float
+    done: int
+    told: float
+
+
+class _Speed(ProgressColumn):
+    """How many are done in a second, lately."""
+
+    def render(self, task: Task) -> Text:
+        """The text."""
+        return Text("" if not task.speed else speed(task.speed), style="progress.data.speed")
+
+
+def speed(per_second: float) -> str:
+    """A speed in words.
+
+    Example:
+        >>> speed(128.3), speed(3.21), speed(0.05)
+        ('128/s', '3.2/s', '3.0/min')
+    """
+    number, unit = (per_second, "s") if per_second >= 1 else (60 * per_second, "min")
+    return f"{number:,.0f}/{unit}" if number >= 10 else f"{number:.1f}/{unit}"
+
+
 class Stages:
     """Draws the progress of preparation, evaluation and prediction; one bar per stage.
 
-    On something that is not a terminal, it prints a line when a stage is done, if it took a while.
+    On something that is not a terminal, it prints a line every few minutes, and when a stage is done, if it took
+    a while.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -165,18 +208,24 @@ class Stages:
         self._console = messages()
         self._bar: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._begin: dict[str, float] = {}
+        self._begin: dict[str, _Begin] = {}
 
     def __call__(self, name: str, done: int, total: int) -> None:
         """Show that `done` of `total` of a stage are done."""
-        begin = self._begin.setdefault(name, time.monotonic())
+        now = time.monotonic()
+        begin = self._begin.setdefault(name, _Begin(now, done if done < total else 0, now))
         if self._quiet:
             return
         label = STAGES.get(name, name)
         if self._console.is_terminal:
             self._draw(name, label, done, total)
-        elif done >= total and time.monotonic() - begin > 1:
-            self._console.print(f"{label}: {total:,} in {time.monotonic() - begin:.0f} s")
+        elif done >= total and now - begin.time > 1:
+            self._console.print(f"{label}: {total:,} in {now - begin.time:.0f} s")
+        elif done < total and now - begin.told >= _TELL_EVERY and done > begin.done:
+            begin.told = now
+            rate = (done - begin.done) / (now - begin.time)
+            left = timedelta(seconds=round((total - done) / rate))
+            self._console.print(f"{label}: {done:,} of {total:,}, {speed(rate)}, {left} left")
         if done >= total:
             self._begin.pop(name)
 
@@ -186,13 +235,15 @@ class Stages:
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
+                _Speed(),
                 TimeRemainingColumn(),
                 console=self._console,
                 transient=True,
             )
             self._bar.start()
         if name not in self._tasks:
-            self._tasks[name] = self._bar.add_task(label, total=total)
+            # What an earlier call has done says nothing of the speed of this one.
+            self._tasks[name] = self._bar.add_task(label, total=total, completed=done)
         self._bar.update(self._tasks[name], completed=done, total=total)
         if done >= total:
             self._bar.remove_task(self._tasks.pop(name))

@@ -77,8 +77,7 @@ def run(
     """Score a model per picture and class: overlap, distances, objects; means with their 95 % intervals."""
     from limner.cli.console import Stages, output, print_json
     from limner.cli.tables import print_scores
-    from limner.cli.words import split_model
-    from limner.data.spacing import parse_spacing
+    from limner.cli.words import spacing_of, split_model
     from limner.errors import ConfigError
     from limner.workflow.evaluate import evaluate
 
@@ -86,12 +85,7 @@ def run(
     if len(places) > 1:
         raise ConfigError("one data set", f"{len(places)}: {', '.join(places)}", "Name the model once.")
 
-    size = None if spacing is None else parse_spacing(spacing)
-    if spacing is not None and size is None:
-        raise ConfigError(
-            "a size of a pixel in mm above 0, as 0.5, or 0.8,0.5 for row and column", repr(spacing), "Change --spacing."
-        )
-
+    size = None if spacing is None else spacing_of(spacing)
     stages = Stages(quiet=as_json)
     try:
         result = evaluate(

@@ -6,7 +6,7 @@ Layer: cli.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -52,9 +52,35 @@ def run(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the results.", show_default=False)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that exist.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an earlier call stopped: what is finished is left out.")
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER/COUNT",
+            help="Take a part of the pictures, such as 3/8, as one of several processes that write into one folder.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="Of masks: png (class ids with colours), png16, tiff, npy, or nifti: slices are stacked into volumes.",
+        ),
+    ] = "png",
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write class probabilities (.npz).")
     ] = False,
+    probabilities_as: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="Also write class probabilities: npz (float16), or tiff (float32, a page for each class).",
+            show_default=False,
+        ),
+    ] = None,
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also write pictures with outlines drawn on them, numbers in colour.")
     ] = False,
@@ -82,12 +108,40 @@ def run(
             help="Write all masks as run lengths to this CSV, for Kaggle; --out may be left out.", show_default=False
         ),
     ] = None,
+    contours: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="Also write outlines of objects, with their holes: coco (one file), geojson (as QuPath reads it), "
+            "labelme, svg (one per picture). May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    simplify: Annotated[
+        float,
+        typer.Option(
+            metavar="PIXELS",
+            help="How far simpler outlines may leave the objects'. Default: outlines follow every pixel.",
+            show_default=False,
+        ),
+    ] = 0.0,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Also write objects.csv: area, perimeter, length, … of every object.")
+    ] = False,
+    spacing: Annotated[
+        str | None,
+        typer.Option(
+            help="Size of a pixel in mm, as 0.5, or 0.8,0.5 for row and column: sizes are then in mm. Default: what "
+            "DICOM and NIfTI files say; else sizes are in pixels.",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Predict masks for pictures: same names and sub-folders, at the pictures' own size."""
     from limner.cli.console import EXIT_PARTLY, Stages, messages, output, print_json
-    from limner.cli.words import split_model
+    from limner.cli.words import spacing_of, split_model
     from limner.errors import shorten
     from limner.workflow.predict import predict
 
@@ -100,11 +154,18 @@ def run(
             places(words, inputs or []),
             out,
             overwrite=overwrite,
-            probabilities=probabilities,
+            resume=resume,
+            shard=shard,
+            form=form,
+            probabilities=probabilities_as or probabilities,
             overlay=overlay,
             uncertainty=uncertainty,
             flag_below=flag_below,
             rle=rle,
+            contours=contours or (),
+            simplify=simplify,
+            measure=measure,
+            spacing=None if spacing is None else spacing_of(spacing),
             device=device,
             batch_size=batch,
             progress=stages,
@@ -112,53 +173,71 @@ def run(
     finally:
         stages.close()
     if as_json:
-        written = [str(path) for path in result.written]
-        table = {} if rle is None else {"rle": str(rle), "pictures": result.predicted}
-        doubts = {"doubts": [doubt.row() for doubt in result.doubts]} if result.doubts else {}
-        print_json(
-            {
-                "written": written,
-                "failed": dict(result.failed),
-                "skipped": result.skipped,
-                "unlike_training": dict(result.strange),
-                **doubts,
-                **table,
-            }
-        )
+        print_json(as_dict(result))
     else:
         for name, problem in result.failed:
             messages().print(f"Failed  {name}\n{problem}")
         if result.skipped:
             messages().print(f"Not taken for pictures: {', '.join(shorten(result.skipped))}")
-        if out is not None:
-            kind = "file" if any(path.suffix == ".tif" for path in result.written) else "mask"
-            output().print(f"{len(result.written):,} {kind}{'' if len(result.written) == 1 else 's'} written to {out}")
-        if rle is not None:
-            count = f"{result.predicted:,} picture{'' if result.predicted == 1 else 's'}"
-            output().print(f"Masks of {count} written to {rle}")
+        for line in result_lines(result, out):
+            output().print(line)
         for line in doubtful_lines(result, out, flag_below):
             messages().print(line)
     if result.failed:
         raise typer.Exit(EXIT_PARTLY)
 
 
+def as_dict(result: FolderResult) -> dict[str, Any]:
+    """The result for JSON."""
+    from limner.inference.doubtful import doubts_in
+
+    table = {} if result.rle is None else {"rle": str(result.rle), "pictures": result.predicted + result.resumed}
+    doubts = {} if result.doubts is None else {"doubts": list(doubts_in(result.doubts))}
+    return {
+        "written": [str(path) for path in result.written],
+        "failed": dict(result.failed),
+        "skipped": result.skipped,
+        "resumed": result.resumed,
+        "unlike_training": dict(result.strange),
+        **doubts,
+        **table,
+    }
+
+
+def result_lines(result: FolderResult, out: Path | None) -> list[str]:
+    """What was done."""
+    lines = []
+    if result.resumed:
+        lines.append(f"{_counted(result.resumed, 'picture')} finished before, left out")
+    if out is not None:
+        kind = "file" if any(path.suffix == ".tif" for path in result.written[:100]) else "mask"
+        lines.append(f"{_counted(len(result.written), kind)} written to {out}")
+    if result.rle is not None:
+        lines.append(f"Masks of {_counted(result.predicted + result.resumed, 'picture')} written to {result.rle}")
+    return lines
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def doubtful_lines(result: FolderResult, out: Path | None, flag_below: float | None) -> list[str]:
     """What is to be said about pictures that need a look."""
     from limner.errors import shorten
-    from limner.inference.doubtful import FOLDER, TABLE_NAME
+    from limner.inference.doubtful import FOLDER
 
     lines = []
     if result.strange:
         lines.append(f"Unlike the training pictures, so that the masks may be worth nothing: {len(result.strange):,}")
         lines += shorten([f"  {name} ({because})" for name, because in result.strange], 5)
     if flag_below is not None:
-        count = sum(doubt.doubtful for doubt in result.doubts)
         expected = f"a Dice below {flag_below:g} expected, or unlike the training pictures"
         lines.append(
-            f"Doubtful ({expected}): {count:,} of {result.predicted:,}{f', in {out}/{FOLDER}' if count else ''}"
+            f"Doubtful ({expected}): {result.doubtful:,} of {result.predicted + result.resumed:,}"
+            f"{f', in {out}/{FOLDER}' if result.doubtful else ''}"
         )
-    if result.doubts:
-        lines.append(f"The most doubtful first: {out}/{TABLE_NAME}")
+    if result.doubts is not None and result.predicted + result.resumed:
+        lines.append(f"The most doubtful first: {result.doubts}")
     return lines
 
 

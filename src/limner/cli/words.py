@@ -1,4 +1,4 @@
-"""The words of a command whose first is a model, unless an option names it.
+"""The words of commands: a model, which comes first unless an option names it, and sizes.
 
 Layer: cli.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from limner.errors import ConfigError
+from limner.types import Spacing
 
 
 def split_model(words: Sequence[str | None], option: str | None) -> tuple[str, list[str]]:
@@ -32,3 +33,23 @@ def split_model(words: Sequence[str | None], option: str | None) -> tuple[str, l
             "a run folder or .safetensors file", "no model was named", "Name it first, or with --from (-k)."
         )
     return given[0], given[1:]
+
+
+def spacing_of(text: str) -> Spacing:
+    """The size of a pixel that `--spacing` states.
+
+    Raises:
+        ConfigError: It is none.
+
+    Example:
+        >>> spacing_of("0.8,0.5")
+        (0.8, 0.5)
+    """
+    from limner.data.spacing import parse_spacing
+
+    size = parse_spacing(text)
+    if size is None:
+        raise ConfigError(
+            "a size of a pixel in mm above 0, as 0.5, or 0.8,0.5 for row and column", repr(text), "Change --spacing."
+        )
+    return size

@@ -16,8 +16,10 @@ from limner.images.locations import (
     row_location,
 )
 from limner.images.pictures import PictureInfo, StoredMask
+from limner.images.pixel_size import read_spacing
 from limner.images.read import (
     decode_mask,
+    encode_volume,
     is_dicom,
     is_picture,
     is_volume,
@@ -41,6 +43,7 @@ from limner.images.write import (
     encode_webp,
     write_image,
     write_mask,
+    write_planes,
 )
 from limner.images.zip_writer import ZipWriter, write_zip
 
@@ -64,6 +67,7 @@ __all__ = [
     "encode_jpeg",
     "encode_png",
     "encode_rle",
+    "encode_volume",
     "encode_webp",
     "hash_file",
     "is_dicom",
@@ -84,6 +88,7 @@ __all__ = [
     "read_row",
     "read_series",
     "read_slice",
+    "read_spacing",
     "read_volume",
     "reading_once",
     "resize_image",
@@ -95,5 +100,6 @@ __all__ = [
     "without_suffix",
     "write_image",
     "write_mask",
+    "write_planes",
     "write_zip",
 ]

@@ -26,7 +26,7 @@ from limner.images.locations import Location, is_url, parse_location
 from limner.images.medical import import_medical
 from limner.images.pictures import Decoded, PictureInfo, choose_page
 from limner.images.volumes import Volume, choose_plane, cut
-from limner.types import Plane
+from limner.types import PLANES, Plane
 
 _MOST_HELD = 8
 _MOST_BYTES = 2**31
@@ -86,6 +86,34 @@ def decode(open_stream: Callable[[], io.BufferedIOBase], location: str, *, store
 def read_grid(stream: io.BufferedIOBase, location: str) -> Volume:
     """Shape and place of a volume, from its header."""
     return _grid(_header(_unpacked(stream)), location)[0]
+
+
+def encode(
+    slices: Shaped[np.ndarray, "slices height width"], stream: io.BufferedIOBase, plane: Plane | None, location: str
+) -> bytes:
+    """A compressed file of slices, drawn as `decode` gives them, on the grid of the volume that they were cut from.
+
+    Args:
+        slices: All of them, in order.
+        stream: The volume's file.
+        plane: In which it was cut; None left the choice to the volume.
+        location: Where it lies.
+    """
+    nibabel = import_medical("nibabel")
+    header = _header(_unpacked(stream))
+    volume, orientation = _grid(header, location)
+    axis = PLANES.index(plane or choose_plane([volume])[0])
+    # The way of `cut` and of `_read` back.
+    turned = np.moveaxis(slices.transpose(0, 2, 1)[:, ::-1, ::-1], 0, axis)
+    patient = np.array([[0, 1], [1, 1], [2, 1]])
+    back = nibabel.orientations.ornt_transform(patient, orientation)
+    stored = nibabel.orientations.apply_orientation(turned, back)
+    kind = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
+    image = kind(np.ascontiguousarray(stored), header.get_best_affine(), header)
+    image.set_data_dtype(stored.dtype)
+    image.header["cal_min"] = image.header["cal_max"] = 0  # the window of the scan is none of a mask
+    # Without the time, so that the same masks are the same bytes.
+    return gzip.compress(image.to_bytes(), mtime=0)
 
 
 def _voxels(open_stream: Callable[[], io.BufferedIOBase], place: Location, location: str) -> _Voxels:

@@ -222,6 +222,22 @@ def read_volume(location: str) -> Volume:
         return nifti.read_grid(stream, location)
 
 
+def encode_volume(slices: UInt8[np.ndarray, "slices height width"], location: str) -> bytes:
+    """A compressed NIfTI file of masks of all slices of a volume, in the volume's own axes and place.
+
+    Args:
+        slices: In order, as `read_image` gives slices.
+        location: Of any of the slices.
+
+    Raises:
+        DataError: The volume cannot be read.
+        MissingExtra: nibabel is not installed.
+    """
+    place = parse_location(location)
+    with _explained(location, "nifti"), _checked_nifti(place.file) as stream:
+        return nifti.encode(slices, stream, place.plane, location)
+
+
 def is_dicom(location: str) -> bool:
     """Whether a file is DICOM: by its ending, or by its first bytes where it has none but a number.
 

@@ -71,6 +71,21 @@ def write_mask(path: str | Path, ids: UInt8[np.ndarray, "height width"], colors:
     write_bytes(path, _save(picture, "PNG") if suffix == ".png" else _save(picture, "GIF", optimize=False))
 
 
+def write_planes(path: str | Path, planes: Float32[np.ndarray, "planes height width"]) -> None:
+    """Write numbers as a TIFF of one page for each plane, atomically.
+
+    Raises:
+        OutputError: The place cannot be written.
+    """
+    import tifffile
+
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as file:
+        for plane in planes:
+            file.write(plane, photometric="minisblack", compression="zlib", predictor=True, metadata=None)
+    write_bytes(path, stream.getvalue())
+
+
 def encode_png(
     image: UInt8[np.ndarray, "height width *channels"] | UInt16[np.ndarray, "height width *channels"],
 ) -> bytes:

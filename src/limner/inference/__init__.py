@@ -13,10 +13,21 @@ so the number seen in training is the number the user gets.
     scoring      predict a catalog and count against its masks
     drawing      inputs, truth and prediction as people see them
     folder       read, predict and write many pictures
+    wanted       what that shall leave behind
+    destinations where it goes
+    pipeline     what is done with each picture before and after the network
+    shards       a part of the pictures, for one of several processes
+    journal      what is known of finished pictures, on the disk
+    collisions   refusing to lose a file
     sources      which pictures are meant, and what their results are called
     tasks        which samples, where each is of several pictures
     outputs      one picture's results, written
+    written      which files were written, in little memory
+    stacking     slices as a volume again
+    tables       what tables of all pictures are: `doubtful`, `submission`, `object_tables`
     submission   the masks of all pictures as one table of run lengths
+    object_tables   sizes and COCO outlines of the objects of all pictures
+    object_sizes    area, perimeter, extents
 
 Names are imported from their modules, so that those who only look for pictures need no torch.
 """

@@ -5,21 +5,29 @@ Layer: inference.
 
 from __future__ import annotations
 
+import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, TypeAlias
 
 from limner.bundle import TargetSpec
 from limner.errors import ConfigError
 from limner.files import write_rows
 from limner.inference.familiarity import Strangeness
 from limner.inference.prediction import Prediction
+from limner.inference.tables import Done, Records
 
 FOLDER = "doubtful"
 """Sub-folder of the results of doubtful pictures."""
 
 TABLE_NAME = "doubts.csv"
+
+Row: TypeAlias = dict[str, str | float | None]
+"""A line of the table."""
+
+_WORDS = frozenset({"picture", "doubtful", "because"})
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Doubt:
     strangeness: Strangeness | None
     doubtful: bool
 
-    def row(self) -> dict[str, str | float | None]:
+    def row(self) -> Row:
         """The line of the table; what is undefined is empty."""
         strange = self.strangeness
         return {
@@ -82,19 +90,46 @@ def doubt_about(
     return Doubt(picture, expected, by_class if len(by_class) > 1 else {}, strangeness, doubtful)
 
 
-def write_doubts(path: Path, doubts: Sequence[Doubt]) -> None:
-    """Write the table, the most doubtful pictures first: the unlike ones, then by expected Dice.
+def doubts_in(path: Path) -> Iterator[Row]:
+    """The rows of a table, with its numbers as numbers and nothing where a cell is empty."""
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        for row in csv.DictReader(stream):
+            yield {name: cell if name in _WORDS else float(cell) if cell else None for name, cell in row.items()}
 
-    Raises:
-        OutputError: It cannot be written.
+
+@dataclass(frozen=True)
+class DoubtTable:
+    """The table of how sure the predictions are, the most doubtful first: the unlike ones, then by expected Dice.
+
+    Attributes:
+        path: The CSV.
     """
 
-    def order(doubt: Doubt) -> tuple[bool, bool, float]:
-        alarming = doubt.strangeness is not None and doubt.strangeness.alarming
-        return not doubt.doubtful, not alarming, 2.0 if math.isnan(doubt.expected) else doubt.expected
+    path: Path
+    key: ClassVar[str] = "doubt"
 
-    rows = [doubt.row() for doubt in sorted(doubts, key=order)]
-    write_rows(path, tuple(rows[0]) if rows else ("picture",), rows)
+    def record(self, done: Done) -> Row:
+        """What the journal keeps of a picture."""
+        assert done.doubt is not None
+        return done.doubt.row()
+
+    def write(self, records: Records) -> None:
+        """Write the table.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        columns: dict[str, None] = {}
+        keys = []
+        for row in records:
+            columns.update(dict.fromkeys(row))
+            keys.append((row["doubtful"] != "yes", not row["because"], _or_last(row["expected_dice"])))
+        order = sorted(range(len(records)), key=keys.__getitem__)
+        write_rows(self.path, tuple(columns) or ("picture",), (records[place] for place in order))
+
+
+def _or_last(expected: float | None) -> float:
+    return 2.0 if expected is None else expected
 
 
 def check_flag(flag_below: float | None, targets: Mapping[str, TargetSpec]) -> None:

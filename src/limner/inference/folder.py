@@ -5,25 +5,30 @@ Layer: inference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
-from itertools import tee
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any
 
-from limner.errors import ConfigError, LimnerError
-from limner.files import atomic_path
-from limner.inference.doubtful import FOLDER, Doubt, check_flag, doubt_about, write_doubts
-from limner.inference.familiarity import Strangeness, strangeness
-from limner.inference.inputs import ModelInput
-from limner.inference.outputs import Outputs
-from limner.inference.prediction import Prediction
+from limner.errors import ConfigError
+from limner.images import read_info
+from limner.inference.collisions import check_results
+from limner.inference.destinations import Destinations, result_place
+from limner.inference.journal import Journal, Record, is_there
+from limner.inference.outputs import volume_name
+from limner.inference.pipeline import APART, STRANGE, Failure, Job, predict_inputs
 from limner.inference.predictor import Predictor
-from limner.inference.sources import Picture
-from limner.inference.submission import Submission
+from limner.inference.shards import Shard
+from limner.inference.stacking import Stacker, check_slices, volume_of
+from limner.inference.tables import Records
 from limner.inference.tasks import Places, Task, find_tasks
+from limner.inference.wanted import Wanted
+from limner.inference.written import Written
 from limner.threads import ordered_map
+
+_WHOLE = Shard()
+_MASKS = Wanted()
 
 
 @dataclass(frozen=True)
@@ -31,56 +36,39 @@ class FolderResult:
     """What became of the pictures.
 
     Attributes:
-        written: Files of masks, in the order of the pictures; overlays and probabilities go with them.
+        written: Files of masks that this call wrote, in the order of the pictures; overlays and probabilities go with
+            them.
         failed: Name and message of each picture that could not be read or predicted.
         skipped: Names of files in the given folders that are no pictures, going by their suffix.
-        predicted: Number of pictures that did not fail.
-        doubts: How sure each prediction is, in the order of the pictures; empty if it was not asked.
-        strange: Name of each picture unlike the training pictures, and in what.
+        predicted: Number of pictures that this call predicted.
+        resumed: Number of pictures whose results were there.
+        doubts: The table of how sure each prediction is; None if it was not asked.
+        doubtful: Number of pictures that were put apart, among them those whose results were there.
+        strange: Name of each picture unlike the training pictures, and in what; likewise.
+        rle: The table of run lengths; None if it was not asked.
     """
 
-    written: list[Path]
+    written: Sequence[Path]
     failed: list[tuple[str, str]]
     skipped: list[str]
     predicted: int = 0
-    doubts: list[Doubt] = field(default_factory=list)
+    resumed: int = 0
+    doubts: Path | None = None
+    doubtful: int = 0
     strange: list[tuple[str, str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, eq=False)
-class _Read:
-    picture: Picture
-    name: str
-    image: ModelInput
-    strangeness: Strangeness | None
-
-
-@dataclass(frozen=True)
-class _Written:
-    picture: Picture
-    paths: list[Path]
-    rows: str
-    strangeness: Strangeness | None
-    doubt: Doubt | None
-
-
-@dataclass(frozen=True)
-class _Failure:
-    picture: Picture
-    error: LimnerError
+    rle: Path | None = None
 
 
 def predict_folder(
     predictor: Predictor,
     pictures: Places,
     out: str | Path | None,
+    wanted: Wanted = _MASKS,
     *,
     overwrite: bool = False,
-    probabilities: bool = False,
-    overlay: bool = False,
-    uncertainty: bool = False,
-    flag_below: float | None = None,
-    rle: str | Path | None = None,
+    resume: bool = False,
+    shard: Shard = _WHOLE,
+    made: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FolderResult:
     """Write the masks of pictures, under the pictures' names and sub-folders (see `Outputs`).
@@ -93,147 +81,142 @@ def predict_folder(
         pictures: Files, folders, patterns with `*`, zip archives or URLs. Files in `out` are left out.
             For a network of several inputs see `find_tasks`.
         out: Folder of the results; None for a table of run lengths alone.
+        wanted: What to write.
         overwrite: Replace results that are there. A picture is never replaced by its mask.
-        probabilities: Also write probabilities.
-        overlay: Also write overlays, to look at.
-        uncertainty: Also write how unsure each pixel is, and `doubts.csv`: how well each picture may have gone,
-            the most doubtful first.
-        flag_below: Also write `doubts.csv`; results of pictures whose expected Dice is below it, or that are unlike
-            the training pictures, go to the sub-folder `doubtful`.
-        rle: CSV of all masks as run lengths (see `Submission`), without the pictures that fail.
+        resume: Go on where an earlier call stopped: pictures are left out whose results are all there. What was made
+            is read from the call's journal (see `Journal`), so that tables are complete.
+        shard: Which part of the pictures; tables get its number in their names.
+        made: What tells the model and its use from others; a call that goes on must have the same.
         progress: Told the number of pictures done and of all pictures.
 
     Raises:
         DataError: There is no picture, or results cannot be told apart; nothing is written.
-        OutputError: Results are already there, and nothing is written; or the disk is full or
-            read-only, and what was written before is whole.
-        ConfigError: Neither `out` nor `rle`, or overlays or probabilities without `out`.
+        OutputError: Results are already there, and nothing is written; they were made in another way; or the
+            disk is full or read-only, and what was written before is whole.
+        ConfigError: Neither `out` nor `rle`, or overlays or probabilities without `out`; `resume` and `overwrite`.
     """
-    doubts = uncertainty or flag_below is not None
-    _check_places(out, rle, further=probabilities or overlay or doubts)
     meta = predictor.meta
-    check_flag(flag_below, meta.targets)
+    wanted.check(out, meta.targets)
+    if resume and overwrite:
+        raise ConfigError("either to keep what is there or to replace it", "--resume and --overwrite", "Leave one out.")
     found = find_tasks(pictures, meta.inputs, leave_out=Path(out) if out else None)
-    outputs = (
-        Outputs(Path(out), meta.targets, probabilities, overlay, meta.inputs.parts, uncertainty, doubts)
-        if out
-        else None
+    if wanted.form == "nifti":
+        check_slices(found.tasks)
+    tasks = shard.take(found.tasks, _unit)
+    to = Destinations.plan(out, wanted, meta, shard)
+    going_on = resume and is_there(to.journal)
+    check_results(
+        lambda: to.files(tasks, apart=wanted.flag_below is not None),
+        (source for task in found.tasks for source in task.sources),
+        to.journal.parent,
+        replace=overwrite or going_on,
     )
-    table = Submission.plan(rle, meta.targets, overwrite=overwrite) if rle else None
-    if outputs is not None:
-        sources = [picture for task in found.tasks for picture in task.sources]
-        names = [task.result for task in found.tasks]
-        outputs.check(sources, names, overwrite=overwrite, apart=FOLDER if flag_below is not None else None)
-    job = _Job(predictor, outputs, table, doubts, flag_below)
-    inputs = ordered_map(job.read, found.tasks)
-    outcomes = ordered_map(job.write, _predict(predictor, inputs, probabilities=probabilities, doubts=doubts))
-    result = FolderResult([], [], found.others)
-    with _opened(table) as stream, closing(inputs), closing(outcomes):
+    job = Job(predictor, to, wanted)
+    names = [task.result for task in tasks]
+    with Journal.open(to.journal, names, {**(made or {}), **wanted.judged()}, resume=going_on) as journal:
+        tally = _Tally(Written(to.outputs, names))
+        todo = _unfinished(job, tasks, journal)
+        for place in journal.places():
+            tally.count(tasks[place].picture.name, journal[place])
+        _predict_all(job, tasks, todo, journal, tally, progress)
+        for table in to.tables:
+            table.write(Records(journal, table.key))
+    return FolderResult(
+        tally.written,
+        tally.failed,
+        found.others,
+        predicted=tally.predicted,
+        resumed=len(tasks) - len(todo),
+        doubts=to.doubts,
+        doubtful=tally.doubtful,
+        strange=tally.strange,
+        rle=to.rle,
+    )
+
+
+def _predict_all(
+    job: Job,
+    tasks: Sequence[Task],
+    todo: Sequence[int],
+    journal: Journal,
+    tally: _Tally,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Read, predict and write, each a bounded distance ahead of the next."""
+    before = len(tasks) - len(todo)
+    if progress is not None and before:
+        progress(before, len(tasks))
+    inputs = ordered_map(job.read, (tasks[place] for place in todo))
+    outcomes = ordered_map(job.write, predict_inputs(job, inputs))
+    stacker = Stacker(job.to.outputs) if job.to.outputs is not None and job.wanted.form == "nifti" else None
+    with closing(inputs), closing(outcomes):
         # Predicting happens here, in this thread, whenever the next thing to write is asked for.
-        for done, outcome in enumerate(outcomes, start=1):
-            _take_in(result, outcome, stream)
+        for done, (place, outcome) in enumerate(zip(todo, outcomes, strict=True), start=1):
+            if isinstance(outcome, Failure):
+                tally.failed.append((outcome.picture.name, str(outcome.error)))
+            elif stacker is not None:
+                stacker.add(outcome.picture.location, outcome.masks)
+            else:
+                tally.written.add(place, apart=outcome.record[APART])
+            if stacker is not None:
+                following = tasks[todo[done]] if done < len(todo) else None
+                _stack(stacker, tasks, place, following, tally)
+            # Once all its files are there; the last slice of a volume, once the volume is.
+            if not isinstance(outcome, Failure):
+                journal.add(place, outcome.record)
+                tally.predicted += 1
+                tally.count(outcome.picture.name, outcome.record)
             if progress is not None:
-                progress(done, len(found.tasks))
-    if outputs is not None and doubts:
-        write_doubts(outputs.table, result.doubts)
-    return replace(result, predicted=len(found.tasks) - len(result.failed))
+                progress(before + done, len(tasks))
 
 
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """What is done with each picture before and after the network."""
-
-    predictor: Predictor
-    outputs: Outputs | None
-    table: Submission | None
-    doubts: bool
-    flag_below: float | None
-
-    def read(self, task: Task) -> _Read | _Failure:
-        meta = self.predictor.meta
-        try:
-            image = self.predictor.make_input(task.given)
-            strange = strangeness(image.pixels, meta.inputs, meta.familiar) if meta.familiar else None
-            return _Read(task.picture, task.result, image, strange)
-        except LimnerError as error:
-            return _Failure(task.picture, error)
-
-    def write(self, task: tuple[_Read, Prediction] | _Failure) -> _Written | _Failure:
-        if isinstance(task, _Failure):
-            return task
-        image, prediction = task
-        name = image.picture.name
-        doubt = None
-        if self.doubts:
-            targets = self.predictor.meta.targets
-            doubt = doubt_about(name, prediction, targets, image.strangeness, self.flag_below)
-        apart = doubt is not None and doubt.doubtful
-        paths = self._write_files(image, prediction, apart=apart) if self.outputs else []
-        rows = self.table.rows(name, prediction) if self.table else ""
-        return _Written(image.picture, paths, rows, image.strangeness, doubt)
-
-    def _write_files(self, image: _Read, prediction: Prediction, *, apart: bool) -> list[Path]:
-        assert self.outputs is not None
-        here, there = image.name, f"{FOLDER}/{image.name}"
-        if apart:
-            here, there = there, here
-        if self.flag_below is not None:
-            # Left by an earlier run that judged otherwise; it may be there only with `overwrite`.
-            self.outputs.remove(there)
-        return self.outputs.write(here, image.image.picture, prediction)
-
-
-def _take_in(result: FolderResult, outcome: _Written | _Failure, stream: TextIO | None) -> None:
-    """Add what became of a picture to the result, and its run lengths to their table."""
-    if isinstance(outcome, _Failure):
-        result.failed.append((outcome.picture.name, str(outcome.error)))
+def _stack(stacker: Stacker, tasks: Sequence[Task], place: int, following: Task | None, tally: _Tally) -> None:
+    """Write the volume of the picture at `place`, if it is the last slice."""
+    task = tasks[place]
+    volume = volume_of(task)
+    if following is not None and volume_of(following) == volume:
         return
-    result.written.extend(outcome.paths)
-    if stream is not None:
-        stream.write(outcome.rows)
-    if outcome.doubt is not None:
-        result.doubts.append(outcome.doubt)
-    if outcome.strangeness is not None and outcome.strangeness.alarming:
-        result.strange.append((outcome.picture.name, outcome.strangeness.because))
+    # Slices that were named one by one, and not all, are no volume.
+    count = read_info(task.picture.location).pages
+    if stacker.finish(task.result, task.picture.location, count):
+        tally.written.add(place, apart=False)
+    else:
+        tally.failed.append((volume_name(task.result), f"Not all of its {count} slices were predicted."))
 
 
-def _check_places(out: str | Path | None, rle: str | Path | None, *, further: bool) -> None:
-    if out is None and further:
-        raise ConfigError("a folder for overlays, probabilities and doubts", "none was named", "Add --out FOLDER.")
-    if out is None and rle is None:
-        raise ConfigError(
-            "a folder for the masks, or a file for their run lengths",
-            "neither was named",
-            "Add --out FOLDER, or --rle FILE.csv.",
-        )
+@dataclass
+class _Tally:
+    """What adds up over pictures."""
+
+    written: Written
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    strange: list[tuple[str, str]] = field(default_factory=list)
+    doubtful: int = 0
+    predicted: int = 0
+
+    def count(self, picture: str, record: Record) -> None:
+        self.doubtful += record[APART]
+        if record[STRANGE]:
+            self.strange.append((picture, record[STRANGE]))
 
 
-@contextmanager
-def _opened(table: Submission | None) -> Iterator[TextIO | None]:
-    """The table's file with its first line; it appears when everything is in it."""
-    if table is None:
-        yield None
-        return
-    # File names need not be UTF-8; they are written as they were found.
-    with (
-        atomic_path(table.path) as temporary,
-        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
-    ):
-        stream.write(table.header())
-        yield stream
+def _unfinished(job: Job, tasks: Sequence[Task], journal: Journal) -> list[int]:
+    """Places of the pictures of which something is missing that this call would write; the others keep their lines."""
+    for place in list(journal.places()):
+        record = journal[place]
+        name = result_place(tasks[place].result, apart=record[APART])
+        whole = all(table.key in record for table in job.to.tables)
+        if not whole or (job.to.outputs is not None and not all(path.exists() for path in job.to.outputs.paths(name))):
+            journal.forget(place)
+    if job.wanted.form == "nifti":
+        # A volume is written with all its slices.
+        incomplete = {_unit(task) for place, task in enumerate(tasks) if not journal.has(place)}
+        for place, task in enumerate(tasks):
+            if _unit(task) in incomplete:
+                journal.forget(place)
+    return [place for place in range(len(tasks)) if not journal.has(place)]
 
 
-def _predict(
-    predictor: Predictor, inputs: Iterator[_Read | _Failure], *, probabilities: bool, doubts: bool
-) -> Iterator[tuple[_Read, Prediction] | _Failure]:
-    """Each input with its prediction, or why there is none, in order."""
-    # The predictor runs a batch ahead; tee keeps just the pictures in between.
-    ours, theirs = tee(inputs)
-    readable = (item.image for item in theirs if isinstance(item, _Read))
-    predictions = predictor.attempt_inputs(readable, probabilities=probabilities, doubts=doubts)
-    for item in ours:
-        if isinstance(item, _Failure):
-            yield item
-            continue
-        outcome = next(predictions)
-        yield (item, outcome) if isinstance(outcome, Prediction) else _Failure(item.picture, outcome)
+def _unit(task: Task) -> str:
+    """What is not divided among shards: the slices of a volume."""
+    return volume_of(task) or task.result

@@ -6,23 +6,41 @@ Layer: inference.
 from __future__ import annotations
 
 import io
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from limner.bundle import TargetSpec
-from limner.errors import DataError, OutputError, shorten
+from limner.data.annotations.writing import FORMATS_WRITTEN, to_geojson, to_labelme, to_svg
 from limner.files import output_error, write_bytes
-from limner.images import write_image, write_mask
-from limner.inference.doubtful import TABLE_NAME
+from limner.images import write_image, write_mask, write_planes
 from limner.inference.drawing import show_inputs
+from limner.inference.object_tables import outlines_of
 from limner.inference.prediction import Prediction
 from limner.inference.sources import Picture
 from limner.render import color_numbers, overlay, with_scale
+from limner.types import Color
+
+MASK_FORMS = {"png": ".png", "png16": ".png", "tiff": ".tif", "npy": ".npy", "nifti": ".nii.gz"}
+"""Form of masks → suffix: class ids with colours, of 16 bits, or as plain numbers; or slices stacked into volumes."""
+
+PROBABILITY_FORMS = ("npz", "tiff")
+
+
+def volume_name(result: str) -> str:
+    """The name of a volume's result, from that of a slice.
+
+    Example:
+        >>> volume_name("a/scan_s012")
+        'a/scan'
+    """
+    return re.sub(r"_s[0-9]+((?:\.nii(?:\.gz)?)?)$", r"\1", result)
 
 
 @dataclass(frozen=True)
@@ -32,58 +50,69 @@ class Outputs:
         NAME.png                        class ids with their colours (binary, multiclass)
         NAME/CLASS.png                  a plane of 0 and 1 for each class (multilabel)
         NAME.tif                        float32 numbers (regression)
-        probabilities/NAME.npz          float16, one array `classes height width` per target
+        probabilities/NAME.npz          float16, one array `classes height width` per target; or
+        probabilities/NAME.tif          float32, a page for each class
         overlays/NAME_overlay.png       the picture with its mask; of numbers, a coloured map with its scale
         uncertainty/NAME.png            grey, 8 bits: black is sure, white is undecided
+        labelme/NAME.json, geojson/NAME.geojson, svg/NAME.svg      outlines of objects
 
     Of a model with several targets, each has its own folder: `TARGET/NAME.png`, `overlays/TARGET/…`.
+
+    Masks may be of another form (`MASK_FORMS`). A volume of NIfTI is called as its slices are, without their
+    numbers; it is written once it is complete, and not by `write`.
 
     Attributes:
         folder: Where results go.
         targets: What the model predicts.
-        probabilities: Whether to write probabilities.
+        probabilities: Form of probabilities, of `PROBABILITY_FORMS`; empty for none.
         overlays: Whether to write overlays.
         parts: Channels by input, where there are several; overlays are drawn on the last.
         uncertainty: Whether to write how unsure each pixel is.
-        doubts: Whether there will be a table of all results, `doubts.csv`.
+        contours: Formats of outlines of which there is a file for each picture.
+        simplify: See `limner.data.annotations.outlines.outlined`.
+        form: Of masks, a key of `MASK_FORMS`.
     """
 
     folder: Path
     targets: Mapping[str, TargetSpec]
-    probabilities: bool = False
+    probabilities: str = ""
     overlays: bool = False
     parts: Mapping[str, int] = field(default_factory=dict)
     uncertainty: bool = False
-    doubts: bool = False
+    contours: tuple[str, ...] = ()
+    simplify: float = 0.0
+    form: str = "png"
 
-    @property
-    def table(self) -> Path:
-        """The table of all results."""
-        return self.folder / TABLE_NAME
+    def masks(self, name: str) -> list[Path]:
+        """The files of masks and numbers among those that `write` makes."""
+        return [path for target in self.targets for path in self.mask_paths(name, target)]
 
     def paths(self, name: str) -> list[Path]:
         """Every file that `write` makes."""
-        found = [path for target in self.targets for path in self._mask_paths(name, target)]
-        if self.probabilities:
-            found.append(self._probs_path(name))
+        found = [*self.masks(name), *self._probs_paths(name)]
         if self.overlays:
             found += [self._overlay_path(name, target) for target in self.targets]
         if self.uncertainty:
             found += [self._uncertainty_path(name, target) for target in self.targets]
+        found += [self._contour_path(name, target, kind) for target in self._with_masks() for kind in self.contours]
         return found
 
-    def write(self, name: str, picture: np.ndarray, prediction: Prediction) -> list[Path]:
+    def write(self, name: str, source: Picture, picture: np.ndarray, prediction: Prediction) -> None:
         """Write one picture's results, each file whole or not at all.
 
-        Returns:
-            The files of masks and numbers; overlays and probabilities are not among them.
+        Args:
+            name: Of the result.
+            source: Where the picture lies.
+            picture: It, as it was read.
+            prediction: What the model says.
 
         Raises:
             OutputError: A file cannot be written; no further one is tried.
         """
-        written = [path for target in self.targets for path in self._write_target(name, target, prediction)]
-        if self.probabilities:
-            write_bytes(self._probs_path(name), _encode_probs(prediction))
+        if self.form != "nifti":
+            for target in self.targets:
+                self._write_target(name, target, prediction)
+        self._write_probs(name, prediction)
         if self.overlays:
             for target in self.targets:
                 write_image(self._overlay_path(name, target), self._draw(target, picture, prediction))
@@ -91,7 +120,9 @@ class Outputs:
             for target, unsure in prediction.uncertainty.items():
                 grey = np.rint(unsure * 255).astype(np.uint8)
                 write_image(self._uncertainty_path(name, target), grey[..., None])
-        return written
+        if self.contours:
+            for target in self._with_masks():
+                self._write_contours(name, target, source, prediction)
 
     def remove(self, name: str) -> None:
         """Take away the results of that name, where there are some.
@@ -105,76 +136,71 @@ class Outputs:
             except OSError as error:
                 raise output_error(path, error) from error
 
-    def check(
-        self, pictures: Sequence[Picture], names: Sequence[str], *, overwrite: bool, apart: str | None = None
-    ) -> None:
-        """Refuse, before anything is written, to lose a file.
-
-        Args:
-            pictures: Every file that is read.
-            names: Of the results.
-            overwrite: Whether results may be replaced.
-            apart: Sub-folder that some results go to; which ones is not known yet.
-
-        Raises:
-            DataError: Two results would be the same file.
-            OutputError: A result would replace its picture, or without `overwrite` any other file.
-        """
-        paths = [path for name in names for path in self.paths(name)]
-        if apart is not None:
-            paths += [path for name in names for path in self.paths(f"{apart}/{name}")]
-        paths += [self.table] if self.doubts else []
-        twice = [str(path) for path, count in Counter(paths).items() if count > 1]
-        if twice:
-            raise DataError(
-                "each result has a file of its own",
-                f"{len(twice)} files would be written twice",
-                "Rename the pictures, or predict them separately.",
-                details=shorten(twice),
-            )
-        sources = {Path(picture.location).resolve() for picture in pictures if "://" not in picture.location}
-        replaced = [str(path) for path in paths if path.resolve() in sources]
-        if replaced:
-            raise OutputError(
-                "results beside the pictures, not in their place",
-                f"{len(replaced)} pictures would be replaced by their masks",
-                "Choose another output folder.",
-                details=shorten(replaced),
-            )
-        existing = [] if overwrite else [str(path) for path in paths if path.exists()]
-        if existing:
-            raise OutputError(
-                f"new names in '{self.folder}'",
-                f"{len(existing)} results are already there",
-                "Choose another output folder, or allow overwriting (--overwrite).",
-                details=shorten(existing),
-            )
-
-    def _write_target(self, name: str, target: str, prediction: Prediction) -> Iterator[Path]:
+    def _write_target(self, name: str, target: str, prediction: Prediction) -> None:
         spec = self.targets[target]
-        paths = self._mask_paths(name, target)
+        paths = self.mask_paths(name, target)
         if spec.task == "regression":
             write_image(paths[0], prediction.values[target])
         elif spec.task == "multilabel":
             planes = prediction.masks[target]
             for index, path in enumerate(paths):
-                write_mask(path, planes[..., index], [(0, 0, 0), spec.colors[index]])
+                self._write_ids(path, planes[..., index], [(0, 0, 0), spec.colors[index]])
         else:
-            write_mask(paths[0], prediction.masks[target], spec.colors)
-        yield from paths
+            self._write_ids(paths[0], prediction.masks[target], spec.colors)
 
-    def _mask_paths(self, name: str, target: str) -> list[Path]:
+    def _write_ids(self, path: Path, ids: UInt8[np.ndarray, "height width"], colors: Sequence[Color]) -> None:
+        if self.form == "png":
+            write_mask(path, ids, colors)
+        else:
+            write_image(path, ids.astype(np.uint16) if self.form == "png16" else ids)
+
+    def _write_probs(self, name: str, prediction: Prediction) -> None:
+        paths = self._probs_paths(name)
+        if self.probabilities == "npz":
+            write_bytes(paths[0], _encode_probs(prediction))
+        elif self.probabilities == "tiff":
+            for path, target in zip(paths, self._with_masks(), strict=True):
+                write_planes(path, prediction.probs[target])
+
+    def _write_contours(self, name: str, target: str, source: Picture, prediction: Prediction) -> None:
+        mask = prediction.masks[target]
+        size = (mask.shape[0], mask.shape[1])
+        objects = list(outlines_of(mask, self.targets[target], self.simplify))
+        for kind in self.contours:
+            path = self._contour_path(name, target, kind)
+            if kind == "labelme":
+                text = to_labelme(objects, _seen_from(path, source), size)
+            elif kind == "geojson":
+                text = to_geojson(objects)
+            else:
+                text = to_svg(objects, source.name, size)
+            # What is no UTF-8 in the name of a file stays out of a drawing's title.
+            write_bytes(path, text.encode(errors="replace"))
+
+    def _with_masks(self) -> list[str]:
+        return [target for target, spec in self.targets.items() if spec.task != "regression"]
+
+    def mask_paths(self, name: str, target: str) -> list[Path]:
+        """The files of one target's masks or numbers."""
         spec = self.targets[target]
         place = self._place(self.folder, target)
+        name = volume_name(name) if self.form == "nifti" else name
+        suffix = ".tif" if spec.task == "regression" else MASK_FORMS[self.form]
         if spec.task == "multilabel":
-            return [place / name / f"{class_name.replace('/', '_')}.png" for class_name in spec.names]
-        return [place / f"{name}{'.tif' if spec.task == 'regression' else '.png'}"]
+            return [place / name / f"{class_name.replace('/', '_')}{suffix}" for class_name in spec.names]
+        return [place / f"{name}{suffix}"]
 
-    def _probs_path(self, name: str) -> Path:
-        return self.folder / "probabilities" / f"{name}.npz"
+    def _probs_paths(self, name: str) -> list[Path]:
+        folder = self.folder / "probabilities"
+        if self.probabilities == "tiff":
+            return [self._place(folder, target) / f"{name}.tif" for target in self._with_masks()]
+        return [folder / f"{name}.npz"] if self.probabilities else []
 
     def _uncertainty_path(self, name: str, target: str) -> Path:
         return self._place(self.folder / "uncertainty", target) / f"{name}.png"
+
+    def _contour_path(self, name: str, target: str, kind: str) -> Path:
+        return self._place(self.folder / kind, target) / f"{name}{FORMATS_WRITTEN[kind]}"
 
     def _overlay_path(self, name: str, target: str) -> Path:
         return self._place(self.folder / "overlays", target) / f"{name}_overlay.png"
@@ -188,6 +214,13 @@ class Outputs:
             colored = color_numbers(prediction.values[target], spec.low, spec.high)
             return with_scale(colored, spec.low, spec.high, spec.unit)
         return overlay(show_inputs(picture, self.parts).main, prediction.masks[target], spec.colors)
+
+
+def _seen_from(path: Path, source: Picture) -> str:
+    """The way from a file to its picture, as far as that is one on this disk; else the picture's name."""
+    if "://" in source.location or "#" in source.location:
+        return source.name
+    return Path(os.path.relpath(source.location, path.parent)).as_posix()
 
 
 def _encode_probs(prediction: Prediction) -> bytes:

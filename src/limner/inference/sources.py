@@ -30,7 +30,7 @@ from limner.images import (
 from limner.types import Plane
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A picture to predict.
 

@@ -15,11 +15,13 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from limner.bundle import TargetSpec
-from limner.errors import ConfigError, OutputError
+from limner.errors import ConfigError
 from limner.images import encode_rle
 from limner.inference.prediction import Prediction
+from limner.inference.tables import Done, Records, open_table
 
 
 @dataclass(frozen=True)
@@ -35,27 +37,39 @@ class Submission:
     path: Path
     target: str
     spec: TargetSpec
+    key: ClassVar[str] = "rle"
 
     @classmethod
-    def plan(cls, path: str | Path, targets: Mapping[str, TargetSpec], *, overwrite: bool = False) -> Submission:
+    def plan(cls, path: str | Path, targets: Mapping[str, TargetSpec]) -> Submission:
         """Decide what goes in, before anything is predicted.
 
         Raises:
             ConfigError: The model has no target with masks, or several.
-            OutputError: The file is there and may not be overwritten.
         """
         masks = [name for name, spec in targets.items() if spec.task != "regression"]
         if len(masks) != 1:
             raise ConfigError(
                 "a model with one target of masks for run lengths", ", ".join(masks) or "none", "Leave out --rle."
             )
-        if Path(path).exists() and not overwrite:
-            raise OutputError(f"a new file at '{path}'", "there is one", "Choose another name, or add --overwrite.")
         return cls(Path(path), masks[0], targets[masks[0]])
 
     def header(self) -> str:
         """The first line."""
         return "img,rle_mask\n" if self.spec.task == "binary" else "img,class,rle_mask\n"
+
+    def record(self, done: Done) -> str:
+        """What the journal keeps of a picture: its lines."""
+        return self.rows(done.picture, done.prediction)
+
+    def write(self, records: Records) -> None:
+        """Write the table.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        with open_table(self.path) as stream:
+            stream.write(self.header())
+            stream.writelines(records)
 
     def rows(self, picture: str, prediction: Prediction) -> str:
         """The lines of one picture.

@@ -20,7 +20,7 @@ Places = Sequence[str | Path] | Mapping[str, str | Path]
 """Where pictures lie; by input where the network has several."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Task:
     """One sample to predict.
 

@@ -11,10 +11,13 @@ from pathlib import Path
 from limner.allocator import keep_large_blocks
 from limner.errors import BundleError
 from limner.evaluation.run_folder import CANDIDATES_NAME, FOLDS_NAME
+from limner.images import hash_file
 from limner.inference.folder import FolderResult, predict_folder
 from limner.inference.predictor import Predictor
+from limner.inference.shards import Shard, parse_shard
+from limner.inference.wanted import Wanted
 from limner.training.fit import BUNDLE_NAME
-from limner.types import Progress, no_progress
+from limner.types import Progress, Spacing, no_progress
 
 
 def predict(
@@ -23,11 +26,18 @@ def predict(
     out: str | Path | None = None,
     *,
     overwrite: bool = False,
-    probabilities: bool = False,
+    resume: bool = False,
+    shard: str | None = None,
+    form: str = "png",
+    probabilities: bool | str = False,
     overlay: bool = False,
     uncertainty: str | None = None,
     flag_below: float | None = None,
     rle: str | Path | None = None,
+    contours: Sequence[str] = (),
+    simplify: float = 0.0,
+    measure: bool = False,
+    spacing: Spacing | None = None,
     device: str = "auto",
     batch_size: int | None = None,
     progress: Progress = no_progress,
@@ -41,13 +51,22 @@ def predict(
             data set, laid out as for training, or a CSV with columns input.NAME.
         out: Folder of the results; may be left out if `rle` is given.
         overwrite: Replace masks that exist.
-        probabilities: Also write class probabilities.
+        resume: Go on where an earlier call stopped: pictures are left out whose results are all there.
+        shard: Take a part of the pictures, such as `3/8`; tables get its number in their names.
+        form: Of masks: `png` (class ids with colours), `png16`, `tiff`, `npy`, or `nifti`: slices of volumes are
+            stacked into volumes again.
+        probabilities: Also write class probabilities: `npz` (also True) or `tiff`.
         overlay: Also write pictures with outlines drawn on them, and coloured maps of numbers.
         uncertainty: Also write how unsure each pixel is, and `doubts.csv`. Where doubts come from: `auto`, `tta`,
             `dropout`, `members` or `single`, see `limner.inference.looks.SOURCES`.
         flag_below: Also write `doubts.csv`, and put results apart, in `doubtful`, of pictures whose expected Dice is
             below it or that are unlike the training pictures.
         rle: CSV of all masks as run lengths, in the form of Kaggle's submissions.
+        contours: Also write outlines of objects: `coco` (one file), `geojson`, `labelme`, `svg` (one per picture).
+        simplify: How far a simpler outline may leave the object's, in pixels; 0 keeps every corner.
+        measure: Also write `objects.csv`: area, perimeter, length, width and more of every object.
+        spacing: Size of a pixel in mm, `(row, column)`, for sizes. Default: what DICOM and NIfTI files say; else
+            sizes are in pixels.
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
         progress: Told of the progress.
@@ -56,17 +75,29 @@ def predict(
         LimnerError: See `limner.errors`. A picture that fails is listed in the result instead.
     """
     keep_large_blocks()
+    part = Shard() if shard is None else parse_shard(shard)
     predictor = load(model, device=device, batch_size=batch_size, uncertainty=uncertainty or "single")
-    return predict_folder(
-        predictor,
-        pictures,
-        out,
-        overwrite=overwrite,
-        probabilities=probabilities,
+    wanted = Wanted(
+        form=form,
+        probabilities=probabilities if isinstance(probabilities, str) else "npz" if probabilities else "",
         overlay=overlay,
         uncertainty=uncertainty is not None,
         flag_below=flag_below,
         rle=rle,
+        contours=tuple(dict.fromkeys(contours)),
+        simplify=simplify,
+        measure=measure,
+        spacing=spacing,
+    )
+    return predict_folder(
+        predictor,
+        pictures,
+        out,
+        wanted,
+        overwrite=overwrite,
+        resume=resume,
+        shard=part,
+        made={"model": hash_file(str(bundle_path(model))).hex(), "--uncertainty": uncertainty},
         progress=lambda done, total: progress("predict", done, total),
     )
 

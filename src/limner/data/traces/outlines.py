@@ -7,7 +7,7 @@ centre of a pixel has whole numbers.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from scipy import ndimage
 
 from limner.types import Size
@@ -23,43 +23,63 @@ def trace_borders(region: Bool[np.ndarray, "height width"]) -> list[Float[np.nda
 
     Pixels that touch at a corner alone are apart.
     """
-    ways: dict[tuple[int, int], list[int]] = {}
-    for row, column, direction in _edges(region):
-        ways.setdefault((row, column), []).append(direction)
+    return [ring - 0.5 for ring in trace_labels(region)]
+
+
+def trace_labels(labels: Shaped[np.ndarray, "height width"]) -> list[Float[np.ndarray, "points 2"]]:
+    """The borders of all regions of one number each, other than 0, along the edges of their pixels.
+
+    The outer border of a region runs clockwise as it is seen, that of a hole against it. Points are corners of
+    pixels, where `(0, 0)` is that of the picture: all that the border passes. The first is the upper left corner of a
+    pixel of the region. Pixels of one number that touch at a corner alone are apart.
+    """
+    rows, columns, directions, of = _edges(np.asarray(labels))
+    if not len(rows):
+        return []
+    wide = labels.shape[1] + 1
+    steps = np.array([_STEPS[direction] for direction in range(4)])
+    corners = rows * wide + columns
+    ends = (rows + steps[directions, 0]) * wide + columns + steps[directions, 1]
+    order = np.argsort(corners * 4 + directions)
+    keys = (corners * 4 + directions)[order]
+    follows = np.full(len(rows), -1, np.int64)
+    # At a corner where two pixels touch, turn right: stay with the same pixel.
+    for turn in (3, 0, 1):
+        wanted = ends * 4 + (directions + turn) % 4
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        found = order[place]
+        follows = np.where((keys[place] == wanted) & (of[found] == of), found, follows)
+    after = follows.tolist()
+    seen = bytearray(len(after))
     borders = []
-    while ways:
-        start = place = next(iter(ways))
-        direction = ways[start][0]
-        points = []
-        while True:
-            points.append(place)
-            choices = ways[place]
-            # At a corner where two pixels touch, turn right: stay with the same pixel.
-            direction = next(turn for turn in ((direction + 1) % 4, direction, (direction + 3) % 4) if turn in choices)
-            choices.remove(direction)
-            if not choices:
-                del ways[place]
-            place = (place[0] + _STEPS[direction][0], place[1] + _STEPS[direction][1])
-            if place == start:
-                break
-        borders.append(np.array(points, dtype=np.float64) - 0.5)
+    # Every border has an edge that runs to the right, and these come first.
+    for start in range(int((directions == 0).sum())):
+        if seen[start]:
+            continue
+        ring, edge = [], start
+        while not seen[edge]:
+            seen[edge] = 1
+            ring.append(edge)
+            edge = after[edge]
+        borders.append(np.stack([rows[ring], columns[ring]], axis=1).astype(np.float64))
     return borders
 
 
-def _edges(region: Bool[np.ndarray, "height width"]) -> list[tuple[int, int, int]]:
-    """Corner and direction of every pixel edge on the border, the region on the right of the way."""
-    padded = np.pad(region, 1)
-    edges: list[tuple[int, int, int]] = []
-    # The corner (0, 0) is the outer corner of the first pixel, before the shift by half a pixel.
+def _edges(labels: Shaped[np.ndarray, "height width"]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Row and column of the corner, direction and number of every edge of a border, its region on the right."""
+    padded = np.pad(labels, 1)
+    parts = []
     for direction, (axis, forward) in {0: (0, True), 2: (0, False), 3: (1, True), 1: (1, False)}.items():
         before, after = (padded[:-1], padded[1:]) if axis == 0 else (padded[:, :-1], padded[:, 1:])
-        rows, columns = np.nonzero(after & ~before if forward else before & ~after)
+        inside = after if forward else before
+        rows, columns = np.nonzero((before != after) & (inside != 0))
+        of = inside[rows, columns]
         if axis == 0:
-            corner_rows, corner_columns = rows, columns - 1 + (0 if forward else 1)
+            columns = columns - 1 + (0 if forward else 1)
         else:
-            corner_rows, corner_columns = rows - 1 + (1 if forward else 0), columns
-        edges += [(int(r), int(c), direction) for r, c in zip(corner_rows, corner_columns, strict=True)]
-    return edges
+            rows = rows - 1 + (1 if forward else 0)
+        parts.append((rows, columns, np.full(len(rows), direction), of))
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
 
 
 def resample(outline: Float[np.ndarray, "points 2"], step: float = 0.7) -> Float[np.ndarray, "more 2"]:

@@ -1,0 +1,118 @@
+"""Where the results of many pictures go.
+
+Layer: inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from limner.bundle import BundleMeta, TargetSpec
+from limner.inference.doubtful import FOLDER, TABLE_NAME, DoubtTable
+from limner.inference.object_tables import COCO_NAME, OBJECTS_NAME, CocoTable, ObjectTable
+from limner.inference.outputs import Outputs
+from limner.inference.shards import Shard
+from limner.inference.stacking import volume_of
+from limner.inference.submission import Submission
+from limner.inference.tables import Table
+from limner.inference.tasks import Task
+from limner.inference.wanted import Wanted
+
+
+@dataclass(frozen=True)
+class Destinations:
+    """Files of each picture, and of all.
+
+    Attributes:
+        outputs: The files of each picture; None for tables alone.
+        tables: Of all pictures.
+        journal: What is known of finished pictures: hidden, with the results.
+    """
+
+    outputs: Outputs | None
+    tables: Sequence[Table]
+    journal: Path
+
+    @classmethod
+    def plan(cls, out: str | Path | None, wanted: Wanted, meta: BundleMeta, shard: Shard) -> Destinations:
+        """Decide where everything goes.
+
+        Args:
+            out: Folder of the results; None for a table of run lengths alone.
+            wanted: What to write, checked.
+            meta: Of the model.
+            shard: Tables and the journal get its number in their names.
+
+        Raises:
+            ConfigError: See `Submission.plan`.
+        """
+        outputs = None if out is None else _outputs(Path(out), wanted, meta)
+        return cls(outputs, _tables(out, wanted, meta.targets, shard), _journal(out, wanted, shard))
+
+    @property
+    def doubts(self) -> Path | None:
+        """The table of doubts, if there will be one."""
+        return next((table.path for table in self.tables if isinstance(table, DoubtTable)), None)
+
+    @property
+    def rle(self) -> Path | None:
+        """The table of run lengths, if there will be one."""
+        return next((table.path for table in self.tables if isinstance(table, Submission)), None)
+
+    def files(self, tasks: Sequence[Task], *, apart: bool) -> Iterator[Path]:
+        """Every file that may be written; where some results are put apart, which ones is not known yet."""
+        if self.outputs is not None:
+            volume = ""
+            for task in tasks:
+                paths = self.outputs.paths(task.result)
+                if self.outputs.form == "nifti" and volume == (volume := volume_of(task)):
+                    # Slices of one volume have one file of masks.
+                    paths = [path for path in paths if path not in self.outputs.masks(task.result)]
+                yield from paths
+                if apart:
+                    yield from self.outputs.paths(result_place(task.result, apart=True))
+        yield from (table.path for table in self.tables)
+
+
+def result_place(name: str, *, apart: bool) -> str:
+    """The name of a result that may lie apart."""
+    return f"{FOLDER}/{name}" if apart else name
+
+
+def _outputs(out: Path, wanted: Wanted, meta: BundleMeta) -> Outputs:
+    return Outputs(
+        out,
+        meta.targets,
+        wanted.probabilities,
+        wanted.overlay,
+        meta.inputs.parts,
+        wanted.uncertainty,
+        tuple(kind for kind in wanted.contours if kind != "coco"),
+        wanted.simplify,
+        wanted.form,
+    )
+
+
+def _tables(out: str | Path | None, wanted: Wanted, targets: Mapping[str, TargetSpec], shard: Shard) -> list[Table]:
+    tables: list[Table] = []
+    if out is not None and wanted.doubts:
+        tables.append(DoubtTable(shard.name(Path(out) / TABLE_NAME)))
+    if out is not None and wanted.measure:
+        tables.append(ObjectTable(shard.name(Path(out) / OBJECTS_NAME), targets))
+    if out is not None and "coco" in wanted.contours:
+        masks = {name: spec for name, spec in targets.items() if spec.task != "regression"}
+        for name, spec in masks.items():
+            folder = Path(out) / "coco" / (name if len(targets) > 1 else "")
+            tables.append(CocoTable(shard.name(folder / COCO_NAME), name, spec, wanted.simplify))
+    if wanted.rle is not None:
+        tables.append(Submission.plan(shard.name(Path(wanted.rle)), targets))
+    return tables
+
+
+def _journal(out: str | Path | None, wanted: Wanted, shard: Shard) -> Path:
+    if out is not None:
+        return shard.name(Path(out) / ".limner-predict.jsonl")
+    rle = Path(wanted.rle or "")
+    return shard.name(rle.with_name(f".{rle.name}.jsonl"))
