@@ -174,3 +174,20 @@ def test_a_source_of_doubts_that_the_model_lacks_is_refused(
     said = refused("predict", trained.folder, pictures, "-o", tmp_path / "out", "--uncertainty", "members")
     assert "--folds 5" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_another_engine_draws_the_same_masks(limner: Limner, trained: Any, pictures: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    found = limner("predict", trained.folder, pictures, "-o", tmp_path / "b", "--engine", "onnxruntime", "--json").json
+    assert found["engine"] == "onnxruntime"
+    assert limner("predict", trained.folder, pictures, "-o", tmp_path / "a").code == 0
+    for name in files(tmp_path / "a"):
+        one, other = (read_mask(str(tmp_path / folder / name)).array for folder in ("a", "b"))
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_engine_that_was_taken_is_said(limner: Limner, trained: Any, pictures: Path, tmp_path: Path) -> None:
+    result = limner("predict", trained.folder, pictures, "-o", tmp_path / "out", "--engine", "auto")
+    assert result.code == 0
+    assert "Engine: " in result.err

@@ -83,6 +83,9 @@ def run(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="torch, onnxruntime, openvino, or auto: the fastest that is installed.")
+    ] = "torch",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Predict masks for pictures: same names and sub-folders, at the pictures' own size."""
@@ -107,6 +110,7 @@ def run(
             rle=rle,
             device=device,
             batch_size=batch,
+            engine=engine,
             progress=stages,
         )
     finally:
@@ -121,11 +125,14 @@ def run(
                 "failed": dict(result.failed),
                 "skipped": result.skipped,
                 "unlike_training": dict(result.strange),
+                "engine": result.engine,
                 **doubts,
                 **table,
             }
         )
     else:
+        if engine == "auto":
+            messages().print(f"Engine: {result.engine}")
         for name, problem in result.failed:
             messages().print(f"Failed  {name}\n{problem}")
         if result.skipped:

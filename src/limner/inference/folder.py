@@ -37,6 +37,7 @@ class FolderResult:
         predicted: Number of pictures that did not fail.
         doubts: How sure each prediction is, in the order of the pictures; empty if it was not asked.
         strange: Name of each picture unlike the training pictures, and in what.
+        engine: What ran the network.
     """
 
     written: list[Path]
@@ -45,6 +46,7 @@ class FolderResult:
     predicted: int = 0
     doubts: list[Doubt] = field(default_factory=list)
     strange: list[tuple[str, str]] = field(default_factory=list)
+    engine: str = "torch"
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ Layer: workflow.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from limner.allocator import keep_large_blocks
@@ -30,6 +31,7 @@ def predict(
     rle: str | Path | None = None,
     device: str = "auto",
     batch_size: int | None = None,
+    engine: str = "torch",
     progress: Progress = no_progress,
 ) -> FolderResult:
     """Write masks for pictures: same names and sub-folders, at the pictures' own size.
@@ -50,14 +52,15 @@ def predict(
         rle: CSV of all masks as run lengths, in the form of Kaggle's submissions.
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
+        engine: What runs the network: `torch`, `onnxruntime`, `openvino`, or `auto`: the fastest that is installed.
         progress: Told of the progress.
 
     Raises:
         LimnerError: See `limner.errors`. A picture that fails is listed in the result instead.
     """
     keep_large_blocks()
-    predictor = load(model, device=device, batch_size=batch_size, uncertainty=uncertainty or "single")
-    return predict_folder(
+    predictor = load(model, device=device, batch_size=batch_size, uncertainty=uncertainty or "single", engine=engine)
+    result = predict_folder(
         predictor,
         pictures,
         out,
@@ -69,10 +72,16 @@ def predict(
         rle=rle,
         progress=lambda done, total: progress("predict", done, total),
     )
+    return replace(result, engine=predictor.engine_name)
 
 
 def load(
-    model: str | Path, *, device: str = "auto", batch_size: int | None = None, uncertainty: str = "single"
+    model: str | Path,
+    *,
+    device: str = "auto",
+    batch_size: int | None = None,
+    uncertainty: str = "single",
+    engine: str = "torch",
 ) -> Predictor:
     """A predictor from a run folder or bundle.
 
@@ -81,9 +90,12 @@ def load(
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
         uncertainty: Where doubts come from, see `limner.inference.looks.SOURCES`.
+        engine: What runs the network: `torch`, `onnxruntime`, `openvino`, or `auto`: the fastest that is installed.
 
     Raises:
         BundleError: The file is missing, foreign, damaged or newer than this Limner.
+        ConfigError: The engine is unknown or cannot do what is wanted.
+        MissingExtra: The engine is not installed.
 
     Example:
         >>> load("runs/nothing.safetensors")
@@ -95,7 +107,8 @@ def load(
 
         With a model, `load("runs/cells").predict("picture.png").mask` holds `height width` class ids.
     """
-    return Predictor.from_file(bundle_path(model), device=device, batch_size=batch_size, uncertainty=uncertainty)
+    path = bundle_path(model)
+    return Predictor.from_file(path, device=device, batch_size=batch_size, uncertainty=uncertainty, engine=engine)
 
 
 def bundle_path(model: str | Path) -> Path:
