@@ -23,7 +23,8 @@ from limner.inference.hardware import choose_device, choose_precision
 from limner.inference.inputs import Given, ModelInput, read_input, stack_padded
 from limner.inference.looks import Look, make_looks
 from limner.inference.opinion import Opinion
-from limner.inference.prediction import Prediction, make_prediction
+from limner.inference.prediction import Prediction
+from limner.inference.result import make_prediction
 from limner.inference.runtimes import OutOfMemory
 from limner.inference.tiling import Tile, plan_tiles
 from limner.models import members

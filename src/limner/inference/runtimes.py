@@ -119,8 +119,7 @@ class OpenVino:
     @property
     def metadata(self) -> dict[str, str]:
         """What stands in the file besides the graph."""
-        names = [name for name in ("limner", "limner_proof") if self._model.has_rt_info(name)]
-        return {name: str(self._model.get_rt_info(name).value) for name in names}
+        return {name: str(info.value) for name, info in self._model.get_rt_info().items() if name.startswith("limner")}
 
 
 def import_extra(package: str) -> Any:

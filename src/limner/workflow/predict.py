@@ -1,4 +1,4 @@
-"""`load` and `predict`: a trained model, used.
+"""`predict`: a trained model, used on many pictures.
 
 Layer: workflow.
 """
@@ -59,7 +59,9 @@ def predict(
         LimnerError: See `limner.errors`. A picture that fails is listed in the result instead.
     """
     keep_large_blocks()
-    predictor = load(model, device=device, batch_size=batch_size, uncertainty=uncertainty or "single", engine=engine)
+    predictor = Predictor.from_file(
+        bundle_path(model), device=device, batch_size=batch_size, uncertainty=uncertainty or "single", engine=engine
+    )
     result = predict_folder(
         predictor,
         pictures,
@@ -73,42 +75,6 @@ def predict(
         progress=lambda done, total: progress("predict", done, total),
     )
     return replace(result, engine=predictor.engine_name)
-
-
-def load(
-    model: str | Path,
-    *,
-    device: str = "auto",
-    batch_size: int | None = None,
-    uncertainty: str = "single",
-    engine: str = "torch",
-) -> Predictor:
-    """A predictor from a run folder or bundle.
-
-    Args:
-        model: Run folder or bundle.
-        device: `auto`, `cpu`, `cuda` or `mps`.
-        batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
-        uncertainty: Where doubts come from, see `limner.inference.looks.SOURCES`.
-        engine: What runs the network: `torch`, `onnxruntime`, `openvino`, or `auto`: the fastest that is installed.
-
-    Raises:
-        BundleError: The file is missing, foreign, damaged or newer than this Limner.
-        ConfigError: The engine is unknown or cannot do what is wanted.
-        MissingExtra: The engine is not installed.
-
-    Example:
-        >>> load("runs/nothing.safetensors")
-        Traceback (most recent call last):
-        ...
-        limner.errors.BundleError: Expected: a run folder or bundle at 'runs/nothing.safetensors'
-        Found:    nothing is there
-        To do:    Give the folder that limner train made, or its model.safetensors; upper and lower case differ.
-
-        With a model, `load("runs/cells").predict("picture.png").mask` holds `height width` class ids.
-    """
-    path = bundle_path(model)
-    return Predictor.from_file(path, device=device, batch_size=batch_size, uncertainty=uncertainty, engine=engine)
 
 
 def bundle_path(model: str | Path) -> Path:
