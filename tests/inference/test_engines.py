@@ -10,57 +10,14 @@ import pytest
 import torch
 
 import limner
-from limner.bundle import BundleMeta, ModelSpec, save_bundle
 from limner.errors import ConfigError, MissingExtra
 from limner.inference import engines, runtimes
 from limner.inference.engines import choose_engine
-from limner.models import Ensemble, create_model
 
-ARCHITECTURES = {
-    "unet": {"conv_sizes": [4, 8], "norm": "batch"},
-    "improved_unet": {"conv_sizes": [4, 8, 8]},
-    "encoder_unet": {"encoder": "test_resnet", "decoder_sizes": [8, 8, 4, 4, 4]},
-}
+ARCHITECTURES = ("unet", "improved_unet", "encoder_unet")
 TASKS = ("binary", "multiclass", "multilabel", "regression")
 # Whole and odd, smaller than a stride, and in tiles.
 SIZES = [(37, 51), (3, 2), (70, 130)]
-
-
-@pytest.fixture
-def bundle(tmp_path_factory, make_meta, targets):
-    """Makes the file of a network that has learned nothing, but whose norms have statistics; with a target per task."""
-
-    def make(architecture: str, members: int = 1, **inputs):
-        meta: BundleMeta = make_meta(
-            {
-                **targets,
-                "binary": targets["binary"].model_copy(update={"thresholds": [0.5, 0.4], "temperature": 1.5}),
-                "multiclass": targets["multiclass"].model_copy(update={"thresholds": [0.5, 0.6, 0.4]}),
-            },
-            tile=64,
-            **inputs,
-        )
-        kwargs = {
-            **ARCHITECTURES[architecture],
-            "in_channels": meta.inputs.channels,
-            "out_channels": meta.model.kwargs["out_channels"],
-        }
-        torch.manual_seed(5)
-        made = [_with_statistics(create_model(architecture, **kwargs)) for _ in range(members)]
-        meta = meta.model_copy(update={"model": ModelSpec(name=architecture, kwargs=kwargs, members=members)})
-        path = tmp_path_factory.mktemp(architecture) / "model.safetensors"
-        save_bundle(path, made[0] if members == 1 else Ensemble(made), meta)
-        return path
-
-    return make
-
-
-def _with_statistics(model):
-    for part in model.modules():
-        if isinstance(part, torch.nn.BatchNorm2d):
-            part.running_mean.normal_(0, 0.1)
-            part.running_var.uniform_(0.5, 1.5)
-    return model
 
 
 def pictures(dtype=np.uint8, most=255, channels=3):
@@ -95,12 +52,12 @@ def answers():
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 class TestParity:
     @pytest.mark.parametrize("task", TASKS)
-    def test_predictions_are_those_of_torch(self, bundle, answers, engine, architecture, task) -> None:
+    def test_predictions_are_those_of_torch(self, every_task, answers, engine, architecture, task) -> None:
         pytest.importorskip("onnx")
         pytest.importorskip(engine)
         key = architecture, engine
         if key not in answers:
-            path = bundle(architecture)
+            path = every_task(architecture)
             answers[key] = predictions(path, engine, pictures()), predictions(path, "torch", pictures())
         assert_same(*answers[key], task)
 
@@ -113,10 +70,10 @@ class TestParity:
         (np.float32, 3, {"dtype": "float32", "low": -1.0, "high": 2.0, "fit": "resize", "size": (32, 48)}),
     ],
 )
-def test_other_numbers_sizes_views_and_members_are_those_of_torch(bundle, engine, dtype, most, inputs) -> None:
+def test_other_numbers_sizes_views_and_members_are_those_of_torch(every_task, engine, dtype, most, inputs) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip(engine)
-    path = bundle("unet", members=2, **inputs)
+    path = every_task("unet", members=2, **inputs)
     given = pictures(dtype, most, inputs.get("channels", 3))[:1]
     for uncertainty in ("members", "tta"):
         found, wanted = (predictions(path, name, given, uncertainty) for name in (engine, "torch"))
@@ -125,11 +82,11 @@ def test_other_numbers_sizes_views_and_members_are_those_of_torch(bundle, engine
             np.testing.assert_allclose(found[0].uncertainty[task], wanted[0].uncertainty[task], atol=1e-3)
 
 
-def test_a_graph_is_written_once(bundle, tmp_path, monkeypatch) -> None:
+def test_a_graph_is_written_once(every_task, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("LIMNER_CACHE", str(tmp_path))
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    path = bundle("unet", members=2, mean=[0.4, 0.5, 0.6])
+    path = every_task("unet", members=2, mean=[0.4, 0.5, 0.6])
     limner.load(path, engine="onnxruntime")
     made = list(tmp_path.rglob("*.onnx"))
     assert len(made) == 2
@@ -163,12 +120,12 @@ class TestChoice:
         with pytest.raises(ConfigError, match="--device cpu"):
             choose_engine("onnxruntime", torch.device("cuda"), "float32")
 
-    def test_a_missing_package_is_named_with_the_line_that_installs_it(self, bundle, monkeypatch) -> None:
+    def test_a_missing_package_is_named_with_the_line_that_installs_it(self, every_task, monkeypatch) -> None:
         monkeypatch.setitem(sys.modules, "onnx", None)
         with pytest.raises(MissingExtra, match=r"pip install 'limner\[export\]'"):
-            limner.load(bundle("unet"), engine="onnxruntime")
+            limner.load(every_task("unet"), engine="onnxruntime")
 
-    def test_auto_goes_on_with_torch_where_a_graph_fails(self, bundle, monkeypatch, caplog) -> None:
+    def test_auto_goes_on_with_torch_where_a_graph_fails(self, every_task, monkeypatch, caplog) -> None:
         self.installed(monkeypatch, "onnx", "openvino")
 
         def fail(path, made):
@@ -176,13 +133,13 @@ class TestChoice:
 
         monkeypatch.setattr(engines, "bundle_graphs", fail)
         with caplog.at_level(logging.WARNING):
-            assert limner.load(bundle("unet"), engine="auto", device="cpu").engine_name == "torch"
+            assert limner.load(every_task("unet"), engine="auto", device="cpu").engine_name == "torch"
         assert "openvino cannot run this network (Unsupported operator); torch does" in caplog.text
         with pytest.raises(ConfigError, match="Use --engine torch"):
-            limner.load(bundle("unet"), engine="openvino")
+            limner.load(every_task("unet"), engine="openvino")
 
-    def test_dropped_features_need_torch(self, bundle) -> None:
-        path = bundle("improved_unet")
+    def test_dropped_features_need_torch(self, every_task) -> None:
+        path = every_task("improved_unet")
         with pytest.raises(ConfigError, match="no other engine drops features"):
             limner.load(path, engine="onnxruntime", uncertainty="dropout")
         assert limner.load(path, engine="auto", uncertainty="dropout").engine_name == "torch"

@@ -72,7 +72,7 @@ def run(
 
 
 def _print(result: Exported) -> None:
-    from limner.cli.console import output, print_table
+    from limner.cli.console import messages, output, print_table
 
     proof = result.proof
     pictures = f"{proof.pictures} picture{'' if proof.pictures == 1 else 's'}"
@@ -83,4 +83,6 @@ def _print(result: Exported) -> None:
         shown = [f"{kind} {number:.4f}" if number is not None else "–" for number in numbers]
         rows.append([name, f"{target.mean_difference:.1e}", f"{target.max_difference:.1e}", *shown])
     print_table(f"Proof on {pictures}: {proof.source}", ["target", "mean difference", "max", "model", "file"], rows)
+    if proof.computed != proof.precision:
+        messages().print(f"This CPU has no {proof.precision}: the proof was computed in {proof.computed}.")
     output().print(f"{result.to} ({proof.precision})  {result.path}  {result.bytes / 1e6:.1f} MB")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from limner.bundle import TargetSpec
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.errors import LimnerError
@@ -68,35 +69,42 @@ class Proof:
         pictures: How many were predicted by both.
         source: What they are.
         precision: In which the file computes.
+        computed: In which it did here; a CPU without bf16 proves nothing about it.
         targets: By name.
     """
 
     pictures: int
     source: str
     precision: str
+    computed: str
     targets: Mapping[str, TargetProof]
 
     def problems(self) -> list[str]:
         """A line for each limit that is not kept; empty for an export that is good."""
         found = []
         for name, target in self.targets.items():
-            # Not "above", so that NaN is a problem, too.
-            if self.precision == "float32" and not target.mean_difference < MEAN_LIMIT:
+            if not np.isfinite(target.max_difference):
+                found.append(f"{name}: answers that are no numbers")
+            elif self.precision == "float32" and target.mean_difference >= MEAN_LIMIT:
                 found.append(
                     f"{name}: mean difference {target.mean_difference:.2g} (max {target.max_difference:.2g}), "
                     f"limit {MEAN_LIMIT:g}"
                 )
-            if not target.loss < DICE_LIMIT:
+            if target.loss >= DICE_LIMIT:
                 what = "Dice" if target.error is None else "error, as a share of the range,"
                 found.append(f"{name}: {what} worse by {target.loss:.4f}, limit {DICE_LIMIT:g}")
-            if not np.isfinite(target.mean_difference):
-                found.append(f"{name}: answers that are no numbers")
         return found
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         targets = {name: {**asdict(target), "loss": target.loss} for name, target in self.targets.items()}
-        return {"pictures": self.pictures, "source": self.source, "precision": self.precision, "targets": targets}
+        return {
+            "pictures": self.pictures,
+            "source": self.source,
+            "precision": self.precision,
+            "computed": self.computed,
+            "targets": targets,
+        }
 
 
 class ProofError(LimnerError):
@@ -110,6 +118,7 @@ def prove(
     label_maps: Mapping[str, LabelMap],
     *,
     source: str,
+    computed: str,
     progress: Progress | None = None,
 ) -> Proof:
     """Predict every sample of a catalog with both.
@@ -120,43 +129,44 @@ def prove(
         catalog: Samples with masks.
         label_maps: Meaning of the masks, by target.
         source: What the samples are, in words.
+        computed: See `Proof`.
         progress: Told after each picture.
 
     Raises:
         DataError: As `limner.inference.scoring.score`.
     """
-    tallies = {name: _Tally() for name in predictor.meta.targets}
+    tallies = {name: _Tally(spec) for name, spec in predictor.meta.targets.items()}
 
     def compare(_: int, picture: np.ndarray, truth: Mapping[str, np.ndarray], wanted: Prediction) -> None:
         parts = split_parts(picture, predictor.meta.inputs.parts)
         found = exported.predict(dict(parts) if len(parts) > 1 else picture)
         for name, tally in tallies.items():
-            tally.add(name, predictor, wanted, found, truth.get(name))
+            tally.add(name, wanted, found, truth.get(name))
 
     report = None if progress is None else lambda done, total: progress("prove", done, total)
     score(predictor, catalog, label_maps, probabilities=True, progress=report, on_prediction=compare)
     precision = str(exported.about["precision"])
-    return Proof(len(catalog), source, precision, {name: tally.result() for name, tally in tallies.items()})
+    return Proof(len(catalog), source, precision, computed, {name: tally.result() for name, tally in tallies.items()})
 
 
 class _Tally:
     """Sums over pictures, of one target."""
 
-    def __init__(self) -> None:
+    def __init__(self, spec: TargetSpec) -> None:
+        self.spec = spec
         self.largest = 0.0
         self.means: list[float] = []
         self.dices: tuple[list[float], list[float]] = [], []
         self.errors: tuple[list[float], list[float]] = [], []
 
-    def add(
-        self, name: str, predictor: Predictor, wanted: Prediction, found: Prediction, truth: np.ndarray | None
-    ) -> None:
-        spec = predictor.meta.targets[name]
+    def add(self, name: str, wanted: Prediction, found: Prediction, truth: np.ndarray | None) -> None:
+        spec = self.spec
         regression = spec.task == "regression"
         span = spec.high - spec.low if regression else 1.0
         one, other = (wanted.values, found.values) if regression else (wanted.probs, found.probs)
         difference = np.abs(one[name] - other[name]) / span
-        self.largest = max(self.largest, float(difference.max()))
+        # Unlike Python's max, NumPy's keeps NaN, which is a problem to be found.
+        self.largest = float(np.maximum(self.largest, difference.max()))
         self.means.append(float(difference.mean(dtype=np.float64)))
         if truth is None:
             return

@@ -6,6 +6,8 @@ several members, temperature.
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
@@ -14,6 +16,9 @@ from limner.bundle import Bundle
 from limner.inference.answers import activate, temper
 from limner.inference.graphs import StoredToLogits
 from limner.models import members
+
+Length: TypeAlias = Any
+"""A number of pixels: an `int`; a tensor while a graph is recorded, so that it is recorded, too."""
 
 
 class StoredToAnswers(nn.Module):
@@ -76,11 +81,11 @@ class StoredToAnswers(nn.Module):
         return pixels.index_select(1, rows).index_select(2, columns)
 
 
-def _mirrored(places: Tensor, length: int) -> Tensor:
+def _mirrored(places: Tensor, length: Length) -> Tensor:
     """Where to look for pixels beyond the edge: back and forth, the edge itself twice."""
     turn = places % (2 * length)
     return torch.where(turn < length, turn, 2 * length - 1 - turn)
 
 
-def _round_up(length: int, stride: int) -> int:
+def _round_up(length: Length, stride: int) -> Length:
     return (length + stride - 1) // stride * stride

@@ -25,6 +25,7 @@ from limner.export.formats import check_format, describe_file, write_model
 from limner.export.proof import Proof, ProofError, prove
 from limner.export.reader import DESCRIPTION, EXPORT, PROOF, SUFFIXES, ExportedModel
 from limner.files import output_error
+from limner.inference.hardware import has_fast_bf16
 from limner.inference.inputs import read_input
 from limner.inference.predictor import Predictor
 from limner.models import members
@@ -71,8 +72,8 @@ def export(
     """Write a model as a file that needs neither Limner nor its networks, and prove that it answers the same.
 
     The graph takes pixels as stored, `batch height width channels` of any size, and gives for each target
-    probabilities, or numbers in its unit, `batch classes height width`. Up to 20 validation pictures go through the predictor and
-    through the file; if they differ by more than `limner.export.proof` allows, no file is left.
+    probabilities, or numbers in its unit, `batch classes height width`. Up to 20 validation pictures go through the
+    predictor and through the file; if they differ by more than `limner.export.proof` allows, no file is left.
 
     Args:
         model: Run folder or bundle.
@@ -112,6 +113,7 @@ def export(
                 shown,
                 label_maps,
                 source=source,
+                computed=_computed(to, precision),
                 progress=progress,
             )
             if problems := proof.problems():
@@ -178,6 +180,11 @@ def _examples(path: Path, catalog: Catalog, bundle: Bundle, progress: Progress) 
         given = image_locations(chosen, index) if inputs.parts else image_location(chosen, index)
         yield read_input(given, inputs).pixels[:most, :most]
         progress("calibrate", index + 1, len(chosen))
+
+
+def _computed(to: str, precision: str) -> str:
+    """In which the file computes here: OpenVINO takes float32 where the CPU has no bf16; torch computes it anyway."""
+    return "float32" if precision == "bf16" and to == "openvino" and not has_fast_bf16("cpu") else precision
 
 
 def _stride(bundle: Bundle) -> int:
