@@ -32,7 +32,7 @@ from limner.models import members
 _log = logging.getLogger(__name__)
 
 OPSET = 18
-"""Version of ONNX's operators: the oldest with all that is needed, so that old runtimes know it."""
+"""Version of ONNX's operators, of 2022: ONNX Runtime 1.14, OpenVINO of 2023 and all later ones know it."""
 
 INPUT = "pixels"
 """Name of a graph's input."""
