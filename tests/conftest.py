@@ -80,6 +80,68 @@ def trained(
         return small_train(cells, tmp_path_factory.mktemp("runs") / "cells")
 
 
+@pytest.fixture
+def every_task(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes the bundle of an untrained network, whose norms have statistics, with a target of each task."""
+    import torch
+
+    from limner import bundle as bundles
+    from limner.models import Ensemble, create_model
+
+    options: dict[str, dict[str, Any]] = {
+        "unet": {"conv_sizes": [4, 8]},
+        "improved_unet": {"conv_sizes": [4, 8, 8]},
+        "encoder_unet": {"encoder": "test_resnet", "decoder_sizes": [8, 8, 4, 4, 4]},
+    }
+    black = (0, 0, 0)
+    targets = {
+        "binary": bundles.TargetSpec(
+            task="binary", names=["rest", "cell"], colors=[black] * 2, thresholds=[0.5, 0.4], temperature=1.5
+        ),
+        "multiclass": bundles.TargetSpec(
+            task="multiclass", names=["a", "b", "c"], colors=[black] * 3, thresholds=[0.5, 0.6, 0.4], temperature=0.8
+        ),
+        "multilabel": bundles.TargetSpec(task="multilabel", names=["x", "y"], colors=[black] * 2),
+        "regression": bundles.TargetSpec(task="regression", names=["depth"], colors=[black], low=1.0, high=5.0),
+    }
+
+    def create(architecture: str, kwargs: dict[str, Any]) -> Any:
+        network = create_model(architecture, **kwargs)
+        for part in network.modules():
+            if isinstance(part, torch.nn.BatchNorm2d):
+                part.running_mean.normal_(0, 0.1)
+                part.running_var.uniform_(0.5, 1.5)
+        return network
+
+    def make(architecture: str, members: int = 1, **given: Any) -> Path:
+        channels = given.get("channels", 3)
+        inputs: dict[str, Any] = {
+            "channels": channels,
+            "dtype": "uint8",
+            "low": 0.0,
+            "high": 255.0,
+            "mean": [0.5] * channels,
+            "std": [0.25] * channels,
+            "fit": "native",
+        }
+        outputs = {"binary": 1, "multiclass": 3, "multilabel": 2, "regression": 1}
+        kwargs = {**options[architecture], "in_channels": channels, "out_channels": outputs}
+        torch.manual_seed(5)
+        networks = [create(architecture, kwargs) for _ in range(members)]
+        meta = bundles.BundleMeta(
+            model=bundles.ModelSpec(name=architecture, kwargs=kwargs, members=members),
+            inputs=bundles.InputSpec(**(inputs | given)),
+            targets=targets,
+            tiling=bundles.TilingSpec(size=64),
+            data=bundles.DataSpec(hash="0", count=1),
+        )
+        path = tmp_path_factory.mktemp(architecture) / "model.safetensors"
+        bundles.save_bundle(path, networks[0] if members == 1 else Ensemble(networks), meta)
+        return path
+
+    return make
+
+
 @pytest.fixture(name="limner")
 def _command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
     """Runs the command in this process; a traceback fails the test."""

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from limner.evaluation.compare import compare
     from limner.evaluation.report import write_report as report
     from limner.examples import write_example as sample
+    from limner.export.reader import ExportedModel
     from limner.inference.prediction import Prediction
     from limner.inference.predictor import Predictor
     from limner.workflow.card import card
     from limner.workflow.check import check
     from limner.workflow.evaluate import evaluate
-    from limner.workflow.predict import load, predict
+    from limner.workflow.export import export
+    from limner.workflow.load import load
+    from limner.workflow.predict import predict
     from limner.workflow.review import review
     from limner.workflow.run import Run
     from limner.workflow.show import show
@@ -37,6 +40,7 @@ __all__ = [
     "BundleError",
     "ConfigError",
     "DataError",
+    "ExportedModel",
     "LimnerError",
     "MissingExtra",
     "OutputError",
@@ -49,6 +53,7 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
+    "export",
     "load",
     "predict",
     "report",
@@ -60,6 +65,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ExportedModel": ("limner.export.reader", "ExportedModel"),
     "Prediction": ("limner.inference.prediction", "Prediction"),
     "Predictor": ("limner.inference.predictor", "Predictor"),
     "Run": ("limner.workflow.run", "Run"),
@@ -67,7 +73,8 @@ _HOMES = {
     "check": ("limner.workflow.check", "check"),
     "compare": ("limner.evaluation.compare", "compare"),
     "evaluate": ("limner.workflow.evaluate", "evaluate"),
-    "load": ("limner.workflow.predict", "load"),
+    "export": ("limner.workflow.export", "export"),
+    "load": ("limner.workflow.load", "load"),
     "predict": ("limner.workflow.predict", "predict"),
     "report": ("limner.evaluation.report", "write_report"),
     "review": ("limner.workflow.review", "review"),

@@ -202,3 +202,20 @@ def test_outlines_sizes_and_forms(limner: Limner, trained: Any, pictures: Path, 
     assert limner("convert", out / "labelme", "-o", tmp_path / "back", "--images", pictures).code == 0
     for name, mask in masks.items():
         np.testing.assert_array_equal(read_mask(str(tmp_path / "back" / "masks" / f"{name[-1]}.png")).array, mask)
+
+
+def test_another_engine_draws_the_same_masks(limner: Limner, trained: Any, pictures: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    found = limner("predict", trained.folder, pictures, "-o", tmp_path / "b", "--engine", "onnxruntime", "--json").json
+    assert found["engine"] == "onnxruntime"
+    assert limner("predict", trained.folder, pictures, "-o", tmp_path / "a").code == 0
+    for name in files(tmp_path / "a"):
+        one, other = (read_mask(str(tmp_path / folder / name)).array for folder in ("a", "b"))
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_engine_that_was_taken_is_said(limner: Limner, trained: Any, pictures: Path, tmp_path: Path) -> None:
+    result = limner("predict", trained.folder, pictures, "-o", tmp_path / "out", "--engine", "auto")
+    assert result.code == 0
+    assert "Engine: " in result.err

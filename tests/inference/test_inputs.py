@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from limner.errors import DataError
-from limner.inference.inputs import make_input, stack_padded, to_images
+from limner.inference.inputs import make_input, stack_padded
+from limner.inference.numbers import to_images
 
 
 def test_grey_becomes_colour_and_alpha_is_dropped(make_meta) -> None:

@@ -5,7 +5,8 @@ import torch
 from limner.bundle import TargetSpec
 from limner.errors import ConfigError
 from limner.inference.opinion import Opinion
-from limner.inference.prediction import Prediction, make_prediction
+from limner.inference.prediction import Prediction
+from limner.inference.result import make_prediction
 
 BINARY = TargetSpec(task="binary", names=["background", "cell"], colors=[(0, 0, 0), (255, 0, 0)])
 

@@ -23,6 +23,7 @@ from limner.bundle.description import (
     PostStep,
     TargetSpec,
     TilingSpec,
+    parse_meta,
     read_meta,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "TilingSpec",
     "describe_anew",
     "load_bundle",
+    "parse_meta",
     "read_meta",
     "save_bundle",
 ]

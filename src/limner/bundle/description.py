@@ -226,8 +226,21 @@ def read_meta(path: str | Path) -> BundleMeta:
             "a safetensors file without Limner's description: weights alone do not say how to use them",
             "Give the model.safetensors of a Limner run.",
         )
+    return parse_meta(header[HEADER_KEY], path)
+
+
+def parse_meta(text: str, path: str | Path) -> BundleMeta:
+    """Read a description from its JSON.
+
+    Args:
+        text: The JSON.
+        path: The file it is from, for messages.
+
+    Raises:
+        BundleError: It is damaged, or from a newer Limner.
+    """
     try:
-        described = json.loads(header[HEADER_KEY])
+        described = json.loads(text)
     except ValueError as error:
         raise _damaged(path, f"its description is not JSON ({error})") from error
     if not isinstance(described, dict) or not isinstance(described.get("format"), int):

@@ -137,6 +137,9 @@ def run(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="torch, onnxruntime, openvino, or auto: the fastest that is installed.")
+    ] = "torch",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Predict masks for pictures: same names and sub-folders, at the pictures' own size."""
@@ -168,6 +171,7 @@ def run(
             spacing=None if spacing is None else spacing_of(spacing),
             device=device,
             batch_size=batch,
+            engine=engine,
             progress=stages,
         )
     finally:
@@ -175,6 +179,8 @@ def run(
     if as_json:
         print_json(as_dict(result))
     else:
+        if engine == "auto":
+            messages().print(f"Engine: {result.engine}")
         for name, problem in result.failed:
             messages().print(f"Failed  {name}\n{problem}")
         if result.skipped:
@@ -199,6 +205,7 @@ def as_dict(result: FolderResult) -> dict[str, Any]:
         "skipped": result.skipped,
         "resumed": result.resumed,
         "unlike_training": dict(result.strange),
+        "engine": result.engine,
         **doubts,
         **table,
     }

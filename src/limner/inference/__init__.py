@@ -6,9 +6,14 @@ so the number seen in training is the number the user gets.
     hardware     which device, and whether it computes bf16
     tiling       pure geometry of overlapping tiles
     inputs       a picture, checked and brought to the network's scale
+    numbers      stored pixels as a network's numbers
     engine       one batch through the network; memory errors recognised
+    engines      which engine runs a bundle; those that are not torch
+    graphs       networks as ONNX graphs, kept in the cache
+    runtimes     the programs that run graphs
     predictor    batches, tiles, and what to do when memory runs out
-    prediction   logits to probabilities and masks at the picture's own size
+    prediction   what a user gets: masks and probabilities at the picture's own size
+    result       how that is made of logits
     joining      the scores of several sets of samples as those of one
     scoring      predict a catalog and count against its masks
     drawing      inputs, truth and prediction as people see them

@@ -13,16 +13,14 @@ from limner.bundle import TargetSpec
 from limner.metrics.thresholds import raise_odds
 
 
-def activate(
-    logits: Float32[Tensor, "classes height width"], spec: TargetSpec
-) -> Float32[Tensor, "classes height width"]:
+def activate(logits: Float32[Tensor, classes * pixels], spec: TargetSpec) -> Float32[Tensor, classes * pixels]:
     """Probabilities of logits; the numbers of a regression target are left as they are."""
     if spec.task == "regression":
         return logits
     return logits.softmax(dim=0) if spec.task == "multiclass" else logits.sigmoid()
 
 
-def temper(probs: Float32[Tensor, "classes height width"], spec: TargetSpec) -> Float32[Tensor, "classes height width"]:
+def temper(probs: Float32[Tensor, classes * pixels], spec: TargetSpec) -> Float32[Tensor, classes * pixels]:
     """Probabilities as if the logits had been divided by the temperature."""
     if spec.temperature == 1:
         return probs

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from limner.bundle import InputSpec
 from limner.inference.hardware import choose_device, choose_precision
-from limner.inference.inputs import to_images
+from limner.inference.numbers import to_images
+from limner.inference.runtimes import OutOfMemory
 
 
 @runtime_checkable
@@ -46,10 +47,6 @@ class Engine(Protocol):
         Raises:
             OutOfMemory: The batch is too large for the device.
         """
-
-
-class OutOfMemory(Exception):  # noqa: N818 - caught by the predictor, never seen by a user
-    """A batch did not fit; a smaller one may."""
 
 
 class TorchEngine:

@@ -46,6 +46,7 @@ class FolderResult:
         doubtful: Number of pictures that were put apart, among them those whose results were there.
         strange: Name of each picture unlike the training pictures, and in what; likewise.
         rle: The table of run lengths; None if it was not asked.
+        engine: What ran the network.
     """
 
     written: Sequence[Path]
@@ -57,6 +58,7 @@ class FolderResult:
     doubtful: int = 0
     strange: list[tuple[str, str]] = field(default_factory=list)
     rle: Path | None = None
+    engine: str = "torch"
 
 
 def predict_folder(

@@ -1,6 +1,6 @@
-"""A picture on its way into the network: checked, at the right scale, and as numbers.
+"""A picture on its way into the network: checked, and at the right scale.
 
-Layer: inference.
+Layer: inference. Imports no torch.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-import torch
-from jaxtyping import Float, Shaped
-from torch import Tensor
+from jaxtyping import Shaped
 
 from limner.bundle import InputSpec
 from limner.data.inputs import check_same_size, join_pictures
@@ -179,32 +177,6 @@ def stack_padded(pictures: Sequence[np.ndarray], size: Size) -> Shaped[np.ndarra
     if (height, width) == size:
         return batch
     return np.pad(batch, ((0, 0), (0, size[0] - height), (0, size[1] - width), (0, 0)), mode="symmetric")
-
-
-def to_images(
-    pixels: Shaped[np.ndarray, "batch height width channels"], inputs: InputSpec, device: torch.device
-) -> Float[Tensor, "batch channels height width"]:
-    """Stored pixels as the float32 numbers the network computes with, laid out channels-last.
-
-    uint8 travels to the device as it is, a quarter of the bytes, and is scaled there.
-    """
-    if pixels.dtype == np.uint16:
-        pixels = pixels.astype(np.float32)  # exact, and torch computes little with uint16
-    stored = torch.from_numpy(np.ascontiguousarray(pixels)).to(device, non_blocking=True)
-    images = to_unit_range(stored, inputs.low, inputs.high)
-    mean, std = (torch.tensor(numbers, device=device) for numbers in (inputs.mean, inputs.std))
-    return images.sub_(mean).div_(std).permute(0, 3, 1, 2)
-
-
-def to_unit_range(stored: Shaped[Tensor, "*shape"], low: float, high: float) -> Float[Tensor, "*shape"]:
-    """Stored numbers as float32 with `low` at 0 and `high` at 1, in a tensor of its own.
-
-    Training and prediction both come through here. Values of other types than uint8 are cut to
-    that range: theirs is open-ended, and one hot pixel far outside what the network has seen would
-    spoil its surroundings.
-    """
-    images = stored.to(torch.float32, copy=True).sub_(low).div_(high - low)
-    return images if stored.dtype == torch.uint8 else images.clamp_(0, 1)
 
 
 def _checked_dtype(picture: np.ndarray, inputs: InputSpec, where: str) -> np.ndarray:

@@ -17,12 +17,15 @@ from torch import Tensor, nn
 
 from limner.bundle import BundleMeta, TargetSpec, load_bundle
 from limner.errors import ResourceError
-from limner.inference.engine import Engine, OutOfMemory, TorchEngine, memory_errors, prepare_weights
+from limner.inference.engine import Engine, TorchEngine, memory_errors
+from limner.inference.engines import bundle_engines
 from limner.inference.hardware import choose_device, choose_precision
 from limner.inference.inputs import Given, ModelInput, read_input, stack_padded
 from limner.inference.looks import Look, make_looks
 from limner.inference.opinion import Opinion
-from limner.inference.prediction import Prediction, make_prediction
+from limner.inference.prediction import Prediction
+from limner.inference.result import make_prediction
+from limner.inference.runtimes import OutOfMemory
 from limner.inference.tiling import Tile, plan_tiles
 from limner.models import members
 from limner.types import Size
@@ -55,6 +58,11 @@ class Predictor:
         batch_size: Pictures or tiles at once; by default as many as keep the device busy.
         uncertainty: Where doubts come from, see `limner.inference.looks.SOURCES`. With several looks at each
             picture the mean of their probabilities decides; it takes as many times as long.
+        engines: What runs the networks, in place of torch; then `model` is not asked.
+        engine_name: What these are.
+
+    Attributes:
+        engine_name: What runs the networks: `torch`, `onnxruntime` or `openvino`.
 
     Raises:
         ConfigError: The device or precision is unknown or not available; the model cannot doubt in that way.
@@ -69,10 +77,15 @@ class Predictor:
         precision: str = "auto",
         batch_size: int | None = None,
         uncertainty: str = "single",
+        engines: Sequence[Engine] = (),
+        engine_name: str = "torch",
     ) -> None:
         self.meta = meta
+        self.engine_name = engine_name
         precision = meta.precision if precision == "auto" else precision
-        engines = [TorchEngine(member, meta.inputs, device=device, precision=precision) for member in members(model)]
+        engines = engines or [
+            TorchEngine(member, meta.inputs, device=device, precision=precision) for member in members(model)
+        ]
         self.engine: Engine = engines[0]
         self._looks = make_looks(engines, uncertainty, meta.symmetries)
         self._as_calibrated = uncertainty == "single"
@@ -89,24 +102,37 @@ class Predictor:
         precision: str = "auto",
         batch_size: int | None = None,
         uncertainty: str = "single",
+        engine: str = "torch",
     ) -> Predictor:
         """A predictor for a bundle; `auto` is the fastest device of this machine.
 
+        Args:
+            path: The bundle.
+            device: See the class.
+            precision: See the class.
+            batch_size: See the class.
+            uncertainty: See the class.
+            engine: One of `limner.inference.engines.ENGINES`; `auto` is the fastest that is installed.
+
         Raises:
             BundleError: The file is not a bundle this version can use.
-            ConfigError: See the class.
+            ConfigError: See the class; the engine is unknown or cannot do what is wanted.
+            MissingExtra: The engine is not installed.
         """
-        chosen = choose_device(device)
+        # Other engines compute on the CPU, whatever else the machine has.
+        chosen = choose_device("cpu" if device == "auto" and engine in ("onnxruntime", "openvino") else device)
         bundle = load_bundle(path)
         precision = choose_precision(bundle.meta.precision if precision == "auto" else precision, chosen)
-        model = prepare_weights(bundle.model, precision)
+        name, engines = bundle_engines(
+            path, bundle, engine=engine, device=chosen, precision=precision, dropout=uncertainty == "dropout"
+        )
         return cls(
-            model,
+            bundle.model,
             bundle.meta,
-            device=str(chosen),
-            precision=precision,
             batch_size=batch_size,
             uncertainty=uncertainty,
+            engines=engines,
+            engine_name=name,
         )
 
     def predict(self, picture: Given | Mapping[str, Given]) -> Prediction:

@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from limner.augment import Augmentation
-from limner.inference.inputs import to_unit_range
+from limner.inference.numbers import to_unit_range
 from limner.training.freezing import Freezer
 from limner.training.loader import Batch
 from limner.training.state import TrainingState

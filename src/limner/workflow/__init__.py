@@ -8,7 +8,9 @@ Layer: above `training` and `evaluation`, below `cli`.
     folds      a training for each fold
     evaluate   scores of a model
     review     masks that a model doubts
-    predict    a model, loaded and used
+    load       a model, to be used from Python
+    predict    a model, used on many pictures
+    export     a model as a file for other programs
     show       sheets of samples
     split      train, val and test, decided once and written down
     traces     experts' outlines, turned into masks

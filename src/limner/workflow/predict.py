@@ -1,4 +1,4 @@
-"""`load` and `predict`: a trained model, used.
+"""`predict`: a trained model, used on many pictures.
 
 Layer: workflow.
 """
@@ -6,6 +6,7 @@ Layer: workflow.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from limner.allocator import keep_large_blocks
@@ -40,6 +41,7 @@ def predict(
     spacing: Spacing | None = None,
     device: str = "auto",
     batch_size: int | None = None,
+    engine: str = "torch",
     progress: Progress = no_progress,
 ) -> FolderResult:
     """Write masks for pictures: same names and sub-folders, at the pictures' own size.
@@ -69,6 +71,7 @@ def predict(
             sizes are in pixels.
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
+        engine: What runs the network: `torch`, `onnxruntime`, `openvino`, or `auto`: the fastest that is installed.
         progress: Told of the progress.
 
     Raises:
@@ -76,7 +79,9 @@ def predict(
     """
     keep_large_blocks()
     part = Shard() if shard is None else parse_shard(shard)
-    predictor = load(model, device=device, batch_size=batch_size, uncertainty=uncertainty or "single")
+    predictor = Predictor.from_file(
+        bundle_path(model), device=device, batch_size=batch_size, uncertainty=uncertainty or "single", engine=engine
+    )
     wanted = Wanted(
         form=form,
         probabilities=probabilities if isinstance(probabilities, str) else "npz" if probabilities else "",
@@ -89,7 +94,7 @@ def predict(
         measure=measure,
         spacing=spacing,
     )
-    return predict_folder(
+    result = predict_folder(
         predictor,
         pictures,
         out,
@@ -97,36 +102,14 @@ def predict(
         overwrite=overwrite,
         resume=resume,
         shard=part,
-        made={"model": hash_file(str(bundle_path(model))).hex(), "--uncertainty": uncertainty},
+        made={
+            "model": hash_file(str(bundle_path(model))).hex(),
+            "--uncertainty": uncertainty,
+            "--engine": predictor.engine_name,
+        },
         progress=lambda done, total: progress("predict", done, total),
     )
-
-
-def load(
-    model: str | Path, *, device: str = "auto", batch_size: int | None = None, uncertainty: str = "single"
-) -> Predictor:
-    """A predictor from a run folder or bundle.
-
-    Args:
-        model: Run folder or bundle.
-        device: `auto`, `cpu`, `cuda` or `mps`.
-        batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
-        uncertainty: Where doubts come from, see `limner.inference.looks.SOURCES`.
-
-    Raises:
-        BundleError: The file is missing, foreign, damaged or newer than this Limner.
-
-    Example:
-        >>> load("runs/nothing.safetensors")
-        Traceback (most recent call last):
-        ...
-        limner.errors.BundleError: Expected: a run folder or bundle at 'runs/nothing.safetensors'
-        Found:    nothing is there
-        To do:    Give the folder that limner train made, or its model.safetensors; upper and lower case differ.
-
-        With a model, `load("runs/cells").predict("picture.png").mask` holds `height width` class ids.
-    """
-    return Predictor.from_file(bundle_path(model), device=device, batch_size=batch_size, uncertainty=uncertainty)
+    return replace(result, engine=predictor.engine_name)
 
 
 def bundle_path(model: str | Path) -> Path:

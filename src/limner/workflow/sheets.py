@@ -17,7 +17,7 @@ from limner.data.prepare import Prepared
 from limner.data.samples import image_locations
 from limner.images import read_image, resize_image, resize_mask
 from limner.inference.drawing import draw_target, show_inputs
-from limner.inference.inputs import to_unit_range
+from limner.inference.numbers import to_unit_range
 from limner.render import color_numbers, contact_sheet, overlay, to_display
 from limner.training.build import open_batches
 from limner.training.plan import make_plan

@@ -1,0 +1,175 @@
+"""A model as a file: ONNX, OpenVINO or TorchScript, in float32, bf16 or int8.
+
+Layer: export.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from limner.bundle import Bundle
+from limner.errors import ConfigError
+from limner.export.reader import SUFFIXES
+from limner.export.script import describe_script, write_script
+from limner.export.whole import StoredToAnswers
+from limner.inference.graphs import INPUT, example_pixels, write_graph
+from limner.inference.runtimes import import_extra
+
+FORMATS = tuple(SUFFIXES.values())
+PRECISIONS = ("float32", "bf16", "int8")
+
+Pixels = Shaped[np.ndarray, "height width channels"]
+
+
+def check_format(to: str, precision: str) -> None:
+    """Refuse what cannot be written, before any work.
+
+    Raises:
+        ConfigError: The format is unknown, or has no such precision.
+        MissingExtra: A package that writes it is not installed.
+    """
+    if to not in FORMATS:
+        raise ConfigError(f"a format: {', '.join(FORMATS)}", f"--to {to}", "Choose one of them.")
+    if precision not in PRECISIONS:
+        raise ConfigError(f"a precision: {', '.join(PRECISIONS)}", f"'{precision}'", "Choose one of them.")
+    if to == "onnx" and precision == "bf16":
+        raise ConfigError(
+            "a format whose programs compute convolutions in bf16",
+            "--to onnx --bf16: ONNX Runtime does not on a CPU",
+            "Use --to openvino --bf16 or --to torchscript --bf16, or --to onnx --int8, which is faster than both.",
+        )
+    if to == "torchscript" and precision == "int8":
+        raise ConfigError(
+            "a format that can be calibrated for int8", "--to torchscript --int8", "Use --to onnx or --to openvino."
+        )
+    needed = {"onnx": ["onnx", "onnxruntime"], "openvino": ["onnx", "openvino"], "torchscript": []}[to]
+    for package in [*needed, *(["onnxruntime"] if precision == "int8" else [])]:
+        import_extra(package)
+
+
+def write_model(
+    path: Path, bundle: Bundle, *, to: str, precision: str, about: Mapping[str, str], examples: Iterable[Pixels] = ()
+) -> None:
+    """Write a model; OpenVINO's weights go into a second file, `.bin`.
+
+    Args:
+        path: The file; its folder is there.
+        bundle: The model.
+        to: One of `FORMATS`.
+        precision: One of `PRECISIONS`.
+        about: What else is to stand in the file.
+        examples: Pictures as the network sees them, to calibrate int8 on.
+
+    Raises:
+        ConfigError: The network cannot be written in this format.
+    """
+    module = StoredToAnswers(bundle, precision=precision if to == "torchscript" else "float32")
+    try:
+        if to == "torchscript":
+            write_script(path, module.eval(), example_pixels(bundle.meta.inputs, 4 * module.stride), about)
+            return
+        inputs, outputs = bundle.meta.inputs, list(bundle.meta.targets)
+        graph = write_graph(module, inputs, outputs, side=4 * module.stride, metadata=about)
+        if precision == "int8":
+            graph = _quantized(graph, examples)
+        if to == "onnx":
+            path.write_bytes(graph)
+        else:
+            _write_openvino(path, graph, about)
+    except OSError:
+        raise
+    except Exception as error:  # exporters raise errors of every kind
+        raise ConfigError(
+            f"this network can be written as {to}",
+            str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+            "Choose another format.",
+        ) from error
+
+
+def describe_file(path: Path, to: str, about: Mapping[str, str]) -> None:
+    """Put more into a written file, beside what stands there."""
+    if to == "onnx":
+        onnx = import_extra("onnx")
+        graph = onnx.load(str(path))
+        for name, text in about.items():
+            graph.metadata_props.add(key=name, value=text)
+        path.write_bytes(graph.SerializeToString())
+    elif to == "openvino":
+        model = import_extra("openvino").Core().read_model(str(path))
+        # The weights are read as they are needed, so they cannot be replaced under the model.
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            _save_openvino(Path(folder) / path.name, model, about)
+            del model
+            for file in Path(folder).iterdir():
+                file.replace(path.parent / file.name)
+    else:
+        describe_script(path, about)
+
+
+def _write_openvino(path: Path, graph: bytes, about: Mapping[str, str]) -> None:
+    _save_openvino(path, import_extra("openvino").Core().read_model(graph), about)
+
+
+def _save_openvino(path: Path, model: Any, about: Mapping[str, str]) -> None:
+    for name, text in about.items():
+        model.set_rt_info(text, name)
+    import_extra("openvino").save_model(model, str(path), compress_to_fp16=False)
+
+
+def _quantized(graph: bytes, examples: Iterable[Pixels]) -> bytes:
+    """The graph with convolutions in int8: weights by channel, activations by their extremes on the examples."""
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plain, shaped, small = (Path(folder) / f"{name}.onnx" for name in ("plain", "shaped", "small"))
+        plain.write_bytes(graph)
+        quant_pre_process(str(plain), str(shaped), skip_symbolic_shape=True)
+        quantize_static(
+            str(shaped),
+            str(small),
+            _Examples(examples),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv", "MaxPool", "Concat"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+        return _with_metadata(small, graph)
+
+
+def _with_metadata(path: Path, original: bytes) -> bytes:
+    onnx = import_extra("onnx")
+    graph = onnx.load(str(path))
+    del graph.metadata_props[:]
+    graph.metadata_props.extend(onnx.load_from_string(original).metadata_props)
+    return bytes(graph.SerializeToString())
+
+
+class _Examples:
+    """Examples one by one, in the way ONNX Runtime asks for them."""
+
+    def __init__(self, examples: Iterable[Pixels]) -> None:
+        self._examples: Iterator[Pixels] = iter(examples)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        pixels = next(self._examples, None)
+        return None if pixels is None else {INPUT: np.ascontiguousarray(pixels)[None]}
+
+    def __iter__(self) -> _Examples:
+        return self
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        found = self.get_next()
+        if found is None:
+            raise StopIteration
+        return found

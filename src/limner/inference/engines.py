@@ -1,0 +1,172 @@
+"""Which engine runs a bundle's networks, and the engines other than torch.
+
+Layer: inference.
+
+Of the engines, measured on classic and pretrained U-Nets (see `benchmarks/predict.md`), OpenVINO is the fastest on a
+CPU; torch in bf16, where the CPU computes it in hardware, is faster than ONNX Runtime in float32; and that is faster
+than torch in float32. On a GPU it is torch.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Shaped
+from torch import Tensor
+
+from limner.bundle import Bundle
+from limner.errors import ConfigError, LimnerError, did_you_mean
+from limner.inference.engine import Engine, TorchEngine, prepare_weights
+from limner.inference.graphs import bundle_graphs
+from limner.inference.runtimes import OnnxRuntime, OpenVino, Runtime, is_installed
+from limner.models import members
+
+_log = logging.getLogger(__name__)
+
+ENGINES = ("auto", "torch", "onnxruntime", "openvino")
+
+# A graph may differ from its network by so much of the largest logit, and by no more.
+_TOLERANCE = 1e-3
+
+
+class GraphEngine:
+    """Runs one network that was written as a graph, on the CPU.
+
+    Args:
+        runtime: Maps stored pixels to logits.
+        stride: Of the network.
+    """
+
+    drops = False
+    device = torch.device("cpu")
+
+    def __init__(self, runtime: Runtime, stride: int) -> None:
+        self._runtime = runtime
+        self.stride = stride
+
+    def logits(
+        self, pixels: Shaped[np.ndarray, "batch height width channels"], *, dropout: int | None = None
+    ) -> dict[str, Float32[Tensor, "batch _ height width"]]:
+        """Logits of every target.
+
+        Raises:
+            OutOfMemory: The batch is too large.
+        """
+        assert dropout is None
+        width = pixels.shape[2]
+        if max(pixels.shape[1:3]) <= self.stride:
+            # Networks add a second cell to a single one; a graph does not know when.
+            pixels = np.pad(pixels, ((0, 0), (0, 0), (0, self.stride), (0, 0)), mode="edge")
+        found = self._runtime.run(pixels)
+        return {name: torch.from_numpy(np.array(logits))[..., :width] for name, logits in found.items()}
+
+
+def choose_engine(asked: str, device: torch.device, precision: str) -> str:
+    """The engine for a name in `ENGINES`; `auto` is the fastest one that is installed.
+
+    Args:
+        asked: The name.
+        device: On which to compute.
+        precision: `bf16` or `float32`.
+
+    Raises:
+        ConfigError: The name is unknown, or the engine does not compute on this device.
+    """
+    if asked not in ENGINES:
+        raise ConfigError(
+            f"engine is one of {', '.join(ENGINES)}", f"'{asked}'", f"{did_you_mean(asked, ENGINES)}Use --engine auto."
+        )
+    if asked not in ("auto", "torch") and device.type != "cpu":
+        raise ConfigError(
+            f"the device cpu, on which the engine '{asked}' computes",
+            f"the device '{device}'",
+            "Use --device cpu, or --engine torch.",
+        )
+    if asked != "auto":
+        return asked
+    if device.type != "cpu" or not is_installed("onnx"):
+        return "torch"
+    if is_installed("openvino"):
+        return "openvino"
+    return "onnxruntime" if precision == "float32" and is_installed("onnxruntime") else "torch"
+
+
+def bundle_engines(
+    path: str | Path, bundle: Bundle, *, engine: str, device: torch.device, precision: str, dropout: bool = False
+) -> tuple[str, list[Engine]]:
+    """Engines for the networks of a bundle, and the name of what they are.
+
+    With `auto`, an engine that cannot run a network is replaced by torch, and this is logged.
+
+    Args:
+        path: The bundle.
+        bundle: The same, loaded; its weights are laid out anew.
+        engine: One of `ENGINES`.
+        device: On which to compute.
+        precision: `bf16` or `float32`; ONNX Runtime computes in float32 always.
+        dropout: Whether networks are to drop features, which torch alone does.
+
+    Raises:
+        ConfigError: See `choose_engine`; an engine was named that cannot do what is wanted.
+        MissingExtra: An engine was named that is not installed.
+    """
+    chosen = choose_engine(engine, device, precision)
+    if dropout and engine not in ("auto", "torch"):
+        raise ConfigError(
+            "--engine torch for --uncertainty dropout: no other engine drops features",
+            f"--engine {engine}",
+            "Leave --engine out, or use --uncertainty tta.",
+        )
+    if chosen != "torch" and not dropout:
+        try:
+            return chosen, _graph_engines(path, bundle, chosen, precision)
+        except LimnerError:
+            if engine != "auto":
+                raise
+            problem = "a package is missing"
+        except Exception as error:  # exporters and runtimes raise errors of every kind
+            problem = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            if engine != "auto":
+                raise ConfigError(
+                    f"the engine {chosen} can run the network of '{path}'",
+                    problem,
+                    "Use --engine torch, which runs every network.",
+                ) from error
+        _log.warning("The engine %s cannot run this network (%s); torch does.", chosen, problem)
+    model = prepare_weights(bundle.model, precision)
+    return "torch", [
+        TorchEngine(member, bundle.meta.inputs, device=str(device), precision=precision) for member in members(model)
+    ]
+
+
+def _graph_engines(path: str | Path, bundle: Bundle, name: str, precision: str) -> list[Engine]:
+    engines: list[Engine] = []
+    for member, graph in zip(members(bundle.model), bundle_graphs(path, bundle), strict=True):
+        exact = TorchEngine(member, bundle.meta.inputs, device="cpu", precision="float32")
+        _check_same(GraphEngine(_load(name, graph, "float32"), exact.stride), exact, bundle)
+        engines.append(GraphEngine(_load(name, graph, precision), exact.stride))
+    return engines
+
+
+def _load(name: str, graph: bytes, precision: str) -> Runtime:
+    threads = torch.get_num_threads()
+    if name == "onnxruntime":
+        return OnnxRuntime(graph, threads=threads)
+    return OpenVino(graph, threads=threads, precision=precision)
+
+
+def _check_same(engine: Engine, exact: Engine, bundle: Bundle) -> None:
+    """Refuse a graph that does not compute what its network does, on noise of a size it was not made from."""
+    inputs = bundle.meta.inputs
+    noise = np.random.default_rng(0).uniform(
+        inputs.low, inputs.high, (1, 3 * exact.stride, 2 * exact.stride, inputs.channels)
+    )
+    pixels = noise.astype(inputs.dtype)
+    found, wanted = engine.logits(pixels), exact.logits(pixels)
+    for name in bundle.meta.targets:
+        difference = float((found[name] - wanted[name]).abs().max() / wanted[name].abs().max().clamp_min(1))
+        if not difference < _TOLERANCE:
+            raise ValueError(f"its logits of '{name}' differ by {difference:.1%} from those of torch")

@@ -1,0 +1,64 @@
+"""`load`: a trained model, to be used from Python.
+
+Layer: workflow. Imports no torch for exported models.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from limner.errors import ConfigError
+from limner.export.reader import SUFFIXES, ExportedModel
+
+if TYPE_CHECKING:
+    from limner.inference.predictor import Predictor
+
+
+def load(
+    model: str | Path,
+    *,
+    device: str = "auto",
+    batch_size: int | None = None,
+    uncertainty: str = "single",
+    engine: str = "torch",
+) -> Predictor | ExportedModel:
+    """A predictor from a run folder or bundle, or from a file that `export` wrote.
+
+    Such a file needs no torch: `.onnx` is run by ONNX Runtime, `.xml` by OpenVINO; `.pt` is run by torch.
+
+    Args:
+        model: Run folder, bundle, or exported file, for which nothing else can be chosen.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
+        uncertainty: Where doubts come from, see `limner.inference.looks.SOURCES`.
+        engine: What runs the network: `torch`, `onnxruntime`, `openvino`, or `auto`: the fastest that is installed.
+
+    Raises:
+        BundleError: The file is missing, foreign, damaged or newer than this Limner.
+        ConfigError: The engine is unknown or cannot do what is wanted.
+        MissingExtra: The engine is not installed.
+
+    Example:
+        >>> load("runs/nothing.safetensors")
+        Traceback (most recent call last):
+        ...
+        limner.errors.BundleError: Expected: a run folder or bundle at 'runs/nothing.safetensors'
+        Found:    nothing is there
+        To do:    Give the folder that limner train made, or its model.safetensors; upper and lower case differ.
+
+        With a model, `load("runs/cells").predict("picture.png").mask` holds `height width` class ids.
+    """
+    if Path(model).suffix in SUFFIXES and not Path(model).is_dir():
+        if (device, uncertainty, engine) not in {(name, "single", "torch") for name in ("auto", "cpu")}:
+            raise ConfigError(
+                "an exported model without further choices: it is what runs it, on the CPU",
+                f"device={device}, uncertainty={uncertainty}, engine={engine}",
+                "Leave them out, or load the run or bundle it was made from.",
+            )
+        return ExportedModel.from_file(model)
+    from limner.inference.predictor import Predictor
+    from limner.workflow.predict import bundle_path
+
+    path = bundle_path(model)
+    return Predictor.from_file(path, device=device, batch_size=batch_size, uncertainty=uncertainty, engine=engine)
