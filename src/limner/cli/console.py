@@ -41,6 +41,7 @@ STAGES = {
     "calibrate": "Calibrating",
     "evaluate": "Evaluating",
     "predict": "Predicting",
+    "explain": "Trying changes",
     "review": "Comparing with masks",
     "trace": "Reading tracings",
     "annotations": "Reading annotations",
