@@ -51,6 +51,7 @@ STAGES = {
     "calibrate": "Calibrating",
     "evaluate": "Evaluating",
     "predict": "Predicting",
+    "explain": "Trying changes",
     "review": "Comparing with masks",
     "trace": "Reading tracings",
     "annotations": "Reading annotations",

@@ -173,6 +173,34 @@ def scatter_chart(
     return _svg(title, [*parts, _axis_title(across)])
 
 
+def value_chart(
+    edges: Sequence[_Real], shares: Sequence[_Real], *, usual: tuple[_Real, _Real], title: str, axis: str
+) -> Markup:
+    """How the values of a picture are spread, over the range of what is usual.
+
+    Args:
+        edges: Ends of the bins, one more than `shares`, evenly apart.
+        shares: Share of the values in each.
+        usual: Range that is shaded, cut to the edges.
+        title: What the chart shows, for screen readers.
+        axis: What the values are.
+    """
+    x = _Axis(edges[0], edges[-1], _LEFT, _WIDTH - _RIGHT)
+    ticks = nice_ticks(0, max(shares))
+    y = _Axis(0, ticks[-1], _HEIGHT - _BOTTOM, _TOP)
+    low, high = (min(max(end, edges[0]), edges[-1]) for end in usual)
+    shade = f'x="{x(low):.1f}" y="{_TOP}" width="{x(high) - x(low):.1f}" height="{y(0) - _TOP:.1f}"'
+    parts = [f'<rect class="usual" {shade}/>', _grid(ticks, y)]
+    for index, share in enumerate(shares):
+        left, right = x(edges[index]), x(edges[index + 1])
+        shape = f'x="{left:.1f}" y="{y(share):.1f}" width="{right - left:.1f}" height="{y(0) - y(share):.1f}"'
+        parts.append(f'<rect class="bar" {shape}/>' if share else "")
+    parts += [
+        _x_label(x(tick), tick_label(tick)) for tick in nice_ticks(edges[0], edges[-1]) if edges[0] <= tick <= edges[-1]
+    ]
+    return _svg(title, [*parts, _axis_title(escape(axis))])
+
+
 def histogram_counts(values: Sequence[_Real], bins: int) -> list[int]:
     """Number of `values` in each of `bins` equal parts of [0, 1].
 
