@@ -162,7 +162,8 @@ def _samples(bundle: Path, data: str | Path | None) -> tuple[Catalog, dict[str, 
             "Name some with --data.",
         )
     prepared = read_data(bundle.parent)
-    return prepared.catalog, dict(prepared.label_maps), "validation samples of the run"
+    source = "validation samples of the run" if len(prepared.catalog.indices("val")) else "samples of the run"
+    return prepared.catalog, dict(prepared.label_maps), source
 
 
 def _chosen(catalog: Catalog, split: str, count: int) -> Catalog:
