@@ -220,8 +220,10 @@ def _of_detail(evidence: Evidence, known: set[Kind]) -> list[Cause]:
     if evidence.constant or evidence.lost_detail < WORTH or "blurred" in known:
         return []
     title, remedy = _TITLES["blurred"]
-    evident = f"it has {evidence.lost_detail:.0%} less fine detail than the least sharp training picture, "
-        "and no less contrast"
+    evident = (
+        f"it has {evidence.lost_detail:.0%} less fine detail than the least sharp training picture, beside "
+        "enough contrast"
+    )
     return [Cause("blurred", title, evident, remedy, evidence.lost_detail - MARGIN)]
 
 
