@@ -125,7 +125,7 @@ def rank_causes(evidence: Evidence) -> list[Cause]:
     first = _of_the_file(evidence)
     found = first + _of_trials(evidence)
     found += _of_thresholds(evidence)
-    found += _of_detail(evidence, {cause.kind for cause in found})
+    found += _of_detail(evidence, explained=bool(found))
     found = sorted(found, key=lambda cause: -cause.weight)
     if not first:
         found += _of_the_rest(evidence, bool(found))
@@ -215,9 +215,12 @@ def _of_thresholds(evidence: Evidence) -> list[Cause]:
     return found
 
 
-def _of_detail(evidence: Evidence, known: set[Kind]) -> list[Cause]:
-    """A picture less sharp than any of the training; nothing can undo that, so no trial shows it."""
-    if evidence.constant or evidence.lost_detail < WORTH or "blurred" in known:
+def _of_detail(evidence: Evidence, *, explained: bool) -> list[Cause]:
+    """A picture less sharp than any of the training; nothing can undo that, so no trial shows it.
+
+    A dark or flat picture has faint detail, too, so this counts only where no change explains it.
+    """
+    if evidence.constant or evidence.lost_detail < WORTH or explained:
         return []
     title, remedy = _TITLES["blurred"]
     evident = (

@@ -327,14 +327,14 @@ def blockiness(original: Shaped[np.ndarray, "height width channels"]) -> float:
 def lost_detail(pixels: np.ndarray, meta: BundleMeta) -> float:
     """By how much fine detail, as such or measured by coarse, is less than in the least sharp training picture.
 
-    0 if it is not, or if contrast is less than half the lowest, too, which makes all detail faint.
+    0 if it is not, or if contrast is less than a quarter of the lowest, too, which makes all detail faint.
     """
     ranges = _ranges(meta)
     if ranges is None:
         return 0.0
     names, found = feature_names(meta.inputs.channels), features(pixels, meta.inputs)
     contrast = [place for place, name in enumerate(names) if name.startswith("contrast")]
-    if (found[contrast] < ranges[0, contrast] / 2).any():
+    if (found[contrast] < ranges[0, contrast] / 4).any():
         return 0.0
     places = [names.index(name) for name in ("fine detail", "fine against coarse detail")]
     return max(0.0, *(1 - math.exp(float(found[place] - ranges[0, place])) for place in places))

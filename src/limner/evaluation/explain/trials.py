@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from limner.bundle import InputSpec
-from limner.evaluation.explain.changes import Pixels, turns, value_changes
+from limner.evaluation.explain.changes import turns, value_changes
 from limner.evaluation.explain.findings import Sight, Trial
 from limner.evaluation.explain.looking import Truth, Viewer, how_strange, summarise
 from limner.evaluation.explain.rungs import OTHER_SIZE, is_noisy
@@ -40,8 +40,8 @@ class Scene:
         times_training: By how much its sides are longer than those of the training pictures; NaN unknown.
     """
 
-    original: Pixels
-    pixels: Pixels
+    original: np.ndarray
+    pixels: np.ndarray
     truth: Truth
     before: Sight
     whole: tuple[float, str]
@@ -49,7 +49,7 @@ class Scene:
 
 
 def make_scene(
-    viewer: Viewer, original: Pixels, pixels: Pixels, truth: Truth, times_training: float = math.nan
+    viewer: Viewer, original: np.ndarray, pixels: np.ndarray, truth: Truth, times_training: float = math.nan
 ) -> Scene:
     """A picture ready for trials; the middle of a very large one.
 
