@@ -100,7 +100,7 @@ def looks_like_a_mask(pixels: Shaped[np.ndarray, "height width channels"], meta:
     for spec in meta.targets.values():
         stored = spec.label_map.get("values", [])
         known += [
-            {one for values_of_class in stored for one in values_of_class if isinstance(one, (int, float))},
+            {int(one) for values_of_class in stored for one in values_of_class if isinstance(one, int)},
             set(range(len(spec.names))),
         ]
     grey = bool((pixels == pixels[..., :1]).all())
