@@ -36,7 +36,7 @@ def trains(limner: Limner, small: Small, tmp_path: Path) -> Callable[..., dict[s
         assert json.loads((out / "evaluation" / "summary.json").read_text())["n_images"] >= 1
         assert (out / "report.html").stat().st_size > 10_000
         assert limner("predict", out, picture, "-o", masks).code == 0
-        written = [path for path in masks.rglob("*") if path.is_file()]
+        written = [path for path in masks.rglob("*") if path.is_file() and not path.name.startswith(".")]
         assert written
         for path in written:
             mask = read_mask(str(path)).array

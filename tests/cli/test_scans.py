@@ -39,11 +39,11 @@ def test_volumes_end_to_end(
 
     masks = tmp_path / "masks"
     assert limner("predict", out, tmp_path / "data" / "imagesTr" / "p0_0000.nii.gz", "-o", masks).code == 0
-    assert sorted(path.name for path in masks.iterdir()) == [f"p0_0000_s{page:03}.png" for page in range(4)]
+    assert sorted(path.name for path in masks.glob("*.png")) == [f"p0_0000_s{page:03}.png" for page in range(4)]
     assert read_mask(str(masks / "p0_0000_s002.png")).array.shape == (40, 56)
 
     scans.series(tmp_path / "series", voxels, ["IM0", "IM1", "IM2", "IM3"])
     assert limner("predict", out, tmp_path / "series", "-o", tmp_path / "more").code == 0
-    assert len(list((tmp_path / "more").iterdir())) == 4
+    assert len(list((tmp_path / "more").glob("*.png"))) == 4
     assert limner("evaluate", out, tmp_path / "data").code == 0
     assert limner("show", tmp_path / "data", "-o", tmp_path / "sheet.png", *small()).code == 0

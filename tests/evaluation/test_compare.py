@@ -133,6 +133,11 @@ def test_few_images_are_too_few(make_evaluation):
     assert sentence(found) == "At least 8 images are needed to compare, there are 7."
 
 
+def test_a_difference_without_spread_is_said_as_it_is(make_evaluation):
+    a, b = make_evaluation("a", [0.75] * 10), make_evaluation("b", [0.5] * 10)
+    assert sentence(compare([a, b])) == "a is better than b by 0.25 in dice, the same on each of 10 images."
+
+
 def test_other_images_are_refused(make_evaluation, tmp_path):
     first = make_evaluation("a", noisy(1, 20))
     with pytest.raises(DataError, match="hash xyz") as refused:

@@ -175,8 +175,9 @@ def test_cases_are_the_best_the_middle_and_the_worst(bright, make_catalog, tmp_p
     files = {part["file"] for part in shown}
     assert files == {path.name for path in (tmp_path / "cases").glob("*.webp")}
     assert {"best_1_image.webp", "median_2_truth.webp", "worst_3_errors.webp"} <= files
-    assert [layer["kind"] for layer in worst["view"]["layers"]] == ["truth", "prediction", "errors"]
-    assert [layer["shown"] for layer in worst["view"]["layers"]] == [True, True, False]
+    kinds = [layer["kind"] for layer in worst["view"]["layers"]]
+    assert kinds == ["truth", "prediction", "errors", "uncertainty"]
+    assert [layer["shown"] for layer in worst["view"]["layers"]] == [True, True, False, False]
 
 
 def test_case_pictures_show_the_image_they_are_of(bright, make_catalog, tmp_path):
@@ -235,8 +236,10 @@ def test_large_pictures_are_drawn_small(bright, tmp_path):
     evaluate(bright, catalog, {"mask": LABEL_MAP}, tmp_path / "out")
     shapes = {path.stem: read_image(str(path)).shape for path in (tmp_path / "out" / "cases").glob("*.webp")}
     assert shapes.pop("best_1_picture") == (228, 512, 3)
+    # What changes slowly needs half the size.
+    sizes = {"uncertainty": (114, 256, 4), "layer": (228, 512, 4)}
     for name, shape in shapes.items():
-        assert shape == ((228, 512, 4) if "_layer_" in name else (142, 320, 3))
+        assert shape == next((size for part, size in sizes.items() if part in name), (142, 320, 3))
 
 
 def test_names_of_any_kind_survive(bright, make_catalog, tmp_path):

@@ -52,7 +52,7 @@ def test_from_archives_to_masks_and_depths(limner, tmp_path):
         out,
     )
     assert predicted.code == 0
-    written = {path.relative_to(out).as_posix(): path for path in out.rglob("*") if path.is_file()}
+    written = {path.relative_to(out).as_posix(): path for path in out.rglob("[!.]*") if path.is_file()}
     assert any("mask" in name for name in written), written
     assert any("depth" in name for name in written), written
     masks = [path for name, path in written.items() if "mask" in name and path.suffix == ".png"]

@@ -155,6 +155,9 @@ def sentence(comparison: Comparison) -> str:
     found = other.behind
     if found is None or found.alike:
         return f"{best.name} and {other.name} score the same on every image."
+    if (found.low is None or found.high is None) and found.n >= FEWEST:
+        same = f"the same on each of {found.n:,} {found.over}"
+        return f"{best.name} is better than {other.name} by {found.better:.3g} in {comparison.metric}, {same}."
     if found.low is None or found.high is None:
         return (
             f"At least {FEWEST} {found.over} are needed to compare, there {'is' if found.n == 1 else 'are'} {found.n}."

@@ -6,10 +6,11 @@ Layer: images. Pickled objects are never loaded: a data file must not be able to
 from __future__ import annotations
 
 import io
+import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 from jaxtyping import Shaped
@@ -21,11 +22,15 @@ from limner.images.kinds import Kind
 from limner.images.limits import check_memory, check_pixels
 from limner.images.pictures import Decoded, PictureInfo
 
+# NumPy has Python parse the header, and Python's parser counts its depth over all threads of a process: two at once
+# may be told that one of them is broken (python/cpython issue 106905).
+_ONE_AT_A_TIME = threading.Lock()
+
 
 def inspect(stream: io.BufferedIOBase, kind: Kind, key: str | None, location: str) -> PictureInfo:
     """Facts from the header; the array is not read."""
     with _array_stream(stream, kind, key, location) as (array_stream, _):
-        shape, dtype = _header(array_stream, location)
+        shape, dtype, _ = _header(array_stream, location)
     height, width, channels = _layout(shape, location)
     return PictureInfo((height, width), channels, image_dtype(dtype, location))
 
@@ -33,16 +38,27 @@ def inspect(stream: io.BufferedIOBase, kind: Kind, key: str | None, location: st
 def decode(stream: io.BufferedIOBase, kind: Kind, key: str | None, location: str) -> Decoded:
     """The array, channels last."""
     with _array_stream(stream, kind, key, location) as (array_stream, length):
-        shape, dtype = _header(array_stream, location)
+        shape, dtype, order = _header(array_stream, location)
         image_dtype(dtype, location)
         height, width, channels = _layout(shape, location)
         check_pixels((height, width), channels, location)
         needed = height * width * channels * dtype.itemsize
         check_memory(needed, location)
         _check_length(length - array_stream.tell(), needed)
-        array_stream.seek(0)
-        array = npy.read_array(array_stream, allow_pickle=False)
+        array = np.frombuffer(_read(array_stream, needed), dtype).reshape(shape, order=order)
     return Decoded(_channels_last(array))
+
+
+def _read(stream: io.BufferedIOBase, count: int) -> bytearray:
+    """So many bytes, which may be changed."""
+    content = bytearray(count)
+    view, done = memoryview(content), 0
+    while done < count:
+        more = stream.readinto(view[done:])
+        if not more:
+            _check_length(done, count)
+        done += more
+    return content
 
 
 @contextmanager
@@ -75,7 +91,9 @@ def _choose_key(archive: zipfile.ZipFile, key: str | None, location: str) -> str
     )
 
 
-def _header(stream: io.BufferedIOBase, location: str) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
+def _header(
+    stream: io.BufferedIOBase, location: str
+) -> tuple[tuple[int, ...], np.dtype[np.generic], Literal["C", "F"]]:
     version = npy.read_magic(stream)
     if version > (2, 0):
         # Version 3 exists for field names beyond Latin-1: never a picture.
@@ -83,8 +101,9 @@ def _header(stream: io.BufferedIOBase, location: str) -> tuple[tuple[int, ...], 
             "an array of plain numbers", f"'{location}' has named fields", "Save each field as a file of its own."
         )
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(stream)
-    return shape, dtype
+    with _ONE_AT_A_TIME:
+        shape, fortran, dtype = read(stream)
+    return shape, dtype, "F" if fortran else "C"
 
 
 def _check_length(found: int, needed: int) -> None:

@@ -33,7 +33,7 @@ class Prediction:
     probs: dict[str, Float32[np.ndarray, "classes height width"]]
     values: dict[str, Float32[np.ndarray, "height width"]]
     uncertainty: dict[str, Float32[np.ndarray, "height width"]] = field(default_factory=dict)
-    expected_dice: dict[str, Float64[np.ndarray, " classes"]] = field(default_factory=dict)
+    expected_dice: dict[str, Float64[np.ndarray, " ids"]] = field(default_factory=dict)
 
     @property
     def mask(self) -> UInt8[np.ndarray, "height width *classes"]:

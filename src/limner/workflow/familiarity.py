@@ -51,5 +51,6 @@ def learn_pictures(
         progress("familiarise", len(found), len(samples))
     table = np.array(found)
     familiar = learn(table[: len(train)], train.groups, table[len(train) :])
-    if familiar is not None:
+    # What a run that had finished before says of itself stays as it is, byte for byte.
+    if familiar is not None and familiar != meta.familiar:
         describe_anew(bundle, meta.model_copy(update={"familiar": familiar}))
