@@ -20,6 +20,7 @@ from limner.evaluation.layers import UNCERTAINTY_MAP
 from limner.files import output_error, write_bytes, write_text
 from limner.inference.scoring import ScoreTable
 from limner.metrics import Counts, ErrorSums, dice, foreground, rmse
+from limner.metrics.aggregate import defined_mean
 from limner.render import ERROR_LEGEND, WRONG_CLASS, color_stops
 
 _MOST = 3
@@ -58,11 +59,11 @@ def image_scores(table: ScoreTable) -> Float64[np.ndarray, " images"]:
     targets = np.full((len(table.targets) + len(table.numbers), len(table.ids)), np.nan)
     for row, target in zip(targets, table.targets.values(), strict=False):
         values = dice(Counts.from_table(target.table))
-        row[target.samples] = _defined_mean(values[:, list(foreground(target.task, values.shape[1]))], axis=1)
+        row[target.samples] = defined_mean(values[:, list(foreground(target.task, values.shape[1]))].T)
     for row, numbers in zip(targets[len(table.targets) :], table.numbers.values(), strict=True):
         errors = rmse(ErrorSums.from_table(numbers.table))
         row[numbers.samples] = [numbers.score(float(error)) for error in errors]
-    return _defined_mean(targets, axis=0)
+    return defined_mean(targets)
 
 
 def expected_scores(table: ScoreTable) -> Float64[np.ndarray, " images"]:
@@ -70,8 +71,8 @@ def expected_scores(table: ScoreTable) -> Float64[np.ndarray, " images"]:
     targets = np.full((len(table.targets), len(table.ids)), np.nan)
     for row, target in zip(targets, table.targets.values(), strict=True):
         if target.expected is not None:
-            row[target.samples] = _defined_mean(target.expected[:, list(target.foreground)], axis=1)
-    return _defined_mean(targets, axis=0)
+            row[target.samples] = defined_mean(target.expected[:, list(target.foreground)].T)
+    return defined_mean(targets)
 
 
 def choose_cases(
@@ -212,12 +213,3 @@ def _clear(folder: Path) -> None:
                 path.unlink()
             except OSError as error:
                 raise output_error(path, error) from error
-
-
-def _defined_mean(values: Float64[np.ndarray, "rows columns"], axis: int) -> Float64[np.ndarray, " _"]:
-    """Mean along an axis of what is not NaN; NaN, without a warning, where nothing is."""
-    defined = ~np.isnan(values)
-    count = defined.sum(axis=axis)
-    means = np.full(count.shape, np.nan)
-    np.divide(np.where(defined, values, 0).sum(axis=axis), count, out=means, where=count > 0)
-    return means
