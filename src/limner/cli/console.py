@@ -50,6 +50,7 @@ STAGES = {
     "familiarise": "Remembering the pictures",
     "calibrate": "Calibrating",
     "evaluate": "Evaluating",
+    "views": "Comparing views",
     "predict": "Predicting",
     "explain": "Trying changes",
     "review": "Comparing with masks",

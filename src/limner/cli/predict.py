@@ -84,6 +84,15 @@ def run(
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also write pictures with outlines drawn on them, numbers in colour.")
     ] = False,
+    tta: Annotated[
+        str,
+        typer.Option(
+            metavar="VIEWS",
+            help="Also ask about views of each picture, and take the mean: flips (4), symmetries (8: mirrored and "
+            "turned), scales (3), none, or auto: those that helped on validation pictures, which a run is asked "
+            "about the first time.",
+        ),
+    ] = "none",
     uncertainty: Annotated[
         str | None,
         typer.Option(
@@ -162,6 +171,7 @@ def run(
             form=form,
             probabilities=probabilities_as or probabilities,
             overlay=overlay,
+            tta=tta,
             uncertainty=uncertainty,
             flag_below=flag_below,
             rle=rle,
@@ -181,6 +191,8 @@ def run(
     else:
         if engine == "auto":
             messages().print(f"Engine: {result.engine}")
+        if tta != "none":
+            messages().print(result.views)
         for name, problem in result.failed:
             messages().print(f"Failed  {name}\n{problem}")
         if result.skipped:
@@ -206,6 +218,7 @@ def as_dict(result: FolderResult) -> dict[str, Any]:
         "resumed": result.resumed,
         "unlike_training": dict(result.strange),
         "engine": result.engine,
+        "views": result.views,
         **doubts,
         **table,
     }

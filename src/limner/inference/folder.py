@@ -47,6 +47,7 @@ class FolderResult:
         strange: Name of each picture unlike the training pictures, and in what; likewise.
         rle: The table of run lengths; None if it was not asked.
         engine: What ran the network.
+        views: Which views were used, and what is known of them, as a sentence.
     """
 
     written: Sequence[Path]
@@ -59,6 +60,7 @@ class FolderResult:
     strange: list[tuple[str, str]] = field(default_factory=list)
     rle: Path | None = None
     engine: str = "torch"
+    views: str = ""
 
 
 def predict_folder(

@@ -21,7 +21,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from limner._version import __version__
-from limner.bundle import Bundle, InputSpec
+from limner.bundle import Bundle, InputSpec, bundle_digest
 from limner.data.cache import default_cache_dir
 from limner.errors import OutputError
 from limner.files import write_bytes
@@ -157,10 +157,8 @@ def traced(module: nn.Module) -> Iterator[None]:
 
 
 def _key(path: str | Path) -> str:
-    with Path(path).open("rb") as file:
-        contents = hashlib.file_digest(file, "sha256")
-    contents.update(f"{__version__} {torch.__version__} {OPSET}".encode())
-    return contents.hexdigest()[:32]
+    known = f"{bundle_digest(path)} {__version__} {torch.__version__} {OPSET}"
+    return hashlib.sha256(known.encode()).hexdigest()[:32]
 
 
 def _kept(file: Path) -> bytes | None:

@@ -27,6 +27,7 @@ from limner.inference.prediction import Prediction
 from limner.inference.result import make_prediction
 from limner.inference.runtimes import OutOfMemory
 from limner.inference.tiling import Tile, plan_tiles
+from limner.inference.view_evidence import chosen_views
 from limner.models import members
 from limner.types import Size
 
@@ -58,14 +59,17 @@ class Predictor:
         batch_size: Pictures or tiles at once; by default as many as keep the device busy.
         uncertainty: Where doubts come from, see `limner.inference.looks.SOURCES`. With several looks at each
             picture the mean of their probabilities decides; it takes as many times as long.
+        tta: Views of each picture whose mean decides, of `limner.inference.views.TTA`; `auto`: those that were shown
+            to help on pictures the network did not learn from (`BundleMeta.views`), else none.
         engines: What runs the networks, in place of torch; then `model` is not asked.
         engine_name: What these are.
 
     Attributes:
         engine_name: What runs the networks: `torch`, `onnxruntime` or `openvino`.
+        tta: The views in use; never `auto`.
 
     Raises:
-        ConfigError: The device or precision is unknown or not available; the model cannot doubt in that way.
+        ConfigError: The device, precision or views are unknown or not available; the model cannot doubt in that way.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Predictor:
         precision: str = "auto",
         batch_size: int | None = None,
         uncertainty: str = "single",
+        tta: str = "none",
         engines: Sequence[Engine] = (),
         engine_name: str = "torch",
     ) -> None:
@@ -87,8 +92,9 @@ class Predictor:
             TorchEngine(member, meta.inputs, device=device, precision=precision) for member in members(model)
         ]
         self.engine: Engine = engines[0]
-        self._looks = make_looks(engines, uncertainty, meta.symmetries)
-        self._as_calibrated = uncertainty == "single"
+        self.tta = chosen_views(meta, tta)
+        self._looks = make_looks(engines, uncertainty, meta.symmetries, self.tta)
+        self._as_calibrated = uncertainty == "single" and self.tta == "none"
         self._batch_size = batch_size
         self._most_at_once = batch_size or _MOST_PER_BATCH
         self._tile = meta.tiling.size
@@ -102,6 +108,7 @@ class Predictor:
         precision: str = "auto",
         batch_size: int | None = None,
         uncertainty: str = "single",
+        tta: str = "none",
         engine: str = "torch",
     ) -> Predictor:
         """A predictor for a bundle; `auto` is the fastest device of this machine.
@@ -112,6 +119,7 @@ class Predictor:
             precision: See the class.
             batch_size: See the class.
             uncertainty: See the class.
+            tta: See the class.
             engine: One of `limner.inference.engines.ENGINES`; `auto` is the fastest that is installed.
 
         Raises:
@@ -131,6 +139,7 @@ class Predictor:
             bundle.meta,
             batch_size=batch_size,
             uncertainty=uncertainty,
+            tta=tta,
             engines=engines,
             engine_name=name,
         )

@@ -31,7 +31,7 @@ from limner.inference.predictor import Predictor
 from limner.models import members
 from limner.training.record import read_data
 from limner.types import Progress, no_progress
-from limner.workflow.comparison import find_run
+from limner.workflow.places import find_run
 from limner.workflow.predict import bundle_path
 
 PROOF_PICTURES = 20

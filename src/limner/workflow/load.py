@@ -21,6 +21,7 @@ def load(
     device: str = "auto",
     batch_size: int | None = None,
     uncertainty: str = "single",
+    tta: str = "none",
     engine: str = "torch",
 ) -> Predictor | ExportedModel:
     """A predictor from a run folder or bundle, or from a file that `export` wrote.
@@ -32,6 +33,8 @@ def load(
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
         uncertainty: Where doubts come from, see `limner.inference.looks.SOURCES`.
+        tta: Views of each picture whose mean decides: `none`, `flips`, `symmetries`, `scales`, or `auto`: those that
+            were shown to help on pictures the model did not learn from.
         engine: What runs the network: `torch`, `onnxruntime`, `openvino`, or `auto`: the fastest that is installed.
 
     Raises:
@@ -50,10 +53,10 @@ def load(
         With a model, `load("runs/cells").predict("picture.png").mask` holds `height width` class ids.
     """
     if Path(model).suffix in SUFFIXES and not Path(model).is_dir():
-        if (device, uncertainty, engine) not in {(name, "single", "torch") for name in ("auto", "cpu")}:
+        if (device, uncertainty, tta, engine) not in {(name, "single", "none", "torch") for name in ("auto", "cpu")}:
             raise ConfigError(
                 "an exported model without further choices: it is what runs it, on the CPU",
-                f"device={device}, uncertainty={uncertainty}, engine={engine}",
+                f"device={device}, uncertainty={uncertainty}, tta={tta}, engine={engine}",
                 "Leave them out, or load the run or bundle it was made from.",
             )
         return ExportedModel.from_file(model)
@@ -61,4 +64,6 @@ def load(
     from limner.workflow.predict import bundle_path
 
     path = bundle_path(model)
-    return Predictor.from_file(path, device=device, batch_size=batch_size, uncertainty=uncertainty, engine=engine)
+    return Predictor.from_file(
+        path, device=device, batch_size=batch_size, uncertainty=uncertainty, tta=tta, engine=engine
+    )

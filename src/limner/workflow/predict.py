@@ -5,20 +5,25 @@ Layer: workflow.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from limner.allocator import keep_large_blocks
-from limner.errors import BundleError
+from limner.bundle import bundle_digest
+from limner.errors import BundleError, OutputError
 from limner.evaluation.run_folder import CANDIDATES_NAME, FOLDS_NAME
-from limner.images import hash_file
 from limner.inference.folder import FolderResult, predict_folder
 from limner.inference.predictor import Predictor
 from limner.inference.shards import Shard, parse_shard
+from limner.inference.view_evidence import views_sentence
 from limner.inference.wanted import Wanted
 from limner.training.fit import BUNDLE_NAME
 from limner.types import Progress, Spacing, no_progress
+from limner.workflow.views import learn_views_of_run
+
+_log = logging.getLogger(__name__)
 
 
 def predict(
@@ -32,6 +37,7 @@ def predict(
     form: str = "png",
     probabilities: bool | str = False,
     overlay: bool = False,
+    tta: str = "none",
     uncertainty: str | None = None,
     flag_below: float | None = None,
     rle: str | Path | None = None,
@@ -59,6 +65,9 @@ def predict(
             stacked into volumes again.
         probabilities: Also write class probabilities: `npz` (also True) or `tiff`.
         overlay: Also write pictures with outlines drawn on them, and coloured maps of numbers.
+        tta: Views of each picture whose mean decides: `none`, `flips`, `symmetries`, `scales`; `auto`: those that were
+            shown to help on pictures the model did not learn from, see `limner.workflow.views`. Of a run this is
+            measured on its validation samples the first time, and kept in its bundle.
         uncertainty: Also write how unsure each pixel is, and `doubts.csv`. Where doubts come from: `auto`, `tta`,
             `dropout`, `members` or `single`, see `limner.inference.looks.SOURCES`.
         flag_below: Also write `doubts.csv`, and put results apart, in `doubtful`, of pictures whose expected Dice is
@@ -79,8 +88,11 @@ def predict(
     """
     keep_large_blocks()
     part = Shard() if shard is None else parse_shard(shard)
+    path = bundle_path(model)
+    if tta == "auto":
+        _measure_views(path, device, engine, progress)
     predictor = Predictor.from_file(
-        bundle_path(model), device=device, batch_size=batch_size, uncertainty=uncertainty or "single", engine=engine
+        path, device=device, batch_size=batch_size, uncertainty=uncertainty or "single", tta=tta, engine=engine
     )
     wanted = Wanted(
         form=form,
@@ -103,13 +115,22 @@ def predict(
         resume=resume,
         shard=part,
         made={
-            "model": hash_file(str(bundle_path(model))).hex(),
+            "model": bundle_digest(path),
             "--uncertainty": uncertainty,
+            "--tta": predictor.tta,
             "--engine": predictor.engine_name,
         },
         progress=lambda done, total: progress("predict", done, total),
     )
-    return replace(result, engine=predictor.engine_name)
+    return replace(result, engine=predictor.engine_name, views=views_sentence(predictor.meta, predictor.tta))
+
+
+def _measure_views(path: Path, device: str, engine: str, progress: Progress) -> None:
+    """See to it that the bundle knows what views buy, where its run can say."""
+    try:
+        learn_views_of_run(path, device=device, engine=engine, progress=progress)
+    except OutputError as error:
+        _log.warning("What views buy cannot be kept in the bundle, so none are used: %s", error.found)
 
 
 def bundle_path(model: str | Path) -> Path:
