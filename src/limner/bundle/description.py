@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from limner._version import __version__
 from limner.errors import BundleError
-from limner.types import MAX_CLASSES, Plane, Symmetry, Task
+from limner.types import MAX_CLASSES, Plane, Symmetry, Task, Tta
 
 FORMAT = 1
 """Version of the description. A bundle with a higher one is refused."""
@@ -169,7 +169,7 @@ class FamiliarSpec(_Spec):
 class ViewsSpec(_Spec):
     """What views of a picture bought on pictures the network did not learn from, compared picture by picture."""
 
-    tta: Annotated[Literal["flips", "symmetries", "scales"], Field(description="Which views.")]
+    tta: Annotated[Tta, Field(description="Which views.")]
     measure: Annotated[
         Literal["dice", "error"],
         Field(

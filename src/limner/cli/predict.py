@@ -27,6 +27,15 @@ def run(
     source: Annotated[
         str | None, typer.Option("--from", "-k", help="The model, instead of MODEL.", show_default=False)
     ] = None,
+    others: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="MODEL",
+            help="Another model, whose probabilities are averaged with those of MODEL. May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     images: Annotated[
         str | None, typer.Option("--images", "-i", help="Folder of pictures, besides PICTURES.", show_default=False)
     ] = None,
@@ -162,7 +171,7 @@ def run(
     stages = Stages(quiet=as_json)
     try:
         result = predict(
-            chosen,
+            [chosen, *(others or [])],
             places(words, inputs or []),
             out,
             overwrite=overwrite,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float64
@@ -18,8 +19,7 @@ from limner.errors import DataError
 from limner.evaluation.compare import paired_difference
 from limner.inference.predictor import Predictor
 from limner.inference.scoring import ScoreTable, score
-from limner.inference.views import TTA
-from limner.types import Progress, no_progress
+from limner.types import Progress, Tta, no_progress
 
 MOST_PICTURES = 50
 """Pictures that are looked at; of more, as many are spread evenly."""
@@ -50,7 +50,8 @@ def measure_views(
     if not len(catalog):
         raise DataError("pictures with masks to measure views on", "there are none", "Name data whose masks are known.")
     part = catalog.subset(spread(np.arange(len(catalog)), MOST_PICTURES))
-    total = len(TTA) * len(part)
+    kinds: tuple[Tta, ...] = get_args(Tta)
+    total = (1 + len(kinds)) * len(part)
 
     def scores(number: int, tta: str) -> tuple[Float64[np.ndarray, "images columns"], float]:
         predictor, before = load(tta), number * len(part)
@@ -63,7 +64,7 @@ def measure_views(
     plain, seconds = scores(0, "none")
     measure = "dice" if any(label_map.task != "regression" for label_map in label_maps.values()) else "mae"
     found = []
-    for number, tta in enumerate(TTA[1:], start=1):
+    for number, tta in enumerate(kinds, start=1):
         values, longer = scores(number, tta)
         gain = paired_difference(values[None], plain[None], part.groups, measure)
         if np.isnan(gain.better):

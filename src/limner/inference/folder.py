@@ -18,7 +18,7 @@ from limner.inference.destinations import Destinations, result_place
 from limner.inference.journal import Journal, Record, is_there
 from limner.inference.outputs import volume_name
 from limner.inference.pipeline import APART, STRANGE, Failure, Job, predict_inputs
-from limner.inference.predictor import Predictor
+from limner.inference.predicting import Predicting
 from limner.inference.shards import Shard
 from limner.inference.stacking import Stacker, check_slices, volume_of
 from limner.inference.tables import Records
@@ -64,7 +64,7 @@ class FolderResult:
 
 
 def predict_folder(
-    predictor: Predictor,
+    predictor: Predicting,
     pictures: Places,
     out: str | Path | None,
     wanted: Wanted = _MASKS,

@@ -14,12 +14,12 @@ from limner.errors import LimnerError
 from limner.images import read_spacing
 from limner.inference.destinations import Destinations, result_place
 from limner.inference.doubtful import doubt_about
-from limner.inference.familiarity import Strangeness, strangeness
+from limner.inference.familiarity import Strangeness
 from limner.inference.inputs import ModelInput
 from limner.inference.journal import Record
 from limner.inference.outputs import Outputs
+from limner.inference.predicting import Predicting
 from limner.inference.prediction import Prediction
-from limner.inference.predictor import Predictor
 from limner.inference.sources import Picture
 from limner.inference.stacking import Masks
 from limner.inference.tables import Done
@@ -63,16 +63,15 @@ class Failure:
 class Job:
     """What is done with each picture; `read` and `write` are called by several threads."""
 
-    predictor: Predictor
+    predictor: Predicting
     to: Destinations
     wanted: Wanted
 
     def read(self, task: Task) -> ReadPicture | Failure:
         """Read a picture and bring it to the network's scale."""
-        meta = self.predictor.meta
         try:
             image = self.predictor.make_input(task.given)
-            strange = strangeness(image.pixels, meta.inputs, meta.familiar) if meta.familiar else None
+            strange = self.predictor.strangeness(image)
             return ReadPicture(task.picture, task.result, image, strange, self._spacing(task))
         except LimnerError as error:
             return Failure(task.picture, error)

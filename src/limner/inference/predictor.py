@@ -19,12 +19,14 @@ from limner.bundle import BundleMeta, TargetSpec, load_bundle
 from limner.errors import ResourceError
 from limner.inference.engine import Engine, TorchEngine, memory_errors
 from limner.inference.engines import bundle_engines
+from limner.inference.familiarity import Strangeness, strangeness
 from limner.inference.hardware import choose_device, choose_precision
 from limner.inference.inputs import Given, ModelInput, read_input, stack_padded
 from limner.inference.looks import Look, make_looks
 from limner.inference.opinion import Opinion
+from limner.inference.predicting import Predicting
 from limner.inference.prediction import Prediction
-from limner.inference.result import make_prediction
+from limner.inference.result import attempt_prediction
 from limner.inference.runtimes import OutOfMemory
 from limner.inference.tiling import Tile, plan_tiles
 from limner.inference.view_evidence import chosen_views
@@ -42,7 +44,7 @@ Logits = dict[str, Tensor]
 """Per target `classes height width`, float32, at the network's scale."""
 
 
-class Predictor:
+class Predictor(Predicting):
     """Predicts pictures with one network, or with the members of an ensemble.
 
     Everything about the pictures comes from `meta`, so a call needs nothing but the picture. Pictures
@@ -144,86 +146,40 @@ class Predictor:
             engine_name=name,
         )
 
-    def predict(self, picture: Given | Mapping[str, Given]) -> Prediction:
-        """Predict one picture, or one sample of several.
-
-        Args:
-            picture: A file (or another location, see `limner.types`), or an array `height width` or
-                `height width channels` with the values of the training pictures. For a network of
-                several inputs, these by name: `{"background": …, "composite": …}`.
-
-        Raises:
-            DataError: The picture cannot be read, or is of another kind than the training pictures.
-            ResourceError: It does not fit in memory, even in small tiles.
-        """
-        return next(self.predict_many([picture]))
-
-    def predict_many(self, pictures: Iterable[Given | Mapping[str, Given]]) -> Iterator[Prediction]:
-        """Predict pictures in order, as lazily as batches allow: at most one batch is read ahead.
-
-        Neighbours of one shape are predicted together. Raises as `predict` does.
-        """
-        return self.predict_inputs(
-            (self.make_input(picture, f"picture {number}") for number, picture in enumerate(pictures, start=1)),
-            doubts=True,
-        )
-
     def make_input(self, picture: Given | Mapping[str, Given], where: str = "the picture") -> ModelInput:
-        """Read if need be, check, and bring to the network's scale; safe to call from any thread.
-
-        Args:
-            picture: See `predict`.
-            where: Name of an array in messages; a file is called by its own.
-        """
+        """See `Predicting`."""
         return read_input(picture, self.meta.inputs, where)
 
-    def predict_inputs(
-        self, inputs: Iterable[ModelInput], *, probabilities: bool = True, doubts: bool = False
-    ) -> Iterator[Prediction]:
-        """Predict what `make_input` gave, in order.
-
-        Args:
-            inputs: Pictures ready for the network.
-            probabilities: Whether predictions hold probabilities; masks alone are faster.
-            doubts: Whether predictions say how sure they are.
-        """
-        for outcome in self.attempt_inputs(inputs, probabilities=probabilities, doubts=doubts):
-            if isinstance(outcome, ResourceError):
-                raise outcome
-            yield outcome
+    def strangeness(self, picture: ModelInput) -> Strangeness | None:
+        """See `Predicting`."""
+        return strangeness(picture.pixels, self.meta.inputs, self.meta.familiar) if self.meta.familiar else None
 
     def attempt_inputs(
         self, inputs: Iterable[ModelInput], *, probabilities: bool = True, doubts: bool = False
     ) -> Iterator[Prediction | ResourceError]:
-        """As `predict_inputs`, but a picture that does not fit in memory gives its error and the rest goes on."""
+        """See `Predicting`."""
+        for picture, opinion in self.attempt_opinions(inputs):
+            if isinstance(opinion, ResourceError):
+                yield opinion
+                continue
+            yield attempt_prediction(
+                opinion,
+                self._targets(),
+                picture,
+                self.engine.device,
+                probabilities=probabilities,
+                doubts=doubts,
+                steps=self.meta.post_processing,
+            )
+
+    def attempt_opinions(self, inputs: Iterable[ModelInput]) -> Iterator[tuple[ModelInput, Opinion | ResourceError]]:
+        """What the networks say about each picture, at their scale, or that it does not fit in memory."""
         for group in self._groups(inputs):
             try:
-                found = self._opinions(group)
+                found: Sequence[Opinion | ResourceError] = self._opinions(group)
             except ResourceError as error:
-                yield from [error] * len(group)
-                continue
-            for place, picture in enumerate(group):
-                yield self._finish(found[place], picture, probabilities=probabilities, doubts=doubts)
-
-    def _finish(
-        self, opinion: Opinion, picture: ModelInput, *, probabilities: bool, doubts: bool
-    ) -> Prediction | ResourceError:
-        try:
-            with memory_errors(self.engine.device):
-                return make_prediction(
-                    opinion,
-                    self._targets(),
-                    picture.size,
-                    probabilities=probabilities,
-                    doubts=doubts,
-                    steps=self.meta.post_processing,
-                )
-        except OutOfMemory as error:
-            return ResourceError(
-                f"enough memory for the probabilities of '{picture.where}' ({picture.size[0]}×{picture.size[1]})",
-                str(error).splitlines()[0],
-                "Close other programs, use device=cpu, or cut the picture into parts.",
-            )
+                found = [error] * len(group)
+            yield from zip(group, found, strict=True)
 
     def _targets(self) -> dict[str, TargetSpec]:
         """What the targets mean to these looks."""

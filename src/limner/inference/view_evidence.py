@@ -30,13 +30,16 @@ def chosen_views(meta: BundleMeta, asked: str) -> str:
     return asked
 
 
-def views_sentence(meta: BundleMeta, tta: str) -> str:
+def views_sentence(meta: BundleMeta, tta: str, *, models: int = 1) -> str:
     """Which views are used, what they bought where that was measured, and what they cost.
 
     Args:
         meta: The description of the model.
         tta: The views in use.
+        models: How many are used together; of several nothing is measured.
     """
+    if models > 1 and tta == "none":
+        return "Views: none; what they buy is known of each model alone, not of several together. Choose some by name."
     known = {found.tta: found for found in meta.views}
     if tta in known:
         found = known[tta]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -17,10 +17,9 @@ from torch.nn import functional
 
 from limner.errors import ConfigError, did_you_mean
 from limner.images import resize_image
-from limner.types import SYMMETRIES, Size, Symmetry
+from limner.types import SYMMETRIES, Size, Symmetry, Tta
 
-Tta: TypeAlias = Literal["none", "flips", "symmetries", "scales"]
-TTA: tuple[Tta, ...] = get_args(Tta)
+TTA: tuple[str, ...] = ("none", *get_args(Tta))
 """Views that are asked about: the picture alone; it and its mirror images, four in all; all eight ways in which a
 sheet can lie; it at 0.8, 1 and 1.25 of its size."""
 

@@ -5,6 +5,7 @@ Layer: workflow. Imports no torch for exported models.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,24 +13,25 @@ from limner.errors import ConfigError
 from limner.export.reader import SUFFIXES, ExportedModel
 
 if TYPE_CHECKING:
-    from limner.inference.predictor import Predictor
+    from limner.inference.predicting import Predicting
 
 
 def load(
-    model: str | Path,
+    model: str | Path | Sequence[str | Path],
     *,
     device: str = "auto",
     batch_size: int | None = None,
     uncertainty: str = "single",
     tta: str = "none",
     engine: str = "torch",
-) -> Predictor | ExportedModel:
+) -> Predicting | ExportedModel:
     """A predictor from a run folder or bundle, or from a file that `export` wrote.
 
     Such a file needs no torch: `.onnx` is run by ONNX Runtime, `.xml` by OpenVINO; `.pt` is run by torch.
 
     Args:
-        model: Run folder, bundle, or exported file, for which nothing else can be chosen.
+        model: Run folder, bundle, or exported file, for which nothing else can be chosen. Of several runs or bundles
+            the probabilities are averaged, see `limner.inference.several.SeveralModels`.
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
         uncertainty: Where doubts come from, see `limner.inference.looks.SOURCES`.
@@ -52,7 +54,7 @@ def load(
 
         With a model, `load("runs/cells").predict("picture.png").mask` holds `height width` class ids.
     """
-    if Path(model).suffix in SUFFIXES and not Path(model).is_dir():
+    if isinstance(model, str | Path) and Path(model).suffix in SUFFIXES and not Path(model).is_dir():
         if (device, uncertainty, tta, engine) not in {(name, "single", "none", "torch") for name in ("auto", "cpu")}:
             raise ConfigError(
                 "an exported model without further choices: it is what runs it, on the CPU",
@@ -60,10 +62,8 @@ def load(
                 "Leave them out, or load the run or bundle it was made from.",
             )
         return ExportedModel.from_file(model)
-    from limner.inference.predictor import Predictor
+    from limner.inference.several import load_predictor
     from limner.workflow.predict import bundle_path
 
-    path = bundle_path(model)
-    return Predictor.from_file(
-        path, device=device, batch_size=batch_size, uncertainty=uncertainty, tta=tta, engine=engine
-    )
+    paths = [bundle_path(one) for one in ([model] if isinstance(model, str | Path) else model)]
+    return load_predictor(paths, device=device, batch_size=batch_size, uncertainty=uncertainty, tta=tta, engine=engine)

@@ -15,7 +15,7 @@ from limner.bundle import bundle_digest
 from limner.errors import BundleError, OutputError
 from limner.evaluation.run_folder import CANDIDATES_NAME, FOLDS_NAME
 from limner.inference.folder import FolderResult, predict_folder
-from limner.inference.predictor import Predictor
+from limner.inference.several import load_predictor
 from limner.inference.shards import Shard, parse_shard
 from limner.inference.view_evidence import views_sentence
 from limner.inference.wanted import Wanted
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 def predict(
-    model: str | Path,
+    model: str | Path | Sequence[str | Path],
     pictures: Sequence[str | Path] | Mapping[str, str | Path],
     out: str | Path | None = None,
     *,
@@ -53,7 +53,8 @@ def predict(
     """Write masks for pictures: same names and sub-folders, at the pictures' own size.
 
     Args:
-        model: Run folder or bundle.
+        model: Run folder or bundle; or several, whose probabilities are averaged, see
+            `limner.inference.several.SeveralModels`.
         pictures: Files, folders, globs or .zip archives. For a model of several inputs a place by the name
             of each, whose files belong together by name and of which a single file goes with all; or one
             data set, laid out as for training, or a CSV with columns input.NAME.
@@ -88,11 +89,11 @@ def predict(
     """
     keep_large_blocks()
     part = Shard() if shard is None else parse_shard(shard)
-    path = bundle_path(model)
-    if tta == "auto":
-        _measure_views(path, device, engine, progress)
-    predictor = Predictor.from_file(
-        path, device=device, batch_size=batch_size, uncertainty=uncertainty or "single", tta=tta, engine=engine
+    paths = [bundle_path(one) for one in ([model] if isinstance(model, str | Path) else model)]
+    if tta == "auto" and len(paths) == 1:
+        _measure_views(paths[0], device, engine, progress)
+    predictor = load_predictor(
+        paths, device=device, batch_size=batch_size, uncertainty=uncertainty or "single", tta=tta, engine=engine
     )
     wanted = Wanted(
         form=form,
@@ -115,14 +116,15 @@ def predict(
         resume=resume,
         shard=part,
         made={
-            "model": bundle_digest(path),
+            "model": " ".join(bundle_digest(path) for path in paths),
             "--uncertainty": uncertainty,
             "--tta": predictor.tta,
             "--engine": predictor.engine_name,
         },
         progress=lambda done, total: progress("predict", done, total),
     )
-    return replace(result, engine=predictor.engine_name, views=views_sentence(predictor.meta, predictor.tta))
+    views = views_sentence(predictor.meta, predictor.tta, models=len(paths))
+    return replace(result, engine=predictor.engine_name, views=views)
 
 
 def _measure_views(path: Path, device: str, engine: str, progress: Progress) -> None:
