@@ -93,7 +93,7 @@ def test_folders_views_and_tiles(save, tmp_path) -> None:
     for number, name in enumerate(names):
         np.save(name, picture(41 + 10 * (number // 2), 54))
     (tmp_path / "broken.npy").write_bytes(b"no")
-    model = SeveralModels.from_files(paths, device="cpu", tta="flips")
+    model = limner.load(paths, device="cpu", tta="flips")
     result = predict_folder(
         model, [*map(str, names), str(tmp_path / "broken.npy")], tmp_path / "out", Wanted(probabilities="tiff")
     )

@@ -20,7 +20,7 @@ from limner.inference.outputs import volume_name
 from limner.inference.pipeline import APART, STRANGE, Failure, Job, predict_inputs
 from limner.inference.predicting import Predicting
 from limner.inference.shards import Shard
-from limner.inference.stacking import Stacker, check_slices, volume_of
+from limner.inference.stacking import Stacker, check_dicom, check_slices, volume_of
 from limner.inference.tables import Records
 from limner.inference.tasks import Places, Task, find_tasks
 from limner.inference.wanted import Wanted
@@ -47,6 +47,7 @@ class FolderResult:
         strange: Name of each picture unlike the training pictures, and in what; likewise.
         rle: The table of run lengths; None if it was not asked.
         engine: What ran the network.
+        int8: What was measured of each model in int8, see `limner.workflow.int8`; empty in other precisions.
         views: Which views were used, and what is known of them, as a sentence.
     """
 
@@ -61,6 +62,7 @@ class FolderResult:
     rle: Path | None = None
     engine: str = "torch"
     views: str = ""
+    int8: Sequence[Mapping[str, Any]] = ()
 
 
 def predict_folder(
@@ -106,6 +108,8 @@ def predict_folder(
     found = find_tasks(pictures, meta.inputs, leave_out=Path(out) if out else None)
     if wanted.form == "nifti":
         check_slices(found.tasks)
+    elif wanted.form == "dicom-seg":
+        check_dicom(found.tasks)
     tasks = shard.take(found.tasks, _unit)
     to = Destinations.plan(out, wanted, meta, shard)
     going_on = resume and is_there(to.journal)

@@ -40,6 +40,8 @@ _MOST_PER_BATCH = 64
 # Pixels that keep a device busy; more in a batch only takes memory.
 _PIXELS_PER_BATCH = {"cpu": 2**18, "mps": 2**20, "cuda": 2**22}
 
+_ON_CPU = ("onnxruntime", "openvino")
+
 Logits = dict[str, Tensor]
 """Per target `classes height width`, float32, at the network's scale."""
 
@@ -56,7 +58,7 @@ class Predictor(Predicting):
         meta: The description of a bundle.
         device: `auto` (where the model is), `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `auto` (what the training asked for, else bf16 where the device computes it in
-            hardware), `bf16`, `float32`.
+            hardware), `bf16`, `float32`, `int8` (only by other engines than torch).
             Probabilities are float32 always.
         batch_size: Pictures or tiles at once; by default as many as keep the device busy.
         uncertainty: Where doubts come from, see `limner.inference.looks.SOURCES`. With several looks at each
@@ -130,7 +132,7 @@ class Predictor(Predicting):
             MissingExtra: The engine is not installed.
         """
         # Other engines compute on the CPU, whatever else the machine has.
-        chosen = choose_device("cpu" if device == "auto" and engine in ("onnxruntime", "openvino") else device)
+        chosen = choose_device("cpu" if device == "auto" and (engine in _ON_CPU or precision == "int8") else device)
         bundle = load_bundle(path)
         precision = choose_precision(bundle.meta.precision if precision == "auto" else precision, chosen)
         name, engines = bundle_engines(

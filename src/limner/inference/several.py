@@ -9,13 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import tee
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from limner.bundle import BundleMeta, PostStep, TargetSpec
-from limner.errors import BundleError, ConfigError, ResourceError
+from limner.errors import BundleError, ResourceError
 from limner.images import read_image
 from limner.inference.answers import temper
 from limner.inference.engine import memory_errors
@@ -61,40 +60,6 @@ class SeveralModels(Predicting):
         self.meta = _together([model.meta for model in models])
         self.engine_name = ", ".join(dict.fromkeys(model.engine_name for model in models))
         self.tta = models[0].tta
-
-    @classmethod
-    def from_files(
-        cls,
-        paths: Sequence[str | Path],
-        *,
-        device: str = "auto",
-        precision: str = "auto",
-        batch_size: int | None = None,
-        uncertainty: str = "single",
-        tta: str = "none",
-        engine: str = "torch",
-    ) -> SeveralModels:
-        """Several bundles as one model; see `Predictor.from_file`.
-
-        Doubts may come from `members`, which are the models, or as of one. With `tta` of `auto` there are no views:
-        what they buy several models together is not known.
-
-        Raises:
-            LimnerError: As the class and `Predictor.from_file` do.
-        """
-        models = [
-            Predictor.from_file(
-                path,
-                device=device,
-                precision=precision,
-                batch_size=batch_size,
-                uncertainty="single" if uncertainty in ("members", "auto") else uncertainty,
-                tta="none" if tta == "auto" else tta,
-                engine=engine,
-            )
-            for path in paths
-        ]
-        return cls(models, [str(path) for path in paths])
 
     def make_input(self, picture: Given | Mapping[str, Given], where: str = "the picture") -> SharedInput:
         """See `Predicting`."""
@@ -164,24 +129,6 @@ class SeveralModels(Predicting):
                 numbers = temper(numbers, spec)
             shown[name] = numbers.cpu()
         return shown
-
-
-def load_predictor(paths: Sequence[str | Path], **options: Any) -> Predicting:
-    """A predictor for one bundle, or for several as one model.
-
-    Args:
-        paths: The bundles.
-        **options: See `Predictor.from_file`.
-
-    Raises:
-        ConfigError: No bundle is named.
-        LimnerError: As `Predictor.from_file` and `SeveralModels` do.
-    """
-    if not paths:
-        raise ConfigError("a run folder or .safetensors file", "no model was named", "Name one, or several.")
-    if len(paths) == 1:
-        return Predictor.from_file(paths[0], **options)
-    return SeveralModels.from_files(paths, **options)
 
 
 def _of(place: int, pictures: Iterable[ModelInput]) -> Iterator[ModelInput]:

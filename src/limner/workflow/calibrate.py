@@ -28,8 +28,7 @@ from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
 from limner.types import Progress, no_progress
 from limner.workflow.evaluate import evaluate_run
-from limner.workflow.places import find_run
-from limner.workflow.predict import bundle_path
+from limner.workflow.places import bundle_path, find_run
 from limner.workflow.views import learn_views
 
 

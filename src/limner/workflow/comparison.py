@@ -22,7 +22,7 @@ from limner.metrics import Counts, ErrorSums, cases, dice, foreground, rmse
 from limner.render import contact_sheet
 from limner.training.record import read_data
 from limner.types import SPLITS, Progress, Size
-from limner.workflow.predict import bundle_path
+from limner.workflow.places import bundle_path
 from limner.workflow.sheets import full_legend
 
 _LONGEST = 512

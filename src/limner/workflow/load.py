@@ -23,7 +23,8 @@ def load(
     batch_size: int | None = None,
     uncertainty: str = "single",
     tta: str = "none",
-    engine: str = "torch",
+    engine: str | None = None,
+    precision: str = "auto",
 ) -> Predicting | ExportedModel:
     """A predictor from a run folder or bundle, or from a file that `export` wrote.
 
@@ -38,6 +39,8 @@ def load(
         tta: Views of each picture whose mean decides: `none`, `flips`, `symmetries`, `scales`, or `auto`: those that
             were shown to help on pictures the model did not learn from.
         engine: What runs the network: `torch`, `onnxruntime`, `openvino`, or `auto`: the fastest that is installed.
+            Default: torch, and of int8 the fastest.
+        precision: `auto`, `bf16`, `float32` or `int8`, see `limner.predict`.
 
     Raises:
         BundleError: The file is missing, foreign, damaged or newer than this Limner.
@@ -55,15 +58,29 @@ def load(
         With a model, `load("runs/cells").predict("picture.png").mask` holds `height width` class ids.
     """
     if isinstance(model, str | Path) and Path(model).suffix in SUFFIXES and not Path(model).is_dir():
-        if (device, uncertainty, tta, engine) not in {(name, "single", "none", "torch") for name in ("auto", "cpu")}:
+        usual = uncertainty == "single" and tta == "none" and engine in (None, "torch") and precision == "auto"
+        if not usual or device not in ("auto", "cpu"):
             raise ConfigError(
                 "an exported model without further choices: it is what runs it, on the CPU",
-                f"device={device}, uncertainty={uncertainty}, tta={tta}, engine={engine}",
+                f"device={device}, uncertainty={uncertainty}, tta={tta}, engine={engine}, precision={precision}",
                 "Leave them out, or load the run or bundle it was made from.",
             )
         return ExportedModel.from_file(model)
-    from limner.inference.several import load_predictor
-    from limner.workflow.predict import bundle_path
+    from limner.workflow.models import open_models
+    from limner.workflow.places import bundle_path
 
     paths = [bundle_path(one) for one in ([model] if isinstance(model, str | Path) else model)]
-    return load_predictor(paths, device=device, batch_size=batch_size, uncertainty=uncertainty, tta=tta, engine=engine)
+    if precision == "int8":
+        from limner.workflow.int8 import prepare_int8
+
+        for path in paths:
+            prepare_int8(path, engine=engine)
+    return open_models(
+        paths,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        uncertainty=uncertainty,
+        tta=tta,
+        engine=engine,
+    )

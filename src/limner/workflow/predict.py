@@ -11,16 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from limner.allocator import keep_large_blocks
-from limner.bundle import bundle_digest
-from limner.errors import BundleError, OutputError
-from limner.evaluation.run_folder import CANDIDATES_NAME, FOLDS_NAME
+from limner.errors import OutputError
 from limner.inference.folder import FolderResult, predict_folder
-from limner.inference.several import load_predictor
 from limner.inference.shards import Shard, parse_shard
 from limner.inference.view_evidence import views_sentence
 from limner.inference.wanted import Wanted
-from limner.training.fit import BUNDLE_NAME
 from limner.types import Progress, Spacing, no_progress
+from limner.workflow.int8 import prepare_int8
+from limner.workflow.models import is_exported, models_digest, open_models
+from limner.workflow.places import bundle_path
 from limner.workflow.views import learn_views_of_run
 
 _log = logging.getLogger(__name__)
@@ -47,13 +46,14 @@ def predict(
     spacing: Spacing | None = None,
     device: str = "auto",
     batch_size: int | None = None,
-    engine: str = "torch",
+    engine: str | None = None,
+    precision: str = "auto",
     progress: Progress = no_progress,
 ) -> FolderResult:
     """Write masks for pictures: same names and sub-folders, at the pictures' own size.
 
     Args:
-        model: Run folder or bundle; or several, whose probabilities are averaged, see
+        model: Run folder, bundle, or a file that `export` wrote; or several, whose probabilities are averaged, see
             `limner.inference.several.SeveralModels`.
         pictures: Files, folders, globs or .zip archives. For a model of several inputs a place by the name
             of each, whose files belong together by name and of which a single file goes with all; or one
@@ -62,8 +62,8 @@ def predict(
         overwrite: Replace masks that exist.
         resume: Go on where an earlier call stopped: pictures are left out whose results are all there.
         shard: Take a part of the pictures, such as `3/8`; tables get its number in their names.
-        form: Of masks: `png` (class ids with colours), `png16`, `tiff`, `npy`, or `nifti`: slices of volumes are
-            stacked into volumes again.
+        form: Of masks: `png` (class ids with colours), `png16`, `tiff`, `npy`, `nifti`: slices of volumes are stacked
+            into volumes again; or `dicom-seg`: a segmentation object for each DICOM picture.
         probabilities: Also write class probabilities: `npz` (also True) or `tiff`.
         overlay: Also write pictures with outlines drawn on them, and coloured maps of numbers.
         tta: Views of each picture whose mean decides: `none`, `flips`, `symmetries`, `scales`; `auto`: those that were
@@ -82,6 +82,9 @@ def predict(
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
         engine: What runs the network: `torch`, `onnxruntime`, `openvino`, or `auto`: the fastest that is installed.
+            Default: torch, and of int8 the fastest.
+        precision: `auto`, `bf16`, `float32`, or `int8`, which a run is calibrated for the first time and which is
+            refused if it loses Dice, see `limner.workflow.int8`.
         progress: Told of the progress.
 
     Raises:
@@ -90,10 +93,18 @@ def predict(
     keep_large_blocks()
     part = Shard() if shard is None else parse_shard(shard)
     paths = [bundle_path(one) for one in ([model] if isinstance(model, str | Path) else model)]
-    if tta == "auto" and len(paths) == 1:
-        _measure_views(paths[0], device, engine, progress)
-    predictor = load_predictor(
-        paths, device=device, batch_size=batch_size, uncertainty=uncertainty or "single", tta=tta, engine=engine
+    bundles = [path for path in paths if not is_exported(path)]
+    measured = [prepare_int8(path, engine=engine, progress=progress) for path in bundles if precision == "int8"]
+    if tta == "auto" and len(paths) == len(bundles) == 1:
+        _measure_views(paths[0], device, engine or "torch", progress)
+    predictor = open_models(
+        paths,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        uncertainty=uncertainty or "single",
+        tta=tta,
+        engine=engine,
     )
     wanted = Wanted(
         form=form,
@@ -116,15 +127,16 @@ def predict(
         resume=resume,
         shard=part,
         made={
-            "model": " ".join(bundle_digest(path) for path in paths),
+            "model": models_digest(paths),
             "--uncertainty": uncertainty,
             "--tta": predictor.tta,
             "--engine": predictor.engine_name,
+            "--precision": precision,
         },
         progress=lambda done, total: progress("predict", done, total),
     )
     views = views_sentence(predictor.meta, predictor.tta, models=len(paths))
-    return replace(result, engine=predictor.engine_name, views=views)
+    return replace(result, engine=predictor.engine_name, views=views, int8=measured)
 
 
 def _measure_views(path: Path, device: str, engine: str, progress: Progress) -> None:
@@ -133,36 +145,3 @@ def _measure_views(path: Path, device: str, engine: str, progress: Progress) -> 
         learn_views_of_run(path, device=device, engine=engine, progress=progress)
     except OutputError as error:
         _log.warning("What views buy cannot be kept in the bundle, so none are used: %s", error.found)
-
-
-def bundle_path(model: str | Path) -> Path:
-    """The bundle of a run folder, or the bundle itself.
-
-    Raises:
-        BundleError: Nothing is there, or a folder without a bundle.
-    """
-    path = Path(model)
-    if not path.exists():
-        raise BundleError(
-            f"a run folder or bundle at '{path}'",
-            "nothing is there",
-            f"Give the folder that limner train made, or its {BUNDLE_NAME}; upper and lower case differ.",
-        )
-    if path.is_dir():
-        folds = sorted(path.glob(f"{FOLDS_NAME}/*/{BUNDLE_NAME}"), key=str)
-        folds = folds or sorted(path.glob(f"{CANDIDATES_NAME}/*/{FOLDS_NAME}/*/{BUNDLE_NAME}"), key=str)
-        if folds and not (path / BUNDLE_NAME).is_file():
-            raise BundleError(
-                f"one model at '{path}'",
-                f"a training in folds, with {len(folds)} models: {folds[0].parent} … {folds[-1].parent}",
-                "Name the folder of one. None is known to be better than another, since each was scored on other "
-                "samples; for one model of all samples train without folds.",
-            )
-        if not (path / BUNDLE_NAME).is_file():
-            raise BundleError(
-                f"a run folder or bundle at '{path}'",
-                f"a folder without {BUNDLE_NAME}",
-                "Give the folder that limner train made, after its first epoch.",
-            )
-        return path / BUNDLE_NAME
-    return path
