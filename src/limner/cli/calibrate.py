@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from limner.cli.options import AsJson, Device
+
 NAME = "calibrate"
 
 
@@ -32,8 +34,8 @@ def run(
         bool,
         typer.Option("--tta", help="Also measure what views of each picture buy and cost, for predict --tta auto."),
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Fit a temperature per target, and thresholds per class for a goal, and keep them in the model's bundle.
 

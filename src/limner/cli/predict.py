@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from limner.cli.options import AsJson, Device, FromModel
+
 if TYPE_CHECKING:
     from limner.inference.folder import FolderResult
 
@@ -24,9 +26,7 @@ def run(
     pictures: Annotated[
         list[str] | None, typer.Argument(help="Files, folders, globs or .zip archives.", show_default=False)
     ] = None,
-    source: Annotated[
-        str | None, typer.Option("--from", "-k", help="The model, instead of MODEL.", show_default=False)
-    ] = None,
+    source: FromModel = None,
     others: Annotated[
         list[str] | None,
         typer.Option(
@@ -155,7 +155,7 @@ def run(
             show_default=False,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     engine: Annotated[
         str | None,
         typer.Option(
@@ -170,7 +170,7 @@ def run(
             "it then loses 0.005 of Dice on its validation pictures."
         ),
     ] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Predict masks for pictures: same names and sub-folders, at the pictures' own size."""
     from limner.cli.console import EXIT_PARTLY, Stages, messages, output, print_json
