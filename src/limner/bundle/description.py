@@ -179,7 +179,7 @@ class ViewsSpec(_Spec):
     gain: Annotated[float, Field(description="Mean over pictures, then over classes; above 0 is better.")]
     low: Annotated[float | None, Field(description="Low end of its 95 % interval; None of too few pictures.")] = None
     high: Annotated[float | None, Field(description="High end.")] = None
-    times: Annotated[float, Field(gt=0, description="How many times as long a picture took.")]
+    times: Annotated[float, Field(gt=0, description="Of the work of one look: processor time, on a GPU seconds.")]
     images: Annotated[int, Field(ge=1, description="Pictures that were predicted.")]
     source: Annotated[str, Field(description="What these were, in words.")]
 
