@@ -37,6 +37,13 @@ def test_each_picture_has_a_segmentation_that_is_its_mask(
         np.testing.assert_array_equal(pixels[0, ..., 0], read_mask(str(tmp_path / "png" / f"{number}.png")).array)
         series.add(found.SeriesInstanceUID)
     assert len(series) == 1
+    lost = dict(study, FrameOfReferenceUID="")
+    scans.dicom(tmp_path / "scan" / "lost.dcm", grey, **lost, **place, ImagePositionPatient=[0, 0, 9])
+    result = limner("predict", trained.folder, tmp_path / "scan", "-o", tmp_path / "part", "--format", "dicom-seg")
+    assert result.code == 1
+    assert "3 masks written" in result.out
+    assert "Failed  lost.dcm" in result.err
+    assert "has no FrameOfReferenceUID" in result.err
     words = [cells / "images", "-o", tmp_path / "no", "--format", "dicom-seg"]
     assert "DICOM pictures of one frame" in refused("predict", trained.folder, *words)
     assert not (tmp_path / "no").exists()

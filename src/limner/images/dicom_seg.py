@@ -36,6 +36,17 @@ _NEEDED = (
     "ImageOrientationPatient",
     "ImagePositionPatient",
 )
+_MAY_BE_EMPTY = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,9 @@ def encode_segmentation(
     highdicom, pydicom = import_medical("highdicom"), import_medical("pydicom")
     source = pydicom.dcmread(io.BytesIO(read_bytes(location)), stop_before_pixels=True)
     _check(source, location)
+    for name in _MAY_BE_EMPTY:
+        if name not in source:  # as in files that were made anonymous
+            setattr(source, name, "")
     codes = pydicom.sr.codedict.codes
     algorithm = highdicom.AlgorithmIdentificationSequence(
         name="Limner", family=codes.cid7162.ArtificialIntelligence, version=__version__

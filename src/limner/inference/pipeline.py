@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import tee
 from typing import Any
 
-from limner.errors import LimnerError
+from limner.errors import DataError, LimnerError
 from limner.images import read_spacing
 from limner.inference.destinations import Destinations, result_place
 from limner.inference.doubtful import doubt_about
@@ -93,7 +93,10 @@ class Job:
             doubt = doubt_about(name, prediction, targets, strange, self.wanted.flag_below)
         apart = doubt is not None and doubt.doubtful
         if self.to.outputs is not None:
-            self._write_files(self.to.outputs, image, prediction, apart=apart)
+            try:
+                self._write_files(self.to.outputs, image, prediction, apart=apart)
+            except DataError as error:  # what the picture lacks for a segmentation object
+                return Failure(image.picture, error)
         done = Done(name, prediction, doubt, image.spacing)
         record: dict[str, Any] = {APART: apart, STRANGE: ""}
         if strange is not None and strange.alarming:
