@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from limner.allocator import keep_large_blocks
-from limner.errors import BundleError
+from limner.errors import BundleError, ConfigError
 from limner.evaluation.run_folder import CANDIDATES_NAME, FOLDS_NAME
 from limner.images import hash_file
 from limner.inference.folder import FolderResult, predict_folder
@@ -19,6 +19,7 @@ from limner.inference.shards import Shard, parse_shard
 from limner.inference.wanted import Wanted
 from limner.training.fit import BUNDLE_NAME
 from limner.types import Progress, Spacing, no_progress
+from limner.workflow.cluster import predict_on_cluster
 
 
 def predict(
@@ -42,6 +43,8 @@ def predict(
     device: str = "auto",
     batch_size: int | None = None,
     engine: str = "torch",
+    cluster: str | None = None,
+    address: str = "auto",
     progress: Progress = no_progress,
 ) -> FolderResult:
     """Write masks for pictures: same names and sub-folders, at the pictures' own size.
@@ -51,7 +54,7 @@ def predict(
         pictures: Files, folders, globs or .zip archives. For a model of several inputs a place by the name
             of each, whose files belong together by name and of which a single file goes with all; or one
             data set, laid out as for training, or a CSV with columns input.NAME.
-        out: Folder of the results; may be left out if `rle` is given.
+        out: Folder of the results, or a URL of fsspec, such as `s3://bucket/masks`; may be left out if `rle` is given.
         overwrite: Replace masks that exist.
         resume: Go on where an earlier call stopped: pictures are left out whose results are all there.
         shard: Take a part of the pictures, such as `3/8`; tables get its number in their names.
@@ -72,16 +75,18 @@ def predict(
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
         engine: What runs the network: `torch`, `onnxruntime`, `openvino`, or `auto`: the fastest that is installed.
+        cluster: `ray`: predict on all machines of a Ray cluster.
+        address: Of the cluster: `auto`, `HOST:PORT` or `local`, see `limner.inference.cluster.Cluster`.
         progress: Told of the progress.
 
     Raises:
         LimnerError: See `limner.errors`. A picture that fails is listed in the result instead.
     """
     keep_large_blocks()
+    if cluster is None and address != "auto":
+        raise ConfigError("a cluster for --address", "none", "Add --cluster ray, or leave --address out.")
     part = Shard() if shard is None else parse_shard(shard)
-    predictor = Predictor.from_file(
-        bundle_path(model), device=device, batch_size=batch_size, uncertainty=uncertainty or "single", engine=engine
-    )
+    bundle = bundle_path(model)
     wanted = Wanted(
         form=form,
         probabilities=probabilities if isinstance(probabilities, str) else "npz" if probabilities else "",
@@ -94,6 +99,32 @@ def predict(
         measure=measure,
         spacing=spacing,
     )
+    made = {"model": hash_file(str(bundle)).hex(), "--uncertainty": uncertainty, "--engine": engine}
+    source = uncertainty or "single"
+
+    def tell(done: int, total: int) -> None:
+        progress("predict", done, total)
+
+    if cluster is not None:
+        result = predict_on_cluster(
+            cluster,
+            address,
+            bundle,
+            pictures,
+            out,
+            wanted,
+            overwrite=overwrite,
+            resume=resume,
+            shard=part,
+            made=made,
+            device=device,
+            batch_size=batch_size,
+            uncertainty=source,
+            engine=engine,
+            progress=tell,
+        )
+        return replace(result, engine=engine)
+    predictor = Predictor.from_file(bundle, device=device, batch_size=batch_size, uncertainty=source, engine=engine)
     result = predict_folder(
         predictor,
         pictures,
@@ -102,12 +133,8 @@ def predict(
         overwrite=overwrite,
         resume=resume,
         shard=part,
-        made={
-            "model": hash_file(str(bundle_path(model))).hex(),
-            "--uncertainty": uncertainty,
-            "--engine": predictor.engine_name,
-        },
-        progress=lambda done, total: progress("predict", done, total),
+        made={**made, "--engine": predictor.engine_name},
+        progress=tell,
     )
     return replace(result, engine=predictor.engine_name)
 
