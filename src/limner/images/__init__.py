@@ -1,10 +1,12 @@
 """Read and write pictures and masks of every format, from anywhere.
 
-Layer: images. The only importer of Pillow, tifffile, imagecodecs, pydicom and nibabel. Imports no torch.
+Layer: images. The only importer of Pillow, tifffile, imagecodecs, pydicom, highdicom and
+nibabel. Imports no torch.
 """
 
 from limner.images.archives import archive_contents
 from limner.images.channels import to_channels
+from limner.images.dicom_seg import Segment, encode_segmentation, require_segmentations
 from limner.images.jpeg import PIXELS, JpegStorage
 from limner.images.kinds import IMAGE_SUFFIXES, picture_suffix, suffix_of, without_suffix
 from limner.images.locations import (
@@ -56,6 +58,7 @@ __all__ = [
     "JpegStorage",
     "Location",
     "PictureInfo",
+    "Segment",
     "Series",
     "Slice",
     "Source",
@@ -69,6 +72,7 @@ __all__ = [
     "encode_jpeg",
     "encode_png",
     "encode_rle",
+    "encode_segmentation",
     "encode_volume",
     "encode_webp",
     "hash_file",
@@ -96,6 +100,7 @@ __all__ = [
     "read_volume",
     "reading_once",
     "remove_url",
+    "require_segmentations",
     "resize_image",
     "resize_mask",
     "rle_names",

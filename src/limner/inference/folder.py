@@ -20,9 +20,9 @@ from limner.inference.destinations import Destinations, result_place
 from limner.inference.journal import Journal, Record, is_there
 from limner.inference.outputs import volume_name
 from limner.inference.pipeline import APART, STRANGE, Failure, Job, Outcome
-from limner.inference.predictor import Predictor
+from limner.inference.predicting import Predicting
 from limner.inference.shards import Shard
-from limner.inference.stacking import Stacker, check_slices, volume_of
+from limner.inference.stacking import Stacker, check_dicom, check_slices, volume_of
 from limner.inference.tables import Records
 from limner.inference.tasks import Places, Task, find_tasks
 from limner.inference.wanted import Wanted
@@ -51,6 +51,8 @@ class FolderResult:
         strange: Name of each picture unlike the training pictures, and in what; likewise.
         rle: The table of run lengths; None if it was not asked.
         engine: What ran the network.
+        int8: What was measured of each model in int8, see `limner.workflow.int8`; empty in other precisions.
+        views: Which views were used, and what is known of them, as a sentence.
     """
 
     written: Sequence[Path | str]
@@ -63,10 +65,12 @@ class FolderResult:
     strange: list[tuple[str, str]] = field(default_factory=list)
     rle: Path | None = None
     engine: str = "torch"
+    views: str = ""
+    int8: Sequence[Mapping[str, Any]] = ()
 
 
 def predict_folder(
-    predictor: Predictor,
+    predictor: Predicting,
     pictures: Places,
     out: str | Path | None,
     wanted: Wanted = _MASKS,
@@ -149,6 +153,8 @@ def predict_places(
     found = find_tasks(pictures, meta.inputs, leave_out=out)
     if wanted.form == "nifti":
         check_slices(found.tasks)
+    elif wanted.form == "dicom-seg":
+        check_dicom(found.tasks)
     tasks = shard.take(found.tasks, _unit)
     with delivery_to(out) as delivery:
         to = Destinations.plan(out, wanted, meta, shard, delivery)

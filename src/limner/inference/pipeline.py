@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from itertools import tee
 from typing import Any, TypeAlias
 
-from limner.errors import LimnerError
+from limner.errors import DataError, LimnerError
 from limner.images import read_spacing
 from limner.inference.destinations import Destinations, result_place
 from limner.inference.doubtful import doubt_about
-from limner.inference.familiarity import Strangeness, strangeness
+from limner.inference.familiarity import Strangeness
 from limner.inference.inputs import ModelInput
 from limner.inference.journal import Record
 from limner.inference.outputs import Outputs
+from limner.inference.predicting import Predicting
 from limner.inference.prediction import Prediction
-from limner.inference.predictor import Predictor
 from limner.inference.sources import Picture
 from limner.inference.stacking import Masks
 from limner.inference.tables import Done
@@ -69,16 +69,15 @@ Outcome: TypeAlias = WrittenPicture | Failure
 class Job:
     """What is done with each picture; `read` and `write` are called by several threads."""
 
-    predictor: Predictor
+    predictor: Predicting
     to: Destinations
     wanted: Wanted
 
     def read(self, task: Task) -> ReadPicture | Failure:
         """Read a picture and bring it to the network's scale."""
-        meta = self.predictor.meta
         try:
             image = self.predictor.make_input(task.given)
-            strange = strangeness(image.pixels, meta.inputs, meta.familiar) if meta.familiar else None
+            strange = self.predictor.strangeness(image)
             return ReadPicture(task.picture, task.result, image, strange, self._spacing(task))
         except LimnerError as error:
             return Failure(task.picture, error)
@@ -100,7 +99,10 @@ class Job:
             doubt = doubt_about(name, prediction, targets, strange, self.wanted.flag_below)
         apart = doubt is not None and doubt.doubtful
         if self.to.outputs is not None:
-            self._write_files(self.to.outputs, image, prediction, apart=apart)
+            try:
+                self._write_files(self.to.outputs, image, prediction, apart=apart)
+            except DataError as error:  # what the picture lacks for a segmentation object
+                return Failure(image.picture, error)
         done = Done(name, prediction, doubt, image.spacing)
         record: dict[str, Any] = {APART: apart, STRANGE: ""}
         if strange is not None and strange.alarming:

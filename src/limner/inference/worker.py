@@ -44,6 +44,8 @@ class Assignment:
         batch_size: See `Predictor`.
         uncertainty: See `Predictor`.
         engine: See `Predictor.from_file`.
+        precision: See `Predictor`.
+        tta: See `Predictor`.
         version: Of Limner, which all machines must have.
     """
 
@@ -55,6 +57,8 @@ class Assignment:
     batch_size: int | None = None
     uncertainty: str = "single"
     engine: str = "torch"
+    precision: str = "auto"
+    tta: str = "none"
     version: str = __version__
 
 
@@ -81,6 +85,8 @@ class Worker:
                 batch_size=assignment.batch_size,
                 uncertainty=assignment.uncertainty,
                 engine=assignment.engine,
+                precision=assignment.precision,
+                tta=assignment.tta,
             )
 
     def answer(self, questions: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
