@@ -2,9 +2,9 @@
 
 Layer: inference.
 
-Of the engines, measured on classic and pretrained U-Nets (see `benchmarks/predict.md`), OpenVINO is the fastest on a
-CPU; torch in bf16, where the CPU computes it in hardware, is faster than ONNX Runtime in float32; and that is faster
-than torch in float32. On a GPU it is torch.
+Of the engines, measured on the three networks (see `benchmarks/predict.md`, `benchmarks/engines.md`), OpenVINO is the
+fastest on a CPU; torch in bf16, where the CPU computes it in hardware, is faster than ONNX Runtime in float32; and that
+is faster than torch in float32. On a GPU it is torch.
 """
 
 from __future__ import annotations

@@ -237,7 +237,7 @@ class Outputs:
 def _planes(mask: np.ndarray, spec: TargetSpec) -> Bool[np.ndarray, "classes height width"]:
     """Where each class but the background is."""
     if spec.task == "multilabel":
-        return np.moveaxis(mask, -1, 0) == 1
+        return np.asarray(np.moveaxis(mask, -1, 0) == 1)
     return np.stack([mask == index for index in foreground(spec.task, len(spec.names))])
 
 
