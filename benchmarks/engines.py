@@ -45,13 +45,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--side", type=int, default=512)
+    parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=list(NETWORKS))
     arguments = parser.parse_args()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), {platform.machine()}")
     print(f"bf16 in hardware: {has_fast_bf16('cpu')}")
     for precision in ("float32", "bf16", "int8"):
         print(f"--engine auto in {precision}: {choose_engine('auto', CPU, precision)}")
     print("\n| network | side | ms | × |\n|---|---|--:|--:|", flush=True)
-    for name, options in NETWORKS.items():
+    for name in arguments.networks:
+        options = NETWORKS[name]
         found = measure(name, options, arguments.rounds, arguments.side)
         for side, seconds in found.items():
             faster = found["torch float32"] / seconds
