@@ -59,7 +59,12 @@ def run(
             show_default=False,
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the results.", show_default=False)] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out", "-o", help="Folder of the results, or a URL such as s3://bucket/masks.", show_default=False
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that exist.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an earlier call stopped: what is finished is left out.")
@@ -170,6 +175,13 @@ def run(
             "it then loses 0.005 of Dice on its validation pictures."
         ),
     ] = "auto",
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ray", help="Predict on all machines of a Ray cluster.", show_default=False),
+    ] = None,
+    address: Annotated[
+        str, typer.Option(help="Of the cluster: auto, HOST:PORT of its head, or local (this machine alone).")
+    ] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Predict masks for pictures: same names and sub-folders, at the pictures' own size."""
@@ -205,6 +217,8 @@ def run(
             batch_size=batch,
             engine=engine,
             precision=precision,
+            cluster=cluster,
+            address=address,
             progress=stages,
         )
     finally:
@@ -250,13 +264,13 @@ def as_dict(result: FolderResult) -> dict[str, Any]:
     }
 
 
-def result_lines(result: FolderResult, out: Path | None) -> list[str]:
+def result_lines(result: FolderResult, out: str | None) -> list[str]:
     """What was done."""
     lines = []
     if result.resumed:
         lines.append(f"{_counted(result.resumed, 'picture')} finished before, left out")
     if out is not None:
-        kind = "file" if any(path.suffix == ".tif" for path in result.written[:100]) else "mask"
+        kind = "file" if any(str(path).endswith(".tif") for path in result.written[:100]) else "mask"
         lines.append(f"{_counted(len(result.written), kind)} written to {out}")
     if result.rle is not None:
         lines.append(f"Masks of {_counted(result.predicted + result.resumed, 'picture')} written to {result.rle}")
@@ -267,7 +281,7 @@ def _counted(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
-def doubtful_lines(result: FolderResult, out: Path | None, flag_below: float | None) -> list[str]:
+def doubtful_lines(result: FolderResult, out: str | None, flag_below: float | None) -> list[str]:
     """What is to be said about pictures that need a look."""
     from limner.errors import shorten
     from limner.inference.doubtful import FOLDER

@@ -19,7 +19,7 @@ from jaxtyping import Bool, UInt8
 from limner.bundle import TargetSpec
 from limner.data.annotations.writing import FORMATS_WRITTEN, to_geojson, to_labelme, to_svg
 from limner.files import output_error, write_bytes
-from limner.images import Segment, encode_segmentation, write_image, write_mask, write_planes
+from limner.images import Segment, encode_segmentation, is_url, write_image, write_mask, write_planes
 from limner.inference.drawing import show_inputs
 from limner.inference.object_tables import outlines_of
 from limner.inference.prediction import Prediction
@@ -82,6 +82,7 @@ class Outputs:
         simplify: See `limner.data.annotations.outlines.outlined`.
         form: Of masks, a key of `MASK_FORMS`.
         maker: What tells the model from others, see `limner.images.encode_segmentation`.
+        belongs: Where results belong, if they are only made in `folder`: a URL or another folder.
     """
 
     folder: Path
@@ -94,6 +95,7 @@ class Outputs:
     simplify: float = 0.0
     form: str = "png"
     maker: str = ""
+    belongs: str = ""
 
     def masks(self, name: str) -> list[Path]:
         """The files of masks and numbers among those that `write` makes."""
@@ -187,7 +189,7 @@ class Outputs:
         for kind in self.contours:
             path = self._contour_path(name, target, kind)
             if kind == "labelme":
-                text = to_labelme(objects, _seen_from(path, source), size)
+                text = to_labelme(objects, self._seen_from(path, source), size)
             elif kind == "geojson":
                 text = to_geojson(objects)
             else:
@@ -226,6 +228,13 @@ class Outputs:
     def _place(self, folder: Path, target: str) -> Path:
         return folder / target if len(self.targets) > 1 else folder
 
+    def _seen_from(self, path: Path, source: Picture) -> str:
+        """The way from a file to its picture, as far as both are on this disk; else the picture's name."""
+        if "://" in source.location or "#" in source.location or is_url(self.belongs):
+            return source.name
+        place = Path(self.belongs or self.folder) / path.relative_to(self.folder)
+        return Path(os.path.relpath(source.location, place.parent)).as_posix()
+
     def _draw(self, target: str, picture: np.ndarray, prediction: Prediction) -> np.ndarray:
         spec = self.targets[target]
         if spec.task == "regression":
@@ -237,15 +246,9 @@ class Outputs:
 def _planes(mask: np.ndarray, spec: TargetSpec) -> Bool[np.ndarray, "classes height width"]:
     """Where each class but the background is."""
     if spec.task == "multilabel":
-        return np.asarray(np.moveaxis(mask, -1, 0) == 1)
+        present: np.ndarray = np.moveaxis(mask, -1, 0) == 1
+        return present
     return np.stack([mask == index for index in foreground(spec.task, len(spec.names))])
-
-
-def _seen_from(path: Path, source: Picture) -> str:
-    """The way from a file to its picture, as far as that is one on this disk; else the picture's name."""
-    if "://" in source.location or "#" in source.location:
-        return source.name
-    return Path(os.path.relpath(source.location, path.parent)).as_posix()
 
 
 def _encode_probs(prediction: Prediction) -> bytes:

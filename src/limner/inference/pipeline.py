@@ -5,10 +5,11 @@ Layer: inference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import tee
-from typing import Any
+from typing import Any, TypeAlias
 
 from limner.errors import DataError, LimnerError
 from limner.images import read_spacing
@@ -25,6 +26,7 @@ from limner.inference.stacking import Masks
 from limner.inference.tables import Done
 from limner.inference.tasks import Task
 from limner.inference.wanted import Wanted
+from limner.threads import ordered_map
 from limner.types import Spacing
 
 APART, STRANGE = "apart", "strange"
@@ -59,6 +61,10 @@ class Failure:
     error: LimnerError
 
 
+Outcome: TypeAlias = WrittenPicture | Failure
+"""What became of a picture."""
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """What is done with each picture; `read` and `write` are called by several threads."""
@@ -81,7 +87,7 @@ class Job:
             return None
         return self.wanted.spacing or read_spacing(task.picture.location)
 
-    def write(self, task: tuple[ReadPicture, Prediction] | Failure) -> WrittenPicture | Failure:
+    def write(self, task: tuple[ReadPicture, Prediction] | Failure) -> Outcome:
         """Write the results of a predicted picture."""
         if isinstance(task, Failure):
             return task
@@ -104,12 +110,27 @@ class Job:
         record |= {table.key: table.record(done) for table in self.to.tables}
         return WrittenPicture(image.picture, record, prediction.masks if self.wanted.form == "nifti" else {})
 
+    def run(self, tasks: Iterable[Task]) -> Generator[tuple[int, Outcome], None, None]:
+        """Read, predict and write, each a bounded distance ahead of the next.
+
+        Gives the number of each picture, from 0 and in order, and what became of it.
+
+        Raises:
+            OutputError: A result cannot be written.
+        """
+        inputs = ordered_map(self.read, tasks)
+        outcomes = ordered_map(self.write, predict_inputs(self, inputs))
+        with closing(inputs), closing(outcomes):
+            # Predicting happens here, in this thread, whenever the next thing to write is asked for.
+            yield from enumerate(outcomes)
+
     def _write_files(self, outputs: Outputs, image: ReadPicture, prediction: Prediction, *, apart: bool) -> None:
         here, there = result_place(image.name, apart=apart), result_place(image.name, apart=not apart)
         if self.wanted.flag_below is not None:
             # Left by an earlier run that judged otherwise; it may be there only with `overwrite`.
-            outputs.remove(there)
+            self.to.remove(there)
         outputs.write(here, image.picture, image.image.picture, prediction)
+        self.to.send(outputs.paths(here))
 
 
 def predict_inputs(

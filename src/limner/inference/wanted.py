@@ -14,6 +14,7 @@ from typing import Any
 from limner.bundle import TargetSpec
 from limner.data.annotations.writing import FORMATS_WRITTEN
 from limner.errors import ConfigError, did_you_mean
+from limner.images import is_url
 from limner.inference.doubtful import check_flag
 from limner.inference.outputs import MASK_FORMS, PROBABILITY_FORMS
 from limner.types import Spacing
@@ -78,6 +79,8 @@ class Wanted:
                 "neither was named",
                 "Add --out FOLDER, or --rle FILE.csv.",
             )
+        if self.rle is not None and is_url(str(self.rle)):
+            raise ConfigError("a file for run lengths", f"'{self.rle}'", "Name a file on this machine for --rle.")
         check_flag(self.flag_below, targets)
         self._check_forms(targets)
         self._check_objects(targets)

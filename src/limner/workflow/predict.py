@@ -11,12 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from limner.allocator import keep_large_blocks
-from limner.errors import OutputError
+from limner.errors import ConfigError, OutputError
 from limner.inference.folder import FolderResult, predict_folder
 from limner.inference.shards import Shard, parse_shard
 from limner.inference.view_evidence import views_sentence
 from limner.inference.wanted import Wanted
 from limner.types import Progress, Spacing, no_progress
+from limner.workflow.cluster import predict_on_cluster
 from limner.workflow.int8 import prepare_int8
 from limner.workflow.models import is_exported, models_digest, open_models
 from limner.workflow.places import bundle_path
@@ -48,6 +49,8 @@ def predict(
     batch_size: int | None = None,
     engine: str | None = None,
     precision: str = "auto",
+    cluster: str | None = None,
+    address: str = "auto",
     progress: Progress = no_progress,
 ) -> FolderResult:
     """Write masks for pictures: same names and sub-folders, at the pictures' own size.
@@ -58,7 +61,7 @@ def predict(
         pictures: Files, folders, globs or .zip archives. For a model of several inputs a place by the name
             of each, whose files belong together by name and of which a single file goes with all; or one
             data set, laid out as for training, or a CSV with columns input.NAME.
-        out: Folder of the results; may be left out if `rle` is given.
+        out: Folder of the results, or a URL of fsspec, such as `s3://bucket/masks`; may be left out if `rle` is given.
         overwrite: Replace masks that exist.
         resume: Go on where an earlier call stopped: pictures are left out whose results are all there.
         shard: Take a part of the pictures, such as `3/8`; tables get its number in their names.
@@ -85,27 +88,24 @@ def predict(
             Default: torch, and of int8 the fastest.
         precision: `auto`, `bf16`, `float32`, or `int8`, which a run is calibrated for the first time and which is
             refused if it loses Dice, see `limner.workflow.int8`.
+        cluster: `ray`: predict on all machines of a Ray cluster.
+        address: Of the cluster: `auto`, `HOST:PORT` or `local`, see `limner.inference.cluster.Cluster`.
         progress: Told of the progress.
 
     Raises:
         LimnerError: See `limner.errors`. A picture that fails is listed in the result instead.
     """
     keep_large_blocks()
+    if cluster is None and address != "auto":
+        raise ConfigError("a cluster for --address", "none", "Add --cluster ray, or leave --address out.")
     part = Shard() if shard is None else parse_shard(shard)
     paths = [bundle_path(one) for one in ([model] if isinstance(model, str | Path) else model)]
     bundles = [path for path in paths if not is_exported(path)]
-    measured = [prepare_int8(path, engine=engine, progress=progress) for path in bundles if precision == "int8"]
+    measured = []
+    if precision == "int8" and cluster is None:
+        measured = [prepare_int8(path, engine=engine, progress=progress) for path in bundles]
     if tta == "auto" and len(paths) == len(bundles) == 1:
         _measure_views(paths[0], device, engine or "torch", progress)
-    predictor = open_models(
-        paths,
-        device=device,
-        precision=precision,
-        batch_size=batch_size,
-        uncertainty=uncertainty or "single",
-        tta=tta,
-        engine=engine,
-    )
     wanted = Wanted(
         form=form,
         probabilities=probabilities if isinstance(probabilities, str) else "npz" if probabilities else "",
@@ -118,6 +118,46 @@ def predict(
         measure=measure,
         spacing=spacing,
     )
+    made = {
+        "model": models_digest(paths),
+        "--uncertainty": uncertainty,
+        "--engine": engine or "torch",
+        "--precision": precision,
+    }
+    source = uncertainty or "single"
+
+    def tell(done: int, total: int) -> None:
+        progress("predict", done, total)
+
+    if cluster is not None:
+        return predict_on_cluster(
+            cluster,
+            address,
+            paths,
+            pictures,
+            out,
+            wanted,
+            overwrite=overwrite,
+            resume=resume,
+            shard=part,
+            made=made,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            uncertainty=source,
+            tta=tta,
+            engine=engine or "torch",
+            progress=tell,
+        )
+    predictor = open_models(
+        paths,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        uncertainty=source,
+        tta=tta,
+        engine=engine,
+    )
     result = predict_folder(
         predictor,
         pictures,
@@ -126,14 +166,8 @@ def predict(
         overwrite=overwrite,
         resume=resume,
         shard=part,
-        made={
-            "model": models_digest(paths),
-            "--uncertainty": uncertainty,
-            "--tta": predictor.tta,
-            "--engine": predictor.engine_name,
-            "--precision": precision,
-        },
-        progress=lambda done, total: progress("predict", done, total),
+        made={**made, "--tta": predictor.tta, "--engine": predictor.engine_name},
+        progress=tell,
     )
     views = views_sentence(predictor.meta, predictor.tta, models=len(paths))
     return replace(result, engine=predictor.engine_name, views=views, int8=measured)
