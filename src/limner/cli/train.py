@@ -200,6 +200,8 @@ def run(
             output().print(f"Look for wrong masks:  limner review {shlex.quote(str(folder))}")
         else:
             output().print(f"Model   {result.model}\nReport  {result.report}")
+        if result.reproducible:
+            output().print(f"Reproducible: {result.reproducible}.")
     if result.interrupted:
         if not as_json:
             output().print(f"Stopped. Go on with:  limner train --resume {shlex.quote(str(result.folder))}")

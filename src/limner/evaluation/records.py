@@ -46,6 +46,7 @@ class RunRecord(Record):
     images_per_s: Number = None
     licence: str | None = None
     started_from: dict[str, Any] | None = None
+    reproducible: str = ""
 
 
 class LabelMapRecord(Record):

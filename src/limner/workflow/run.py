@@ -43,6 +43,7 @@ class Run:
         found: What the candidates, the repeats and the folds showed: the contents of `candidates.json`,
             `repeats.json` and `post_processing.json`, by the names of these files without their ending; and of an
             `ensemble` of folds the scores on test samples, if there are some.
+        reproducible: How far the training can be repeated, in a sentence; empty where it is one of several.
         evaluation: The evaluation behind `summary`, where it was made in this sitting.
     """
 
@@ -55,6 +56,7 @@ class Run:
     candidates: tuple[Run, ...] = ()
     repeats: tuple[Run, ...] = ()
     found: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    reproducible: str = ""
     evaluation: Evaluation | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,6 +67,7 @@ class Run:
             "report": self.report and str(self.report),
             "interrupted": self.interrupted,
             "summary": self.summary,
+            **({"reproducible": self.reproducible} if self.reproducible else {}),
         }
         return values | ({"folds": [str(run.folder) for run in self.folds]} if self.folds else {}) | dict(self.found)
 
@@ -121,7 +124,15 @@ def train_run(folder: Path, config: Config, data: Prepared, record: RunRecord, s
         took = {"calibrate": calibrated - begin, "evaluate": time.monotonic() - calibrated}
         record.update("finished", seconds=took)
     report = write_report(folder)
-    return Run(folder, folder / BUNDLE_NAME, report, result.summary, interrupted=False, evaluation=result)
+    return Run(
+        folder,
+        folder / BUNDLE_NAME,
+        report,
+        result.summary,
+        interrupted=False,
+        reproducible=fitted.reproducible,
+        evaluation=result,
+    )
 
 
 def parse_goal(config: Config) -> Goal | None:
@@ -143,6 +154,7 @@ def _record_training(record: RunRecord, fitted: Fitted, seed: int, started_from:
         "interrupted" if state.interrupted else "trained",
         seconds={"train": state.seconds},
         seed=seed,
+        reproducible=fitted.reproducible,
         stopped=state.stopped,
         epochs=state.epoch,
         best_epoch=state.best_epoch,

@@ -174,6 +174,8 @@ def model_facts(folder: RunFolder) -> list[tuple[str, str]]:
         facts += [(wording.words(name), wording.plain(value)) for name, value in bundle.model.kwargs.items()]
     if run.started:
         facts.append(("Started", run.started))
+    if run.reproducible:
+        facts.append(("Reproducible", run.reproducible))
     return facts
 
 
