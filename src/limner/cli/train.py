@@ -111,6 +111,9 @@ def run(
             show_default=False,
         ),
     ] = None,
+    auto_fix: Annotated[
+        bool, typer.Option("--auto-fix", help="Begin once more, with other settings, where the training collapses.")
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of split and training.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)] = None,
     skip_unmatched: Annotated[
@@ -151,6 +154,7 @@ def run(
         "training.batch": batch,
         "training.lr": lr,
         "training.device": device,
+        "training.auto_fix": True if auto_fix else None,
         "training.seed": seed,
         "data.seed": seed,
         "data.split": split,

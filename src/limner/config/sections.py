@@ -238,6 +238,14 @@ class TrainingConfig(_Section):
     foreground_crops: Fraction = Field(
         0.33, description="Share of crops centred on foreground, when pictures are trained on crops."
     )
+    collapse_guard: bool = Field(
+        True, description="Stop a training that predicts one class alone, with the likely reason."
+    )
+    auto_fix: bool = Field(
+        False,
+        description="Begin once more where a training has collapsed, with another loss, a lower rate and crops with "
+        "foreground; the report shows both attempts.",
+    )
     save_every: str = Field(
         "10m",
         description="Time or steps after which a checkpoint is written within an epoch, such as `90s`, `10m` or "

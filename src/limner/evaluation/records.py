@@ -49,6 +49,15 @@ class RunRecord(Record):
     reproducible: str = ""
 
 
+class AttemptRecord(Record):
+    """`attempt.json`: a training that collapsed, and the settings that were changed after it, each with a reason."""
+
+    diagnosis: str = ""
+    changes: dict[str, Any] = {}
+    because: dict[str, str] = {}
+    best_score: Number = None
+
+
 class LabelMapRecord(Record):
     """One target's label map: names and colours by class id."""
 

@@ -31,6 +31,7 @@ from limner.models import summarize
 from limner.training.build import build_meta, build_model, build_module, open_batches
 from limner.training.callbacks import Clock, Logs, Stop
 from limner.training.checkpoints import CheckpointFiles, Checkpoints, Interval, find_checkpoint, read_state
+from limner.training.collapse import COLLAPSE_NAME, Collapse, Guard
 from limner.training.first_steps import FirstSteps, KeepFirstSteps, made_with, reproducibility
 from limner.training.loader import Batches, PhasedBatches
 from limner.training.nonfinite import NonFinite
@@ -57,6 +58,8 @@ class Fitted:
         parameters: Trainable parameters of the network.
         reproducible: How far it can be repeated, in a sentence.
         carried: What it took over from the bundle it started from, in this sitting.
+        collapse: What was seen where the network predicts one class alone; it stopped the training where
+            `state.stopped` is `collapse`.
     """
 
     run: Path
@@ -65,6 +68,7 @@ class Fitted:
     parameters: int
     reproducible: str
     carried: Carried | None = None
+    collapse: Collapse | None = None
 
 
 def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, reporter: Reporter | None = None) -> Fitted:
@@ -106,9 +110,14 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         # `stopped` is also the name of the setting that ended the training.
         setting = "the epochs of the last of training.phases" if plan.phases else f"training.{state.stopped}"
         reporter.note(f"This run has finished, after {state.epoch} epochs. For more, raise {setting}.")
-        return Fitted(run, state, plan, parameters, reproducibility(plan, config))
+        found = Collapse.read(run) if (run / COLLAPSE_NAME).is_file() else None
+        return Fitted(run, state, plan, parameters, reproducibility(plan, config), collapse=found)
 
-    for left in run.glob(".*.tmp*"):  # by a kill
+    if checkpoint and state.stopped == "collapse" and config.training.collapse_guard:
+        return Fitted(run, state, plan, parameters, reproducibility(plan, config), collapse=Collapse.read(run))
+
+    # Of a run that goes on all the same, and what a kill left half written.
+    for left in (run / COLLAPSE_NAME, *run.glob(".*.tmp*")):
         left.unlink(missing_ok=True)
     course = plan.course
     module = build_module(config, plan, data, model)
@@ -148,12 +157,14 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     seconds, steps = parse_interval(config.training.save_every)
     nonfinite = NonFinite(plan, run, batches.at, data.catalog.subset(data.catalog.indices("train")).ids)
     checkpoints = Checkpoints(run / "checkpoints", keep_best, Interval(seconds, steps), check=nonfinite.check)
+    guard = Guard(plan, config, data, validation, run)
     callbacks = [
         Clock(plan, reporter),
         nonfinite,
         KeepFirstSteps(made_with(plan), run),
         validation,
         Stop(plan, validation, checkpoints, interruption),
+        guard,
         Logs(run, reporter),
         checkpoints,
     ]
@@ -163,7 +174,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     reporter.planned(plan, parameters, course.phases[0].steps)
     with interruption.handlers_kept(), _quiet_lightning(), _memory_errors(plan, module.state):
         _trainer(plan, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
-    return Fitted(run, module.state, plan, parameters, reproducibility(plan, config), carried)
+    return Fitted(run, module.state, plan, parameters, reproducibility(plan, config), carried, guard.collapse)
 
 
 def repeat_first_steps(config: Config, data: Prepared, plan: Plan, rates: Sequence[float]) -> FirstSteps:

@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 
 from limner.augment import Augmentation
 from limner.inference.numbers import to_unit_range
+from limner.models.heads import Heads
 from limner.training.freezing import Freezer
 from limner.training.loader import Batch
 from limner.training.randomness import random_state, restore_random_state
@@ -92,6 +93,8 @@ class SegmentationModule(pl.LightningModule):
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval() if ema else None
         self.state = TrainingState()
         self.trap = Trap()
+        self.measured: dict[str, dict[str, Tensor]] | None = None
+        """Spread of the logits and gradient of the head by target, of a step that is to be measured; else None."""
         self._step_begun = 0
         self._objective = objective
         self._freezer = Freezer(self.model)
@@ -142,7 +145,10 @@ class SegmentationModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """The loss to go backward from, and that of each target, of frozen ones too."""
         images, targets = self.prepare(batch)
-        losses = self.target_losses(self._forward(images), targets)
+        levels = self._forward(images)
+        losses = self.target_losses(levels, targets)
+        if self.measured is not None:
+            self.measured = {name: {"spread": found[0].detach().float().std()} for name, found in levels.items()}
         learning = self._learning
         learned = [learning.weights.get(name, 1.0) * losses[name] for name in losses if name not in learning.frozen]
         loss = torch.stack(learned).sum()
@@ -186,9 +192,19 @@ class SegmentationModule(pl.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip by norm. Done here because Lightning refuses to clip for fused optimisers."""
+        for name, found in (self.measured or {}).items():
+            found["gradient"] = self._head_gradient(name)
         if self._grad_clip:
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), self._grad_clip)
             self.trap.watch(norm, self.state.step)
+
+    @torch.no_grad()
+    def _head_gradient(self, target: str) -> Tensor:
+        """Norm of the gradients of a target's last layers."""
+        heads = [module.convs for module in self.model.modules() if isinstance(module, Heads)]
+        convs = [head[f"to_{target}"] for head in heads if f"to_{target}" in head]
+        norms = [weight.grad.norm() for conv in convs for weight in conv.parameters() if weight.grad is not None]
+        return torch.stack(norms).norm() if norms else torch.zeros(())
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)

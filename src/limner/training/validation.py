@@ -18,6 +18,7 @@ from limner.data.labels import LabelMap
 from limner.images import write_image
 from limner.inference.drawing import draw_row
 from limner.inference.predictor import Predictor
+from limner.inference.score_table import TargetScores
 from limner.inference.scoring import score
 from limner.render import grid
 from limner.training.module import state_of
@@ -64,6 +65,8 @@ class Validation(pl.Callback):
         """How long the last validation took."""
         self.cut_short = False
         """Whether a signal ended the last validation before its last picture."""
+        self.foreground: dict[str, tuple[float, float]] = {}
+        """By target of masks the share of foreground, 0 to 1, predicted and true, over all pixels of the last one."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Score, draw, and add both to the epoch's record."""
@@ -88,9 +91,17 @@ class Validation(pl.Callback):
         except _Interrupted:
             state.interrupted = self.cut_short = True
             return
+        self.foreground = {name: _foreground(scores) for name, scores in table.targets.items() if scores.samples}
         state.metrics |= {f"val_{name}": value for name, value in table.headline().items()}
         if rows:
             sheet = grid([rows[index] for index in sorted(rows)])
             write_image(self._previews / f"epoch_{state.epoch + 1:04d}.png", sheet)
         self.seconds = time.monotonic() - begin
         state.seconds += self.seconds
+
+
+def _foreground(scores: TargetScores) -> tuple[float, float]:
+    tp, fp, fn, tn = scores.table[:, list(scores.foreground)].sum(axis=(0, 1)).tolist()
+    # Each class counts all pixels; those of planes may overlap, those of ids add up to the foreground.
+    pixels = (tp + fp + fn + tn) / (1 if scores.task == "multilabel" else len(scores.foreground))
+    return ((tp + fp) / pixels, (tp + fn) / pixels) if pixels else (0.0, 0.0)

@@ -17,10 +17,11 @@ from limner.data.prepare import Prepared
 from limner.evaluation.evaluate import Evaluation
 from limner.evaluation.report import write_report
 from limner.metrics.thresholds import Goal
-from limner.training.fit import BUNDLE_NAME, Fitted, fit
+from limner.training.fit import BUNDLE_NAME, Fitted
 from limner.training.progress import Reporter
 from limner.training.record import RunRecord
 from limner.training.start import origin
+from limner.workflow.attempts import fit_with_remedies
 from limner.workflow.calibrate import calibrate_run
 from limner.workflow.evaluate import evaluate_run
 from limner.workflow.familiarity import learn_pictures
@@ -102,6 +103,7 @@ def train_run(folder: Path, config: Config, data: Prepared, record: RunRecord, s
         sitting: Whether to go on, and which samples to score.
 
     Raises:
+        TrainingError: The training collapsed; its report is written.
         LimnerError: As `fit` and `evaluate_run`.
     """
     reporter = sitting.reporter
@@ -111,8 +113,14 @@ def train_run(folder: Path, config: Config, data: Prepared, record: RunRecord, s
         started_from = origin(Path(config.training.start_from))
         record.update("training", started_from=started_from)
     with recording_failure(record):
-        fitted = fit(config, data, folder, resume=sitting.resume, reporter=reporter)
+        tried = fit_with_remedies(config, data, folder, resume=sitting.resume, reporter=reporter)
+        fitted, config = tried.fitted, tried.config
         _record_training(record, fitted, config.training.seed, started_from)
+        # Of several trainings one that collapsed is scored like the others; its note was given.
+        if tried.collapse is not None and not sitting.title:
+            record.update("collapsed")
+            write_report(folder)
+            raise tried.collapse.error(folder, again=tried.again)
         if fitted.state.interrupted:
             return Run(folder, folder / BUNDLE_NAME, None, None, interrupted=True)
         begin, goal = time.monotonic(), parse_goal(config)
@@ -171,5 +179,6 @@ def recording_failure(record: RunRecord) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        record.update("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        if record.status != "collapsed":
+            record.update("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
         raise

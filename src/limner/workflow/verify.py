@@ -22,6 +22,7 @@ from limner.training.fit import read_plan, repeat_first_steps
 from limner.training.loader import EpochOrder
 from limner.training.plan import Plan
 from limner.training.record import read_data
+from limner.workflow.attempts import effective_settings
 from limner.workflow.settings import read_settings
 
 
@@ -68,7 +69,8 @@ def verify(run: str | Path) -> Verification:
     keep_large_blocks()
     folder = Path(run)
     recorded = FirstSteps.read(folder)
-    data, config, plan = read_data(folder), read_settings(folder / "config.yaml", (), None), read_plan(folder)
+    data, plan = read_data(folder), read_plan(folder)
+    config = effective_settings(read_settings(folder / "config.yaml", (), None), folder)
     found = repeat_first_steps(config, data, plan, recorded.rates)
     steps = len(recorded.losses)
     pairs = enumerate(zip(recorded.losses, found.losses, strict=True), start=1)
