@@ -24,6 +24,8 @@ from limner.bundle.description import (
     PostStep,
     TargetSpec,
     TilingSpec,
+    ViewsSpec,
+    bundle_digest,
     parse_meta,
     read_meta,
 )
@@ -43,6 +45,8 @@ __all__ = [
     "PostStep",
     "TargetSpec",
     "TilingSpec",
+    "ViewsSpec",
+    "bundle_digest",
     "describe_anew",
     "load_bundle",
     "parse_meta",

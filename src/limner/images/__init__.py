@@ -1,14 +1,17 @@
 """Read and write pictures and masks of every format, from anywhere.
 
-Layer: images. The only importer of Pillow, tifffile, imagecodecs, pydicom and nibabel. Imports no torch.
+Layer: images. The only importer of Pillow, tifffile, imagecodecs, pydicom, highdicom and
+nibabel. Imports no torch.
 """
 
 from limner.images.archives import archive_contents
 from limner.images.channels import to_channels
+from limner.images.dicom_seg import Segment, encode_segmentation, require_segmentations
 from limner.images.jpeg import PIXELS, JpegStorage
 from limner.images.kinds import IMAGE_SUFFIXES, picture_suffix, suffix_of, without_suffix
 from limner.images.locations import (
     Location,
+    is_url,
     key_location,
     member_location,
     page_location,
@@ -29,6 +32,7 @@ from limner.images.read import (
     read_mask,
     read_volume,
 )
+from limner.images.remote import names_below, remove_url, send_file
 from limner.images.resize import resize_image, resize_mask
 from limner.images.rle import decode_rle, encode_rle
 from limner.images.rle_tables import is_rle_table, read_row, rle_names
@@ -54,6 +58,7 @@ __all__ = [
     "JpegStorage",
     "Location",
     "PictureInfo",
+    "Segment",
     "Series",
     "Slice",
     "Source",
@@ -67,15 +72,18 @@ __all__ = [
     "encode_jpeg",
     "encode_png",
     "encode_rle",
+    "encode_segmentation",
     "encode_volume",
     "encode_webp",
     "hash_file",
     "is_dicom",
     "is_picture",
     "is_rle_table",
+    "is_url",
     "is_volume",
     "key_location",
     "member_location",
+    "names_below",
     "natural_key",
     "page_location",
     "parse_location",
@@ -91,10 +99,13 @@ __all__ = [
     "read_spacing",
     "read_volume",
     "reading_once",
+    "remove_url",
+    "require_segmentations",
     "resize_image",
     "resize_mask",
     "rle_names",
     "row_location",
+    "send_file",
     "suffix_of",
     "to_channels",
     "without_suffix",

@@ -9,20 +9,24 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from limner.errors import DataError, OutputError, shorten
+from limner.images import is_url
+from limner.inference.destinations import Destinations
 from limner.inference.sources import Picture
 
 Paths = Callable[[], Iterator[Path]]
 """Gives the results one after another: there may be millions, of which no list is made."""
 
 
-def check_results(results: Paths, pictures: Iterable[Picture], where: str | Path, *, replace: bool) -> None:
+def check_results(
+    to: Destinations, results: Paths, pictures: Iterable[Picture], there: Callable[[Path], bool] | None
+) -> None:
     """Refuse to lose a file.
 
     Args:
+        to: Where they belong.
         results: Every file that would be written.
         pictures: Every file that is read.
-        where: The place of the results, for messages.
-        replace: Whether results may be replaced.
+        there: Tells of a result whether there is one; None where results may be replaced.
 
     Raises:
         DataError: Two results would be the same file.
@@ -36,7 +40,7 @@ def check_results(results: Paths, pictures: Iterable[Picture], where: str | Path
             "Rename the pictures, or predict them separately.",
             details=shorten(twice),
         )
-    replaced = _replaced(results, pictures)
+    replaced = _replaced(to, results, pictures)
     if replaced:
         raise OutputError(
             "results beside the pictures, not in their place",
@@ -44,10 +48,10 @@ def check_results(results: Paths, pictures: Iterable[Picture], where: str | Path
             "Choose another output folder.",
             details=shorten(replaced),
         )
-    existing = [] if replace else [str(path) for path in results() if path.exists()]
+    existing = [] if there is None else [str(to.belongs(path)) for path in results() if there(path)]
     if existing:
         raise OutputError(
-            f"new names in '{Path(where)}'",
+            f"new names in '{to.folder}'",
             f"{len(existing)} results are already there",
             "Choose another place, go on with what is missing (--resume), or allow overwriting (--overwrite).",
             details=shorten(existing),
@@ -70,8 +74,12 @@ def _twice(results: Paths) -> list[str]:
     return [path for path, count in counts.items() if count > 1]
 
 
-def _replaced(results: Paths, pictures: Iterable[Picture]) -> list[str]:
-    sources = {Path(picture.location).resolve() for picture in pictures if "://" not in picture.location}
+def _replaced(to: Destinations, results: Paths, pictures: Iterable[Picture]) -> list[str]:
+    locations = [picture.location for picture in pictures]
+    if to.delivery is not None:
+        urls = {location for location in locations if is_url(location)}
+        return [str(place) for path in results() if (place := to.belongs(path)) in urls]
+    sources = {Path(location).resolve() for location in locations if "://" not in location}
     # Where a folder really lies is asked once for all its files.
     folders: dict[Path, Path] = {}
     found = []

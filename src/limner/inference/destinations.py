@@ -5,11 +5,12 @@ Layer: inference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from limner.bundle import BundleMeta, TargetSpec
+from limner.inference.delivery import Delivery
 from limner.inference.doubtful import FOLDER, TABLE_NAME, DoubtTable
 from limner.inference.object_tables import COCO_NAME, OBJECTS_NAME, CocoTable, ObjectTable
 from limner.inference.outputs import Outputs
@@ -29,14 +30,23 @@ class Destinations:
         outputs: The files of each picture; None for tables alone.
         tables: Of all pictures.
         journal: What is known of finished pictures: hidden, with the results.
+        delivery: Brings all these to where they belong; None where they are made there.
     """
 
     outputs: Outputs | None
     tables: Sequence[Table]
     journal: Path
+    delivery: Delivery | None = None
 
     @classmethod
-    def plan(cls, out: str | Path | None, wanted: Wanted, meta: BundleMeta, shard: Shard) -> Destinations:
+    def plan(
+        cls,
+        out: str | Path | None,
+        wanted: Wanted,
+        meta: BundleMeta,
+        shard: Shard,
+        delivery: Delivery | None = None,
+    ) -> Destinations:
         """Decide where everything goes.
 
         Args:
@@ -44,17 +54,53 @@ class Destinations:
             wanted: What to write, checked.
             meta: Of the model.
             shard: Tables and the journal get its number in their names.
+            delivery: To `out`, where files are not made there.
 
         Raises:
             ConfigError: See `Submission.plan`.
         """
-        outputs = None if out is None else _outputs(Path(out), wanted, meta)
-        return cls(outputs, _tables(out, wanted, meta.targets, shard), _journal(out, wanted, shard))
+        belongs = "" if delivery is None else delivery.to
+        out = out if delivery is None else delivery.made
+        outputs = None if out is None else _outputs(Path(out), wanted, meta, belongs)
+        return cls(outputs, _tables(out, wanted, meta.targets, shard), _journal(out, wanted, shard), delivery)
+
+    def belongs(self, path: Path) -> Path | str:
+        """Where a file belongs: a path, or in a store a URL."""
+        return path if self.delivery is None else self.delivery.place(path)
+
+    def send(self, paths: Iterable[Path]) -> None:
+        """Bring files that were made to where they belong.
+
+        Raises:
+            OutputError: See `Delivery.send`.
+        """
+        if self.delivery is not None:
+            self.delivery.send(paths)
+
+    def remove(self, name: str) -> None:
+        """Take away the results of that name, where there are some.
+
+        Raises:
+            OutputError: One cannot be taken away.
+        """
+        if self.outputs is not None and self.delivery is not None:
+            self.delivery.remove(self.outputs.paths(name))
+        elif self.outputs is not None:
+            self.outputs.remove(name)
+
+    def presence(self) -> Callable[[Path], bool]:
+        """Tells of a file whether something is where it belongs; see `Delivery.presence`."""
+        return Path.exists if self.delivery is None else self.delivery.presence()
 
     @property
-    def doubts(self) -> Path | None:
+    def doubts(self) -> Path | str | None:
         """The table of doubts, if there will be one."""
-        return next((table.path for table in self.tables if isinstance(table, DoubtTable)), None)
+        return next((self.belongs(table.path) for table in self.tables if isinstance(table, DoubtTable)), None)
+
+    @property
+    def folder(self) -> Path | str:
+        """Where results go, for messages: the folder or store, or of a table alone its folder."""
+        return self.journal.parent if self.delivery is None else self.delivery.to
 
     @property
     def rle(self) -> Path | None:
@@ -81,7 +127,7 @@ def result_place(name: str, *, apart: bool) -> str:
     return f"{FOLDER}/{name}" if apart else name
 
 
-def _outputs(out: Path, wanted: Wanted, meta: BundleMeta) -> Outputs:
+def _outputs(out: Path, wanted: Wanted, meta: BundleMeta, belongs: str) -> Outputs:
     return Outputs(
         out,
         meta.targets,
@@ -92,6 +138,8 @@ def _outputs(out: Path, wanted: Wanted, meta: BundleMeta) -> Outputs:
         tuple(kind for kind in wanted.contours if kind != "coco"),
         wanted.simplify,
         wanted.form,
+        maker=f"{meta.created} {meta.data.hash}",
+        belongs=belongs,
     )
 
 

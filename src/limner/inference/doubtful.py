@@ -6,6 +6,7 @@ Layer: inference.
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import ClassVar, TypeAlias
 from limner.bundle import TargetSpec
 from limner.errors import ConfigError
 from limner.files import write_rows
+from limner.images import is_url, read_bytes
 from limner.inference.familiarity import Strangeness
 from limner.inference.prediction import Prediction
 from limner.inference.tables import Done, Records
@@ -90,11 +92,11 @@ def doubt_about(
     return Doubt(picture, expected, by_class if len(by_class) > 1 else {}, strangeness, doubtful)
 
 
-def doubts_in(path: Path) -> Iterator[Row]:
-    """The rows of a table, with its numbers as numbers and nothing where a cell is empty."""
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        for row in csv.DictReader(stream):
-            yield {name: cell if name in _WORDS else float(cell) if cell else None for name, cell in row.items()}
+def doubts_in(table: Path | str) -> Iterator[Row]:
+    """The rows of a table, a file or URL, with its numbers as numbers and nothing where a cell is empty."""
+    data = read_bytes(str(table)) if is_url(str(table)) else Path(table).read_bytes()
+    for row in csv.DictReader(io.StringIO(data.decode(errors="surrogateescape"), newline="")):
+        yield {name: cell if name in _WORDS else float(cell) if cell else None for name, cell in row.items()}
 
 
 @dataclass(frozen=True)

@@ -5,30 +5,34 @@ Layer: inference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from limner.bundle import BundleMeta
 from limner.errors import ConfigError
 from limner.images import read_info
 from limner.inference.collisions import check_results
+from limner.inference.delivery import Copies, copied, delivery_to, normal_place
 from limner.inference.destinations import Destinations, result_place
 from limner.inference.journal import Journal, Record, is_there
 from limner.inference.outputs import volume_name
-from limner.inference.pipeline import APART, STRANGE, Failure, Job, predict_inputs
-from limner.inference.predictor import Predictor
+from limner.inference.pipeline import APART, STRANGE, Failure, Job, Outcome
+from limner.inference.predicting import Predicting
 from limner.inference.shards import Shard
-from limner.inference.stacking import Stacker, check_slices, volume_of
+from limner.inference.stacking import Stacker, check_dicom, check_slices, volume_of
 from limner.inference.tables import Records
 from limner.inference.tasks import Places, Task, find_tasks
 from limner.inference.wanted import Wanted
 from limner.inference.written import Written
-from limner.threads import ordered_map
 
 _WHOLE = Shard()
 _MASKS = Wanted()
+
+Run: TypeAlias = Callable[[Destinations, Sequence[Task]], Generator[tuple[int, Outcome], None, None]]
+"""Has samples predicted: gives the number of each, from 0, once, with what became of it; in order for volumes."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,8 @@ class FolderResult:
     """What became of the pictures.
 
     Attributes:
-        written: Files of masks that this call wrote, in the order of the pictures; overlays and probabilities go with
-            them.
+        written: Files of masks that this call wrote, in the order of the pictures, as URLs where they went to a store;
+            overlays and probabilities go with them.
         failed: Name and message of each picture that could not be read or predicted.
         skipped: Names of files in the given folders that are no pictures, going by their suffix.
         predicted: Number of pictures that this call predicted.
@@ -47,22 +51,26 @@ class FolderResult:
         strange: Name of each picture unlike the training pictures, and in what; likewise.
         rle: The table of run lengths; None if it was not asked.
         engine: What ran the network.
+        int8: What was measured of each model in int8, see `limner.workflow.int8`; empty in other precisions.
+        views: Which views were used, and what is known of them, as a sentence.
     """
 
-    written: Sequence[Path]
+    written: Sequence[Path | str]
     failed: list[tuple[str, str]]
     skipped: list[str]
     predicted: int = 0
     resumed: int = 0
-    doubts: Path | None = None
+    doubts: Path | str | None = None
     doubtful: int = 0
     strange: list[tuple[str, str]] = field(default_factory=list)
     rle: Path | None = None
     engine: str = "torch"
+    views: str = ""
+    int8: Sequence[Mapping[str, Any]] = ()
 
 
 def predict_folder(
-    predictor: Predictor,
+    predictor: Predicting,
     pictures: Places,
     out: str | Path | None,
     wanted: Wanted = _MASKS,
@@ -82,7 +90,7 @@ def predict_folder(
         predictor: Predicts.
         pictures: Files, folders, patterns with `*`, zip archives or URLs. Files in `out` are left out.
             For a network of several inputs see `find_tasks`.
-        out: Folder of the results; None for a table of run lengths alone.
+        out: Folder of the results, or URL of a store; None for a table of run lengths alone.
         wanted: What to write.
         overwrite: Replace results that are there. A picture is never replaced by its mask.
         resume: Go on where an earlier call stopped: pictures are left out whose results are all there. What was made
@@ -97,82 +105,126 @@ def predict_folder(
             disk is full or read-only, and what was written before is whole.
         ConfigError: Neither `out` nor `rle`, or overlays or probabilities without `out`; `resume` and `overwrite`.
     """
-    meta = predictor.meta
+    return predict_places(
+        predictor.meta,
+        lambda to, tasks: Job(predictor, to, wanted).run(tasks),
+        pictures,
+        out,
+        wanted,
+        overwrite=overwrite,
+        resume=resume,
+        shard=shard,
+        made=made,
+        progress=progress,
+    )
+
+
+def predict_places(
+    meta: BundleMeta,
+    run: Run,
+    pictures: Places,
+    out: str | Path | None,
+    wanted: Wanted,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    shard: Shard = _WHOLE,
+    made: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> FolderResult:
+    """As `predict_folder`, wherever the network runs.
+
+    Args:
+        meta: Of the model.
+        run: Reads, predicts and writes pictures.
+        pictures: See `predict_folder`, also of the others and for errors.
+        out: Likewise.
+        wanted: Likewise.
+        overwrite: Likewise.
+        resume: Likewise.
+        shard: Likewise.
+        made: Likewise.
+        progress: Likewise.
+    """
     wanted.check(out, meta.targets)
     if resume and overwrite:
         raise ConfigError("either to keep what is there or to replace it", "--resume and --overwrite", "Leave one out.")
-    found = find_tasks(pictures, meta.inputs, leave_out=Path(out) if out else None)
+    out = normal_place(out)
+    found = find_tasks(pictures, meta.inputs, leave_out=out)
     if wanted.form == "nifti":
         check_slices(found.tasks)
+    elif wanted.form == "dicom-seg":
+        check_dicom(found.tasks)
     tasks = shard.take(found.tasks, _unit)
-    to = Destinations.plan(out, wanted, meta, shard)
-    going_on = resume and is_there(to.journal)
-    check_results(
-        lambda: to.files(tasks, apart=wanted.flag_below is not None),
-        (source for task in found.tasks for source in task.sources),
-        to.journal.parent,
-        replace=overwrite or going_on,
-    )
-    job = Job(predictor, to, wanted)
-    names = [task.result for task in tasks]
-    with Journal.open(to.journal, names, {**(made or {}), **wanted.judged()}, resume=going_on) as journal:
-        tally = _Tally(Written(to.outputs, names))
-        todo = _unfinished(job, tasks, journal)
-        for place in journal.places():
-            tally.count(tasks[place].picture.name, journal[place])
-        _predict_all(job, tasks, todo, journal, tally, progress)
-        for table in to.tables:
-            table.write(Records(journal, table.key))
-    return FolderResult(
-        tally.written,
-        tally.failed,
-        found.others,
-        predicted=tally.predicted,
-        resumed=len(tasks) - len(todo),
-        doubts=to.doubts,
-        doubtful=tally.doubtful,
-        strange=tally.strange,
-        rle=to.rle,
-    )
+    with delivery_to(out) as delivery:
+        to = Destinations.plan(out, wanted, meta, shard, delivery)
+        there = to.presence()
+        if delivery is not None and resume and there(to.journal):
+            delivery.fetch(to.journal)
+        going_on = resume and is_there(to.journal)
+        check_results(
+            to,
+            lambda: to.files(tasks, apart=wanted.flag_below is not None),
+            (source for task in found.tasks for source in task.sources),
+            None if overwrite or going_on else there,
+        )
+        names = [task.result for task in tasks]
+        with (
+            Journal.open(to.journal, names, {**(made or {}), **wanted.judged()}, resume=going_on) as journal,
+            copied(delivery, to.journal) as copies,
+        ):
+            tally = _Tally(Written(to, names))
+            todo = _unfinished(to, wanted, tasks, journal, there)
+            for place in journal.places():
+                tally.count(place, journal[place])
+            _predict_all(run, to, wanted, tasks, todo, journal, tally, copies, progress)
+            for table in to.tables:
+                table.write(Records(journal, table.key))
+                to.send([table.path])
+    return tally.result(tasks, found.others, resumed=len(tasks) - len(todo), to=to)
 
 
 def _predict_all(
-    job: Job,
+    run: Run,
+    to: Destinations,
+    wanted: Wanted,
     tasks: Sequence[Task],
     todo: Sequence[int],
     journal: Journal,
     tally: _Tally,
+    copies: Copies,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Read, predict and write, each a bounded distance ahead of the next."""
+    """Have pictures predicted, and keep what became of them."""
     before = len(tasks) - len(todo)
     if progress is not None and before:
         progress(before, len(tasks))
-    inputs = ordered_map(job.read, (tasks[place] for place in todo))
-    outcomes = ordered_map(job.write, predict_inputs(job, inputs))
-    stacker = Stacker(job.to.outputs) if job.to.outputs is not None and job.wanted.form == "nifti" else None
-    with closing(inputs), closing(outcomes):
-        # Predicting happens here, in this thread, whenever the next thing to write is asked for.
-        for done, (place, outcome) in enumerate(zip(todo, outcomes, strict=True), start=1):
+    stacker = Stacker(to.outputs) if to.outputs is not None and wanted.form == "nifti" else None
+    with closing(run(to, [tasks[place] for place in todo])) as outcomes:
+        for done, (number, outcome) in enumerate(outcomes, start=1):
+            place = todo[number]
             if isinstance(outcome, Failure):
-                tally.failed.append((outcome.picture.name, str(outcome.error)))
+                tally.failed.append((place, outcome.picture.name, str(outcome.error)))
             elif stacker is not None:
                 stacker.add(outcome.picture.location, outcome.masks)
             else:
                 tally.written.add(place, apart=outcome.record[APART])
             if stacker is not None:
                 following = tasks[todo[done]] if done < len(todo) else None
-                _stack(stacker, tasks, place, following, tally)
+                _stack(stacker, to, tasks, place, following, tally)
             # Once all its files are there; the last slice of a volume, once the volume is.
             if not isinstance(outcome, Failure):
                 journal.add(place, outcome.record)
+                copies.offer()
                 tally.predicted += 1
-                tally.count(outcome.picture.name, outcome.record)
+                tally.count(place, outcome.record)
             if progress is not None:
                 progress(before + done, len(tasks))
 
 
-def _stack(stacker: Stacker, tasks: Sequence[Task], place: int, following: Task | None, tally: _Tally) -> None:
+def _stack(
+    stacker: Stacker, to: Destinations, tasks: Sequence[Task], place: int, following: Task | None, tally: _Tally
+) -> None:
     """Write the volume of the picture at `place`, if it is the last slice."""
     task = tasks[place]
     volume = volume_of(task)
@@ -181,36 +233,54 @@ def _stack(stacker: Stacker, tasks: Sequence[Task], place: int, following: Task 
     # Slices that were named one by one, and not all, are no volume.
     count = read_info(task.picture.location).pages
     if stacker.finish(task.result, task.picture.location, count):
+        to.send(to.outputs.masks(task.result) if to.outputs is not None else [])
         tally.written.add(place, apart=False)
     else:
-        tally.failed.append((volume_name(task.result), f"Not all of its {count} slices were predicted."))
+        tally.failed.append((place, volume_name(task.result), f"Not all of its {count} slices were predicted."))
 
 
 @dataclass
 class _Tally:
-    """What adds up over pictures."""
+    """What adds up over pictures, with their places."""
 
     written: Written
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    strange: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[tuple[int, str, str]] = field(default_factory=list)
+    strange: list[tuple[int, str]] = field(default_factory=list)
     doubtful: int = 0
     predicted: int = 0
 
-    def count(self, picture: str, record: Record) -> None:
+    def count(self, place: int, record: Record) -> None:
         self.doubtful += record[APART]
         if record[STRANGE]:
-            self.strange.append((picture, record[STRANGE]))
+            self.strange.append((place, record[STRANGE]))
+
+    def result(self, tasks: Sequence[Task], others: list[str], *, resumed: int, to: Destinations) -> FolderResult:
+        # In the order of the pictures, whichever was done first.
+        self.written.sort()
+        return FolderResult(
+            self.written,
+            [(name, problem) for _, name, problem in sorted(self.failed)],
+            others,
+            predicted=self.predicted,
+            resumed=resumed,
+            doubts=to.doubts,
+            doubtful=self.doubtful,
+            strange=[(tasks[place].picture.name, because) for place, because in sorted(self.strange)],
+            rle=to.rle,
+        )
 
 
-def _unfinished(job: Job, tasks: Sequence[Task], journal: Journal) -> list[int]:
+def _unfinished(
+    to: Destinations, wanted: Wanted, tasks: Sequence[Task], journal: Journal, there: Callable[[Path], bool]
+) -> list[int]:
     """Places of the pictures of which something is missing that this call would write; the others keep their lines."""
     for place in list(journal.places()):
         record = journal[place]
         name = result_place(tasks[place].result, apart=record[APART])
-        whole = all(table.key in record for table in job.to.tables)
-        if not whole or (job.to.outputs is not None and not all(path.exists() for path in job.to.outputs.paths(name))):
+        whole = all(table.key in record for table in to.tables)
+        if not whole or (to.outputs is not None and not all(map(there, to.outputs.paths(name)))):
             journal.forget(place)
-    if job.wanted.form == "nifti":
+    if wanted.form == "nifti":
         # A volume is written with all its slices.
         incomplete = {_unit(task) for place, task in enumerate(tasks) if not journal.has(place)}
         for place, task in enumerate(tasks):

@@ -5,26 +5,28 @@ Layer: inference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import tee
-from typing import Any
+from typing import Any, TypeAlias
 
-from limner.errors import LimnerError
+from limner.errors import DataError, LimnerError
 from limner.images import read_spacing
 from limner.inference.destinations import Destinations, result_place
 from limner.inference.doubtful import doubt_about
-from limner.inference.familiarity import Strangeness, strangeness
+from limner.inference.familiarity import Strangeness
 from limner.inference.inputs import ModelInput
 from limner.inference.journal import Record
 from limner.inference.outputs import Outputs
+from limner.inference.predicting import Predicting
 from limner.inference.prediction import Prediction
-from limner.inference.predictor import Predictor
 from limner.inference.sources import Picture
 from limner.inference.stacking import Masks
 from limner.inference.tables import Done
 from limner.inference.tasks import Task
 from limner.inference.wanted import Wanted
+from limner.threads import ordered_map
 from limner.types import Spacing
 
 APART, STRANGE = "apart", "strange"
@@ -59,20 +61,23 @@ class Failure:
     error: LimnerError
 
 
+Outcome: TypeAlias = WrittenPicture | Failure
+"""What became of a picture."""
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """What is done with each picture; `read` and `write` are called by several threads."""
 
-    predictor: Predictor
+    predictor: Predicting
     to: Destinations
     wanted: Wanted
 
     def read(self, task: Task) -> ReadPicture | Failure:
         """Read a picture and bring it to the network's scale."""
-        meta = self.predictor.meta
         try:
             image = self.predictor.make_input(task.given)
-            strange = strangeness(image.pixels, meta.inputs, meta.familiar) if meta.familiar else None
+            strange = self.predictor.strangeness(image)
             return ReadPicture(task.picture, task.result, image, strange, self._spacing(task))
         except LimnerError as error:
             return Failure(task.picture, error)
@@ -82,7 +87,7 @@ class Job:
             return None
         return self.wanted.spacing or read_spacing(task.picture.location)
 
-    def write(self, task: tuple[ReadPicture, Prediction] | Failure) -> WrittenPicture | Failure:
+    def write(self, task: tuple[ReadPicture, Prediction] | Failure) -> Outcome:
         """Write the results of a predicted picture."""
         if isinstance(task, Failure):
             return task
@@ -94,7 +99,10 @@ class Job:
             doubt = doubt_about(name, prediction, targets, strange, self.wanted.flag_below)
         apart = doubt is not None and doubt.doubtful
         if self.to.outputs is not None:
-            self._write_files(self.to.outputs, image, prediction, apart=apart)
+            try:
+                self._write_files(self.to.outputs, image, prediction, apart=apart)
+            except DataError as error:  # what the picture lacks for a segmentation object
+                return Failure(image.picture, error)
         done = Done(name, prediction, doubt, image.spacing)
         record: dict[str, Any] = {APART: apart, STRANGE: ""}
         if strange is not None and strange.alarming:
@@ -102,12 +110,27 @@ class Job:
         record |= {table.key: table.record(done) for table in self.to.tables}
         return WrittenPicture(image.picture, record, prediction.masks if self.wanted.form == "nifti" else {})
 
+    def run(self, tasks: Iterable[Task]) -> Generator[tuple[int, Outcome], None, None]:
+        """Read, predict and write, each a bounded distance ahead of the next.
+
+        Gives the number of each picture, from 0 and in order, and what became of it.
+
+        Raises:
+            OutputError: A result cannot be written.
+        """
+        inputs = ordered_map(self.read, tasks)
+        outcomes = ordered_map(self.write, predict_inputs(self, inputs))
+        with closing(inputs), closing(outcomes):
+            # Predicting happens here, in this thread, whenever the next thing to write is asked for.
+            yield from enumerate(outcomes)
+
     def _write_files(self, outputs: Outputs, image: ReadPicture, prediction: Prediction, *, apart: bool) -> None:
         here, there = result_place(image.name, apart=apart), result_place(image.name, apart=not apart)
         if self.wanted.flag_below is not None:
             # Left by an earlier run that judged otherwise; it may be there only with `overwrite`.
-            outputs.remove(there)
+            self.to.remove(there)
         outputs.write(here, image.picture, image.image.picture, prediction)
+        self.to.send(outputs.paths(here))
 
 
 def predict_inputs(

@@ -18,6 +18,7 @@ from limner.images import (
     choose_plane,
     is_dicom,
     is_picture,
+    is_url,
     is_volume,
     natural_key,
     page_location,
@@ -51,14 +52,16 @@ class FoundPictures:
     others: list[str]
 
 
-def find_pictures(places: Sequence[str | Path], *, leave_out: Path | None, plane: Plane | None = None) -> FoundPictures:
+def find_pictures(
+    places: Sequence[str | Path], *, leave_out: str | Path | None, plane: Plane | None = None
+) -> FoundPictures:
     """Find the pictures of files, folders, zip archives, patterns with `*`, and URLs.
 
     Every slice of a volume is a picture, and every frame of a DICOM file.
 
     Args:
         places: Where to look. Folders and archives are searched to the bottom.
-        leave_out: Folder of the results, whose files are not pictures to predict; None without one.
+        leave_out: Folder or URL of the results, whose files are not pictures to predict; None without one.
         plane: In which volumes are cut; None leaves it to each volume.
 
     Raises:
@@ -67,7 +70,7 @@ def find_pictures(places: Sequence[str | Path], *, leave_out: Path | None, plane
     # A dict, because a picture that is named twice is predicted once.
     files = {picture: named for place in places for picture, named in _look(str(place))}
     if leave_out is not None:
-        results = leave_out.resolve()
+        results = leave_out if is_url(str(leave_out)) else Path(leave_out).resolve()
         files = {picture: named for picture, named in files.items() if not _is_result(picture, results)}
     taken = {picture: named or is_picture(picture.location) for picture, named in files.items()}
     found = FoundPictures(
@@ -117,7 +120,7 @@ def _look(place: str) -> Iterator[tuple[Picture, bool]]:
     if path.is_file() and path.suffix.lower() != ".zip":
         yield Picture(str(path.absolute()), path.name), True
     elif _is_part(place) or ("://" in place and suffix_of(place) in IMAGE_SUFFIXES):
-        yield Picture(place, _part_name(place)), True
+        yield Picture(_absolute(place), _part_name(place)), True
     elif glob.has_magic(place) and not path.exists():
         yield from ((picture, False) for picture in _matches(place))
     else:
@@ -128,6 +131,15 @@ def _look(place: str) -> Iterator[tuple[Picture, bool]]:
 def _is_part(place: str) -> bool:
     location = parse_location(place)
     return location.archive is not None or location.page is not None or location.key is not None
+
+
+def _absolute(place: str) -> str:
+    """The same location for processes that work elsewhere on this disk."""
+    location = parse_location(place)
+    if is_url(location.archive or location.path):
+        return place
+    before, mark, path = place.removeprefix("file://").rpartition("::" if location.archive else "\0")
+    return f"{before}{mark}{Path(path).absolute()}"
 
 
 def _part_name(place: str) -> str:
@@ -169,10 +181,13 @@ def _parts(picture: Picture, plane: Plane | None) -> Iterator[Picture]:
     yield from (Picture(part, f"{stem}{number}{name[len(stem) :]}") for part, number in parts)
 
 
-def _is_result(picture: Picture, results: Path) -> bool:
+def _is_result(picture: Picture, results: str | Path) -> bool:
     """Whether a picture was found in the folder of the results, because that lies inside the place searched."""
+    if isinstance(results, str):
+        place = picture.location.removesuffix(picture.name)
+        return results.startswith(place) and results != place and picture.location.startswith(f"{results}/")
     if "://" in picture.location:
         return False
-    place = Path(picture.location.removesuffix(picture.name)).resolve()
-    inside = results != place and results.is_relative_to(place)
+    folder = Path(picture.location.removesuffix(picture.name)).resolve()
+    inside = results != folder and results.is_relative_to(folder)
     return inside and Path(picture.location).resolve().is_relative_to(results)

@@ -53,7 +53,7 @@ class FoundTasks:
     others: list[str]
 
 
-def find_tasks(places: Places, inputs: InputSpec, *, leave_out: Path | None) -> FoundTasks:
+def find_tasks(places: Places, inputs: InputSpec, *, leave_out: str | Path | None) -> FoundTasks:
     """Find what to predict.
 
     For a network of several inputs, either a place by the name of each input, or one data set, which is
@@ -63,7 +63,7 @@ def find_tasks(places: Places, inputs: InputSpec, *, leave_out: Path | None) -> 
     Args:
         places: Where to look.
         inputs: What the network takes.
-        leave_out: Folder of the results, whose files are not pictures to predict; None without one.
+        leave_out: Folder or URL of the results, whose files are not pictures to predict; None without one.
 
     Raises:
         DataError: No pictures, places that do not fit the network, or files that do not pair.

@@ -10,42 +10,46 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import overload
 
-from limner.inference.doubtful import FOLDER
-from limner.inference.outputs import Outputs
+from limner.inference.destinations import Destinations, result_place
 
 
-class Written(Sequence[Path]):
-    """Files of masks, in the order in which they were added: paths are made when they are asked for.
+class Written(Sequence[Path | str]):
+    """Files of masks, as paths or URLs, in the order in which they were added: they are made when they are asked for.
 
     Args:
-        outputs: Knows the files of a result; None where none are written.
+        to: Knows the files of a result, and where they belong.
         names: Of the results of all pictures.
     """
 
-    def __init__(self, outputs: Outputs | None, names: Sequence[str]) -> None:
-        self._outputs = outputs
+    def __init__(self, to: Destinations, names: Sequence[str]) -> None:
+        self._to = to
         self._names = names
         self._places = array("q")
-        self._each = len(outputs.masks("a")) if outputs is not None else 0
+        self._each = len(to.outputs.masks("a")) if to.outputs is not None else 0
 
     def add(self, place: int, *, apart: bool) -> None:
         """Add the files of the picture at `place`, which may lie apart."""
         # The place, or for results that lie apart its complement.
         self._places.append(~place if apart else place)
 
+    def sort(self) -> None:
+        """Bring them into the order of the pictures."""
+        self._places = array("q", sorted(self._places, key=lambda place: place if place >= 0 else ~place))
+
     def __len__(self) -> int:
         return len(self._places) * self._each
 
     @overload
-    def __getitem__(self, index: int) -> Path: ...
+    def __getitem__(self, index: int) -> Path | str: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Path]: ...
-    def __getitem__(self, index: int | slice) -> Path | list[Path]:
+    def __getitem__(self, index: slice) -> list[Path | str]: ...
+    def __getitem__(self, index: int | slice) -> Path | str | list[Path | str]:
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
-        if self._outputs is None or not -len(self) <= index < len(self):
+        outputs = self._to.outputs
+        if outputs is None or not -len(self) <= index < len(self):
             raise IndexError(index)
         number, which = divmod(index % len(self), self._each)
         place = self._places[number]
-        name = self._names[place] if place >= 0 else f"{FOLDER}/{self._names[~place]}"
-        return self._outputs.masks(name)[which]
+        name = result_place(self._names[place if place >= 0 else ~place], apart=place < 0)
+        return self._to.belongs(outputs.masks(name)[which])

@@ -46,6 +46,7 @@ def join_bundles(paths: Sequence[Path], out: Path, data: DataSpec, steps: Sequen
             "scores": {},
             "familiar": None,
             "planted": None,
+            "views": [],
             "post_processing": list(steps),
         }
     )
