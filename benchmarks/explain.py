@@ -185,7 +185,9 @@ def by_looks(pixels: np.ndarray, meta: BundleMeta) -> Cause | None:
     return causes[0] if causes else None
 
 
-def measure(run: Path, others: Sequence[Path], count: int, *, upright: bool, looks: bool) -> None:
+def measure(
+    run: Path, others: Sequence[Path], faults: Sequence[str], count: int, *, upright: bool, looks: bool
+) -> None:
     """Print the lines of a run."""
     bundle = load_bundle(run / "model.safetensors")
     pairs = list(samples(run, count))
@@ -196,7 +198,7 @@ def measure(run: Path, others: Sequence[Path], count: int, *, upright: bool, loo
     for fault, (kind, plant) in FAULTS.items():
         if (kind == "channels" and grey) or (kind == "turned" and not upright):
             continue
-        if looks and kind in OF_THE_NETWORK:
+        if (looks and kind in OF_THE_NETWORK) or (kind and faults and fault not in faults):
             continue
         given = pairs if "other sets" not in fault else list(foreign(others, count, bundle.meta.inputs.channels))
         named: Counter[str] = Counter()
@@ -234,6 +236,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--upright", nargs="*", default=[], help="Names of runs whose pictures have an upper side.")
     parser.add_argument("--only", nargs="*", default=[], help="Names of runs to measure; all serve as other sets.")
+    parser.add_argument("--faults", nargs="*", default=[], choices=list(FAULTS), help="Only these, and none.")
     parser.add_argument("--looks", action="store_true", help="Ask no network: what looks alone tell, much faster.")
     parser.add_argument("--count", type=int, default=20)
     options = parser.parse_args()
@@ -242,7 +245,8 @@ def main() -> None:
     for run in options.runs:
         if not options.only or run.name in options.only:
             others = [other for other in options.runs if other != run]
-            measure(run, others, options.count, upright=run.name in options.upright, looks=options.looks)
+            upright = run.name in options.upright
+            measure(run, others, options.faults, options.count, upright=upright, looks=options.looks)
 
 
 if __name__ == "__main__":
