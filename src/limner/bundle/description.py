@@ -166,6 +166,27 @@ class FamiliarSpec(_Spec):
         return self
 
 
+class PlantedSpec(_Spec):
+    """How training pictures look as they are and with faults planted in them, to tell the fault of another picture.
+
+    A row of the table is a picture with a fault: the place of the fault in `faults`, the group of the picture, and its
+    numbers (`limner.evaluation.explain.appearance`) between `low` and `high` in 255 steps.
+    """
+
+    faults: Annotated[
+        list[tuple[str, str]], Field(min_length=2, description="Kind of each fault, empty of none, and its words.")
+    ]
+    low: Annotated[list[float], Field(min_length=1, description="Of each number.")]
+    high: Annotated[list[float], Field(min_length=1, description="Likewise.")]
+    table: Annotated[str, Field(description="The rows as bytes, compressed by zlib, in base64.")]
+
+    @model_validator(mode="after")
+    def _agree(self) -> PlantedSpec:
+        if len(self.low) != len(self.high):
+            raise ValueError(f"{len(self.low)} numbers have a low but {len(self.high)} a high")
+        return self
+
+
 class ViewsSpec(_Spec):
     """What views of a picture bought on pictures the network did not learn from, compared picture by picture."""
 
@@ -223,6 +244,7 @@ class BundleMeta(_Spec):
         list[ViewsSpec], Field(description="What views bought with these thresholds; empty where it was not measured.")
     ] = []
     familiar: Annotated[FamiliarSpec | None, Field(description="To tell pictures unlike the training set.")] = None
+    planted: Annotated[PlantedSpec | None, Field(description="To tell why a picture is unlike it.")] = None
     precision: Annotated[
         Literal["auto", "bf16", "float32"],
         Field(description="Arithmetic that was asked for; `auto`: the device's best."),
