@@ -51,6 +51,7 @@ STAGES = {
     "calibrate": "Calibrating",
     "evaluate": "Evaluating",
     "predict": "Predicting",
+    "tiles": "Tiles of a large picture",
     "explain": "Trying changes",
     "review": "Comparing with masks",
     "trace": "Reading tracings",

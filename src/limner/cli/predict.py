@@ -140,6 +140,27 @@ def run(
     engine: Annotated[
         str, typer.Option(help="torch, onnxruntime, openvino, or auto: the fastest that is installed.")
     ] = "torch",
+    stream: Annotated[
+        str,
+        typer.Option(
+            help="Pictures to read by window and write as tiled TIFF, in memory that does not grow with them: auto "
+            "(TIFF and zarr of more than 64 million pixels), always or never."
+        ),
+    ] = "auto",
+    skip_empty: Annotated[
+        bool,
+        typer.Option(
+            "--skip-empty", help="Of these, leave out tiles of one value or of bright glass: they become background."
+        ),
+    ] = False,
+    tile_weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WINDOW",
+            help="What weighs tiles where they overlap: gaussian or spline. Default: what the model says.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Predict masks for pictures: same names and sub-folders, at the pictures' own size."""
@@ -172,6 +193,9 @@ def run(
             device=device,
             batch_size=batch,
             engine=engine,
+            stream=stream,
+            skip_empty=skip_empty,
+            tile_weights=tile_weights,
             progress=stages,
         )
     finally:
@@ -206,6 +230,7 @@ def as_dict(result: FolderResult) -> dict[str, Any]:
         "resumed": result.resumed,
         "unlike_training": dict(result.strange),
         "engine": result.engine,
+        "huge": {"pictures": result.huge, "tiles": result.tiles, "empty": result.empty},
         **doubts,
         **table,
     }
@@ -216,6 +241,9 @@ def result_lines(result: FolderResult, out: Path | None) -> list[str]:
     lines = []
     if result.resumed:
         lines.append(f"{_counted(result.resumed, 'picture')} finished before, left out")
+    if result.huge:
+        left = f", {result.empty:,} of them empty and left out" if result.empty else ""
+        lines.append(f"{_counted(result.huge, 'large picture')} by window: {_counted(result.tiles, 'tile')}{left}")
     if out is not None:
         kind = "file" if any(path.suffix == ".tif" for path in result.written[:100]) else "mask"
         lines.append(f"{_counted(len(result.written), kind)} written to {out}")

@@ -16,8 +16,8 @@ from limner.images import read_info
 from limner.inference.collisions import check_results
 from limner.inference.destinations import Destinations, result_place
 from limner.inference.journal import Journal, Record, is_there
-from limner.inference.outputs import volume_name
-from limner.inference.pipeline import APART, STRANGE, Failure, Job, predict_inputs
+from limner.inference.outputs import huge_outputs, volume_name
+from limner.inference.pipeline import APART, EMPTY, STRANGE, TILES, Failure, HugePicture, Job, predict_inputs
 from limner.inference.predictor import Predictor
 from limner.inference.shards import Shard
 from limner.inference.stacking import Stacker, check_slices, volume_of
@@ -47,6 +47,9 @@ class FolderResult:
         strange: Name of each picture unlike the training pictures, and in what; likewise.
         rle: The table of run lengths; None if it was not asked.
         engine: What ran the network.
+        huge: Number of pictures that were read by window, among them those whose results were there.
+        tiles: How many tiles these have.
+        empty: How many of the tiles were left out, because there is nothing in them.
     """
 
     written: Sequence[Path]
@@ -59,6 +62,9 @@ class FolderResult:
     strange: list[tuple[str, str]] = field(default_factory=list)
     rle: Path | None = None
     engine: str = "torch"
+    huge: int = 0
+    tiles: int = 0
+    empty: int = 0
 
 
 def predict_folder(
@@ -72,6 +78,7 @@ def predict_folder(
     shard: Shard = _WHOLE,
     made: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    tile_progress: Callable[[int, int], None] | None = None,
 ) -> FolderResult:
     """Write the masks of pictures, under the pictures' names and sub-folders (see `Outputs`).
 
@@ -90,6 +97,7 @@ def predict_folder(
         shard: Which part of the pictures; tables get its number in their names.
         made: What tells the model and its use from others; a call that goes on must have the same.
         progress: Told the number of pictures done and of all pictures.
+        tile_progress: Told the number of tiles done, and of all tiles of a picture that is read by window.
 
     Raises:
         DataError: There is no picture, or results cannot be told apart; nothing is written.
@@ -113,14 +121,14 @@ def predict_folder(
         to.journal.parent,
         replace=overwrite or going_on,
     )
-    job = Job(predictor, to, wanted)
+    job = Job(predictor, to, wanted, replace_existing=overwrite or going_on)
     names = [task.result for task in tasks]
     with Journal.open(to.journal, names, {**(made or {}), **wanted.judged()}, resume=going_on) as journal:
         tally = _Tally(Written(to.outputs, names))
         todo = _unfinished(job, tasks, journal)
         for place in journal.places():
             tally.count(tasks[place].picture.name, journal[place])
-        _predict_all(job, tasks, todo, journal, tally, progress)
+        _predict_all(job, tasks, todo, journal, tally, (progress, tile_progress))
         for table in to.tables:
             table.write(Records(journal, table.key))
     return FolderResult(
@@ -133,6 +141,9 @@ def predict_folder(
         doubtful=tally.doubtful,
         strange=tally.strange,
         rle=to.rle,
+        huge=tally.huge,
+        tiles=tally.tiles,
+        empty=tally.empty,
     )
 
 
@@ -142,9 +153,10 @@ def _predict_all(
     todo: Sequence[int],
     journal: Journal,
     tally: _Tally,
-    progress: Callable[[int, int], None] | None,
+    tell: tuple[Callable[[int, int], None] | None, Callable[[int, int], None] | None],
 ) -> None:
     """Read, predict and write, each a bounded distance ahead of the next."""
+    progress, tile_progress = tell
     before = len(tasks) - len(todo)
     if progress is not None and before:
         progress(before, len(tasks))
@@ -154,12 +166,15 @@ def _predict_all(
     with closing(inputs), closing(outcomes):
         # Predicting happens here, in this thread, whenever the next thing to write is asked for.
         for done, (place, outcome) in enumerate(zip(todo, outcomes, strict=True), start=1):
+            if isinstance(outcome, HugePicture):
+                # Here, so that each has its line before the next is begun: hours may lie between them.
+                outcome = job.predict_huge(outcome, tile_progress)
             if isinstance(outcome, Failure):
                 tally.failed.append((outcome.picture.name, str(outcome.error)))
             elif stacker is not None:
                 stacker.add(outcome.picture.location, outcome.masks)
             else:
-                tally.written.add(place, apart=outcome.record[APART])
+                tally.written.add(place, apart=outcome.record[APART], huge=TILES in outcome.record)
             if stacker is not None:
                 following = tasks[todo[done]] if done < len(todo) else None
                 _stack(stacker, tasks, place, following, tally)
@@ -195,8 +210,14 @@ class _Tally:
     strange: list[tuple[str, str]] = field(default_factory=list)
     doubtful: int = 0
     predicted: int = 0
+    huge: int = 0
+    tiles: int = 0
+    empty: int = 0
 
     def count(self, picture: str, record: Record) -> None:
+        self.huge += TILES in record
+        self.tiles += record.get(TILES, 0)
+        self.empty += record.get(EMPTY, 0)
         self.doubtful += record[APART]
         if record[STRANGE]:
             self.strange.append((picture, record[STRANGE]))
@@ -208,7 +229,9 @@ def _unfinished(job: Job, tasks: Sequence[Task], journal: Journal) -> list[int]:
         record = journal[place]
         name = result_place(tasks[place].result, apart=record[APART])
         whole = all(table.key in record for table in job.to.tables)
-        if not whole or (job.to.outputs is not None and not all(path.exists() for path in job.to.outputs.paths(name))):
+        outputs = job.to.outputs
+        outputs = huge_outputs(outputs) if outputs is not None and TILES in record else outputs
+        if not whole or (outputs is not None and not all(path.exists() for path in outputs.paths(name))):
             journal.forget(place)
     if job.wanted.form == "nifti":
         # A volume is written with all its slices.

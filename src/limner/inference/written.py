@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import overload
 
 from limner.inference.doubtful import FOLDER
-from limner.inference.outputs import Outputs
+from limner.inference.outputs import Outputs, huge_outputs
 
 
 class Written(Sequence[Path]):
@@ -26,10 +26,14 @@ class Written(Sequence[Path]):
         self._outputs = outputs
         self._names = names
         self._places = array("q")
+        # Pictures that were read by window, whose masks have another form: there are few.
+        self._huge: set[int] = set()
         self._each = len(outputs.masks("a")) if outputs is not None else 0
 
-    def add(self, place: int, *, apart: bool) -> None:
-        """Add the files of the picture at `place`, which may lie apart."""
+    def add(self, place: int, *, apart: bool, huge: bool = False) -> None:
+        """Add the files of the picture at `place`, which may lie apart, or be those of one read by window."""
+        if huge:
+            self._huge.add(place)
         # The place, or for results that lie apart its complement.
         self._places.append(~place if apart else place)
 
@@ -48,4 +52,5 @@ class Written(Sequence[Path]):
         number, which = divmod(index % len(self), self._each)
         place = self._places[number]
         name = self._names[place] if place >= 0 else f"{FOLDER}/{self._names[~place]}"
-        return self._outputs.masks(name)[which]
+        outputs = huge_outputs(self._outputs) if place in self._huge else self._outputs
+        return outputs.masks(name)[which]

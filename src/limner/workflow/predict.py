@@ -42,6 +42,9 @@ def predict(
     device: str = "auto",
     batch_size: int | None = None,
     engine: str = "torch",
+    stream: str = "auto",
+    skip_empty: bool = False,
+    tile_weights: str | None = None,
     progress: Progress = no_progress,
 ) -> FolderResult:
     """Write masks for pictures: same names and sub-folders, at the pictures' own size.
@@ -72,6 +75,10 @@ def predict(
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
         engine: What runs the network: `torch`, `onnxruntime`, `openvino`, or `auto`: the fastest that is installed.
+        stream: Which pictures are read by window, predicted by tile and written as tiled TIFF, in memory that does not
+            grow with them: `auto` (those of more than 64 million pixels), `always` or `never`.
+        skip_empty: Of these, leave out tiles of background: of one value, or of bright glass.
+        tile_weights: What weighs tiles that overlap: `gaussian` or `spline`. Default: what the model says.
         progress: Told of the progress.
 
     Raises:
@@ -80,7 +87,12 @@ def predict(
     keep_large_blocks()
     part = Shard() if shard is None else parse_shard(shard)
     predictor = Predictor.from_file(
-        bundle_path(model), device=device, batch_size=batch_size, uncertainty=uncertainty or "single", engine=engine
+        bundle_path(model),
+        device=device,
+        batch_size=batch_size,
+        uncertainty=uncertainty or "single",
+        engine=engine,
+        window=tile_weights,
     )
     wanted = Wanted(
         form=form,
@@ -93,6 +105,8 @@ def predict(
         simplify=simplify,
         measure=measure,
         spacing=spacing,
+        stream=stream,
+        skip_empty=skip_empty,
     )
     result = predict_folder(
         predictor,
@@ -106,8 +120,10 @@ def predict(
             "model": hash_file(str(bundle_path(model))).hex(),
             "--uncertainty": uncertainty,
             "--engine": predictor.engine_name,
+            "--tile-weights": predictor.window,
         },
         progress=lambda done, total: progress("predict", done, total),
+        tile_progress=lambda done, total: progress("tiles", done, total),
     )
     return replace(result, engine=predictor.engine_name)
 
