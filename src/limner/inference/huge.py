@@ -214,7 +214,7 @@ class _Writer:
         )
 
 
-def _blank(numbers: np.ndarray, where: np.ndarray | None, value: float) -> np.ndarray:
+def _blank(numbers: np.ndarray, where: np.ndarray | None, value: int | float) -> np.ndarray:
     """Numbers with a value where there is nothing."""
     if where is None:
         return numbers
