@@ -176,11 +176,11 @@ def test_a_preview_is_the_means_of_blocks(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("limner.inference.previews.SIDE", 4)
     picture = np.random.default_rng(0).integers(0, 255, (11, 7, 2), dtype=np.uint8)
     mask = np.arange(77, dtype=np.uint8).reshape(11, 7)
-    preview = Preview((11, 7), 2)
+    preview = Preview((11, 7), 2, "uint8")
     for rows in (slice(0, 2), slice(2, 7), slice(7, 8), slice(8, 11)):
         for columns in (slice(0, 5), slice(5, 7)):
             preview.add(rows, columns, picture[rows, columns], {"mask": mask[rows, columns]})
-    small = preview.picture("uint8")
+    small = preview.picture()
     assert small.shape == (4, 3, 2)
     np.testing.assert_array_equal(small[1, 1], np.rint(picture[3:6, 3:6].mean(axis=(0, 1))))
     np.testing.assert_array_equal(small[3, 2], np.rint(picture[9:11, 6:7].mean(axis=(0, 1))))

@@ -66,6 +66,14 @@ class TiffWindows:
         self.chunk_rows = 1 if self._plain else int(header.tilelength if header.is_tiled else header.rowsperstrip)
         self.chunk_rows = min(self.chunk_rows, self.size[0])
         self._check()
+        # Looked up before there are threads: tifffile reads long tags, among them the JPEG tables, when they are first
+        # asked for, and would move the file under another thread's read.
+        self._decode = header.decode
+        self._places = [(list(plane.dataoffsets), list(plane.databytecounts)) for plane in self._planes]
+        jpeg = header.compression in _JPEG
+        self._tables = [
+            {"jpegtables": plane.jpegtables, "jpegheader": header.jpegheader} if jpeg else {} for plane in self._planes
+        ]
 
     def _check(self) -> None:
         for plane in self._planes:
@@ -124,15 +132,12 @@ class TiffWindows:
 
     def _read_segment(self, found: np.ndarray, segment: _Segment, rows: slice, columns: slice) -> None:
         """Decode a strip or tile into its place in the window."""
-        plane, header = self._planes[segment.plane], self._header
-        offset, length = plane.dataoffsets[segment.number], plane.databytecounts[segment.number]
-        tables = (
-            {"jpegtables": plane.jpegtables, "jpegheader": header.jpegheader} if header.compression in _JPEG else {}
-        )
+        header = self._header
+        offset, length = (numbers[segment.number] for numbers in self._places[segment.plane])
         try:
             with quiet():
                 data = self._bytes(offset, length) if length else None
-                pixels, _, (_, height, width, _) = header.decode(data, segment.number, **tables)
+                pixels, _, (_, height, width, _) = self._decode(data, segment.number, **self._tables[segment.plane])
         except Exception as error:  # decoders raise almost anything on damaged bytes
             area = slice(segment.row, segment.row + self.chunk_rows), slice(segment.column, segment.column + 1)
             raise self._damaged(*area, " ".join(str(error).split())[:200] or type(error).__name__) from error
@@ -158,11 +163,11 @@ class TiffWindows:
         samples = int(header.samplesperpixel)
         dtype = header.dtype.newbyteorder(self._file.byteorder)
         width = self.size[1] * (1 if separate else samples)
-        for part, plane in enumerate(self._planes):
+        for part, (offsets, _) in enumerate(self._places):
             for sample in range(samples if separate else 1):
                 row = sample * self.size[0] + rows.start
                 count = (rows.stop - rows.start) * width
-                data = self._bytes(plane.dataoffsets[0] + row * width * dtype.itemsize, count * dtype.itemsize)
+                data = self._bytes(offsets[0] + row * width * dtype.itemsize, count * dtype.itemsize)
                 if len(data) < count * dtype.itemsize:
                     raise self._damaged(rows, columns, "the file ends before")
                 pixels = np.frombuffer(data, dtype).reshape(rows.stop - rows.start, self.size[1], -1)[:, columns]

@@ -85,7 +85,7 @@ def predict_huge(
     outputs = huge_outputs(outputs)
     check_place(outputs.paths(name), location, replace_existing=replace_existing)
     with open_windows(location) as windows:
-        preview = Preview(windows.size, windows.channels)
+        preview = Preview(windows.size, windows.channels, windows.dtype)
         tiles = empty = 0
         with ExitStack() as files:
             writer = _Writer(files, outputs, name, predictor.meta.targets, windows, preview)
@@ -94,9 +94,10 @@ def predict_huge(
             for band in files.enter_context(closing(done)):
                 tiles, empty = tiles + band.tiles, empty + band.empty
         writer.draw()
-        pixels = as_input(preview.picture(windows.dtype), None, predictor.meta.inputs, location)
-    familiar = predictor.meta.familiar
-    strange = strangeness(pixels, predictor.meta.inputs, familiar) if familiar else None
+    strange = None
+    if predictor.meta.familiar:
+        pixels = as_input(preview.picture(), None, predictor.meta.inputs, location)
+        strange = strangeness(pixels, predictor.meta.inputs, predictor.meta.familiar)
     return HugeResult(windows.size, outputs.paths(name), tiles, empty, strange)
 
 
@@ -173,7 +174,9 @@ class _Writer:
         return band
 
     def draw(self) -> None:
-        """Draw the small pictures."""
+        """Draw the small pictures, if they are wanted."""
+        if not self._outputs.overlays:
+            return
         small = self._preview.masks()
         shown = Prediction({}, {}, {})
         for target, spec in self._targets.items():
@@ -181,7 +184,7 @@ class _Writer:
                 shown.values[target] = np.nan_to_num(small[target], nan=spec.low)
             else:
                 shown.masks[target] = small[target]
-        self._outputs.write_overlays(self._name, self._preview.picture(self._windows.dtype), shown)
+        self._outputs.write_overlays(self._name, self._preview.picture(), shown)
 
     def _create_masks(self, files: ExitStack, target: str) -> list[TiledTiff]:
         spec = self._targets[target]

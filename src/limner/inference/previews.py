@@ -22,13 +22,17 @@ class Preview:
     Args:
         size: Of the picture.
         channels: Of the picture.
+        dtype: Of its pixels.
     """
 
-    def __init__(self, size: Size, channels: int) -> None:
+    def __init__(self, size: Size, channels: int, dtype: str) -> None:
         self.factor = -(-max(size) // SIDE)
         height, width = (-(-length // self.factor) for length in size)
         self._size = size
-        self._sums = np.zeros((height, width, channels))
+        self._dtype = np.dtype(dtype)
+        # Whole numbers are summed exactly, and without a copy of the picture as wider ones.
+        self._wide = {"uint8": np.uint32, "uint16": np.uint64}.get(dtype, np.float64)
+        self._sums = np.zeros((height, width, channels), self._wide)
         self._masks: dict[str, np.ndarray] = {}
 
     def add(
@@ -48,11 +52,11 @@ class Preview:
         """
         if picture.dtype.kind == "f":
             picture = np.nan_to_num(picture, posinf=0.0, neginf=0.0)
-        sums = picture.astype(np.float64)
+        sums = picture
         index = []
         for axis, part in enumerate((rows, columns)):
             edges = [part.start, *range((part.start // self.factor + 1) * self.factor, part.stop, self.factor)]
-            sums = np.add.reduceat(sums, np.array(edges) - part.start, axis=axis)
+            sums = np.add.reduceat(sums, np.array(edges) - part.start, axis=axis, dtype=self._wide)
             index.append(slice(part.start // self.factor, part.start // self.factor + len(edges)))
         self._sums[index[0], index[1]] += sums
         middles = [self._middles(part, length) for part, length in zip((rows, columns), self._size, strict=True)]
@@ -63,11 +67,14 @@ class Preview:
             target = [middle // self.factor for middle in middles]
             self._masks[name][np.ix_(*target)] = mask[np.ix_(*places)]
 
-    def picture(self, dtype: str) -> Shaped[np.ndarray, "small_height small_width channels"]:
+    def picture(self) -> Shaped[np.ndarray, "small_height small_width channels"]:
         """The small picture, of the picture's own type."""
         heights, widths = (np.minimum(self.factor, length - np.arange(0, length, self.factor)) for length in self._size)
-        means: np.ndarray = self._sums / np.outer(heights, widths)[..., None]
-        small: np.ndarray = (means if dtype == "float32" else np.rint(means)).astype(dtype)
+        counts = np.outer(heights, widths)
+        small: np.ndarray = np.empty(self._sums.shape, self._dtype)
+        for channel in range(small.shape[2]):  # one at a time, since means take eight times the room
+            means: np.ndarray = self._sums[..., channel] / counts
+            small[..., channel] = means if self._dtype.kind == "f" else np.rint(means)
         return small
 
     def masks(self) -> dict[str, np.ndarray]:
