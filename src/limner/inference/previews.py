@@ -71,9 +71,9 @@ class Preview:
         """The small picture, of the picture's own type."""
         heights, widths = (np.minimum(self.factor, length - np.arange(0, length, self.factor)) for length in self._size)
         counts = np.outer(heights, widths)
-        small: np.ndarray = np.empty(self._sums.shape, self._dtype)
+        small = np.empty(self._sums.shape, self._dtype)
         for channel in range(small.shape[2]):  # one at a time, since means take eight times the room
-            means: np.ndarray = self._sums[..., channel] / counts
+            means = self._sums[..., channel] / counts
             small[..., channel] = means if self._dtype.kind == "f" else np.rint(means)
         return small
 
@@ -85,5 +85,6 @@ class Preview:
         """Pixels in the middle of blocks, as far as they are in the part."""
         blocks = np.arange(part.start // self.factor, -(-part.stop // self.factor))
         ends = np.minimum((blocks + 1) * self.factor, length)
-        middles: np.ndarray = (blocks * self.factor + ends - 1) // 2
-        return middles[(middles >= part.start) & (middles < part.stop)]
+        middles = (blocks * self.factor + ends - 1) // 2
+        inside: np.ndarray = middles[(middles >= part.start) & (middles < part.stop)]
+        return inside
