@@ -169,11 +169,12 @@ def tell(name: str, found: dict[str, float]) -> None:
 
 
 def against_monai(model: Path, picture: Path, rounds: int) -> None:
-    sides = ("monai", "float32", "auto", "openvino")
+    sides = ("monai", "float32", "openvino", "auto")
     found: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
     for _ in range(rounds):
         for side in sides:
             found[side].append(run(side, model, picture))
+            print(f"  {side}: {json.dumps(found[side][-1])}", file=sys.stderr, flush=True)
     medians = {
         side: {key: statistics.median(one[key] for one in runs) for key in runs[0]} for side, runs in found.items()
     }

@@ -59,6 +59,9 @@ Symmetry: TypeAlias = Literal["flip_h", "flip_v", "rotate90"]
 SYMMETRIES: tuple[Symmetry, ...] = ("flip_h", "flip_v", "rotate90")
 """Changes under which pictures of a kind may look alike: left and right, top and bottom, quarter turns."""
 
+Tta: TypeAlias = Literal["flips", "symmetries", "scales"]
+"""Views of a picture that are asked about beside the plain one, see `limner.inference.views`."""
+
 IGNORE = 255
 """Class id, inside Limner, of pixels that take no part in loss or metrics."""
 

@@ -219,3 +219,29 @@ def test_the_engine_that_was_taken_is_said(limner: Limner, trained: Any, picture
     result = limner("predict", trained.folder, pictures, "-o", tmp_path / "out", "--engine", "auto")
     assert result.code == 0
     assert "Engine: " in result.err
+
+
+def test_views_are_named_and_what_is_known_of_them_is_said(
+    limner: Limner, refused: Refused, trained: Any, run: Path, pictures: Path, tmp_path: Path
+) -> None:
+    result = limner("predict", trained.model, pictures, "-o", tmp_path / "views", "--tta", "symmetries")
+    assert result.code == 0
+    assert "Views: 8 symmetries; what they buy this model has not been measured" in result.err
+    assert "Did you mean 'scales'" in refused("predict", trained.model, pictures, "-o", tmp_path, "--tta", "scale")
+    result = limner("predict", run, pictures, "-o", tmp_path / "auto", "--tta", "auto", "--json")
+    # Three validation pictures are too few to show anything.
+    assert result.json["views"].startswith("Views: none; ")
+    assert "too few for an interval" in result.json["views"]
+
+
+def test_several_models_are_one(
+    limner: Limner, refused: Refused, trained: Any, run: Path, pictures: Path, tmp_path: Path
+) -> None:
+    alone = limner("predict", trained.model, pictures, "-o", tmp_path / "alone")
+    result = limner("predict", trained.model, pictures, "--with", run, "-o", tmp_path / "both", "--overlay")
+    assert (alone.code, result.code) == (0, 0)
+    # A model and its copy say what it says alone.
+    for name in ("a.png", "deep/c.png"):
+        assert (tmp_path / "alone" / name).read_bytes() == (tmp_path / "both" / name).read_bytes()
+    message = refused("predict", trained.model, pictures, "--with", pictures, "-o", tmp_path / "no")
+    assert "a folder without model.safetensors" in message

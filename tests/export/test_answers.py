@@ -7,7 +7,7 @@ import torch
 from limner.bundle import TargetSpec
 from limner.export.answers import decide, resize, to_logits, to_probs
 from limner.inference import answers
-from limner.inference.result import _resize
+from limner.inference.result import resize_planes
 
 SPECS = {
     "binary": TargetSpec(task="binary", names=["rest", "cell"], colors=[(0, 0, 0)] * 2, temperature=1.7),
@@ -45,4 +45,4 @@ def test_thresholds_of_exclusive_classes_are_of_shares() -> None:
 @pytest.mark.parametrize("size", [(31, 20), (5, 4), (13, 3), (9, 7)])
 def test_resizing_is_that_of_the_predictor(size) -> None:
     planes = logits(SPECS["multiclass"])
-    np.testing.assert_allclose(resize(planes, size), _resize(torch.from_numpy(planes), size), atol=2e-5)
+    np.testing.assert_allclose(resize(planes, size), resize_planes(torch.from_numpy(planes), size), atol=2e-5)

@@ -25,9 +25,9 @@ def pictures(dtype=np.uint8, most=255, channels=3):
     return [(generator.random((*size, channels)) * most).astype(dtype) for size in SIZES]
 
 
-def predictions(path, engine, given, uncertainty="single"):
+def predictions(path, engine, given, uncertainty="single", tta="none"):
     predictor = limner.Predictor.from_file(
-        path, device="cpu", precision="float32", engine=engine, uncertainty=uncertainty
+        path, device="cpu", precision="float32", engine=engine, uncertainty=uncertainty, tta=tta
     )
     assert predictor.engine_name == engine
     return [predictor.predict(picture) for picture in given]
@@ -80,6 +80,20 @@ def test_other_numbers_sizes_views_and_members_are_those_of_torch(every_task, en
         for task in TASKS:
             assert_same(found, wanted, task)
             np.testing.assert_allclose(found[0].uncertainty[task], wanted[0].uncertainty[task], atol=1e-3)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_every_engine_sees_the_same_views(every_task, engine) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip(engine)
+    path = every_task("unet", members=2)
+    given = pictures()[:1]
+    plain = predictions(path, "torch", given)
+    for tta in ("flips", "symmetries", "scales"):
+        found, wanted = (predictions(path, name, given, tta=tta) for name in (engine, "torch"))
+        for task in TASKS:
+            assert_same(found, wanted, task)
+        assert np.abs(wanted[0].probs["binary"] - plain[0].probs["binary"]).max() > 1e-3
 
 
 def test_a_graph_is_written_once(every_task, tmp_path, monkeypatch) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from limner.inference.views import AS_IS, View, symmetric_views, views
+from limner.errors import ConfigError
+from limner.inference.views import AS_IS, TTA, View, symmetric_views, tta_views, views
 from limner.types import SYMMETRIES
 
 PICTURE = np.arange(6 * 4 * 2, dtype=np.uint8).reshape(6, 4, 2)
@@ -54,3 +55,16 @@ def test_a_network_that_has_seen_nothing_mirrored_is_shown_nothing_mirrored() ->
     assert all(not (view.flip_h or view.flip_v or view.transpose) for view in views([]))
     assert len(views([])) > 1
     assert views(SYMMETRIES) == symmetric_views(SYMMETRIES)
+
+
+@pytest.mark.parametrize(("name", "count"), [("none", 1), ("flips", 4), ("symmetries", 8), ("scales", 3)])
+def test_views_go_by_name_and_the_plain_one_is_among_them(name: str, count: int) -> None:
+    found = tta_views(name)
+    assert (len(found), found[0]) == (count, AS_IS)
+    assert len(set(found)) == count
+
+
+def test_an_unknown_name_is_corrected() -> None:
+    assert len(TTA) == 4
+    with pytest.raises(ConfigError, match="Did you mean 'flips'"):
+        tta_views("flip")

@@ -23,6 +23,8 @@ from limner.bundle.description import (
     PostStep,
     TargetSpec,
     TilingSpec,
+    ViewsSpec,
+    bundle_digest,
     parse_meta,
     read_meta,
 )
@@ -41,6 +43,8 @@ __all__ = [
     "PostStep",
     "TargetSpec",
     "TilingSpec",
+    "ViewsSpec",
+    "bundle_digest",
     "describe_anew",
     "load_bundle",
     "parse_meta",

@@ -5,6 +5,7 @@ Layer: bundle. Imports no torch.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from datetime import UTC, datetime
@@ -18,13 +19,14 @@ from safetensors import SafetensorError, safe_open
 
 from limner._version import __version__
 from limner.errors import BundleError
-from limner.types import MAX_CLASSES, Plane, Symmetry, Task
+from limner.types import MAX_CLASSES, Plane, Symmetry, Task, Tta
 
 FORMAT = 1
 """Version of the description. A bundle with a higher one is refused."""
 
 HEADER_KEY = "limner"
 
+_BLOCK = 1 << 20
 _Count = Annotated[int, Field(ge=1)]
 _Byte = Annotated[int, Field(ge=0, le=255)]
 
@@ -167,6 +169,29 @@ class FamiliarSpec(_Spec):
         return self
 
 
+class ViewsSpec(_Spec):
+    """What views of a picture bought on pictures the network did not learn from, compared picture by picture."""
+
+    tta: Annotated[Tta, Field(description="Which views.")]
+    measure: Annotated[
+        Literal["dice", "error"],
+        Field(
+            description="Of the gain; `error`: mean absolute error as a share of the range, where there are no classes."
+        ),
+    ] = "dice"
+    gain: Annotated[float, Field(description="Mean over pictures, then over classes; above 0 is better.")]
+    low: Annotated[float | None, Field(description="Low end of its 95 % interval; None of too few pictures.")] = None
+    high: Annotated[float | None, Field(description="High end.")] = None
+    times: Annotated[float, Field(gt=0, description="Of the work of one look: processor time, on a GPU seconds.")]
+    images: Annotated[int, Field(ge=1, description="Pictures that were predicted.")]
+    source: Annotated[str, Field(description="What these were, in words.")]
+
+    @property
+    def helps(self) -> bool:
+        """Whether the interval lies above 0."""
+        return self.low is not None and self.low > 0
+
+
 class DataSpec(_Spec):
     """What the network learned from."""
 
@@ -196,6 +221,9 @@ class BundleMeta(_Spec):
     post_processing: Annotated[list[PostStep], Field(description="Steps after the threshold, in order.")] = []
     symmetries: Annotated[
         list[Symmetry], Field(description="Under which it was trained; only views by these are asked about.")
+    ] = []
+    views: Annotated[
+        list[ViewsSpec], Field(description="What views bought with these thresholds; empty where it was not measured.")
     ] = []
     familiar: Annotated[FamiliarSpec | None, Field(description="To tell pictures unlike the training set.")] = None
     precision: Annotated[
@@ -230,6 +258,22 @@ def read_meta(path: str | Path) -> BundleMeta:
             "Give the model.safetensors of a Limner run.",
         )
     return parse_meta(header[HEADER_KEY], path)
+
+
+def bundle_digest(path: str | Path) -> str:
+    """SHA-256 of all that decides what a bundle answers, in hexadecimal: not of what was measured of its views.
+
+    Raises:
+        BundleError: As `read_meta`.
+    """
+    meta = read_meta(path)
+    digest = hashlib.sha256(meta.model_copy(update={"views": []}).model_dump_json().encode())
+    with Path(path).open("rb") as file:
+        # Eight bytes of length, the JSON header, then the weights.
+        file.seek(8 + int.from_bytes(file.read(8), "little"))
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def parse_meta(text: str, path: str | Path) -> BundleMeta:

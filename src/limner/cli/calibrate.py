@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from limner.cli.options import AsJson, Device
+
 NAME = "calibrate"
 
 
@@ -28,8 +30,12 @@ def run(
             show_default=False,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    tta: Annotated[
+        bool,
+        typer.Option("--tta", help="Also measure what views of each picture buy and cost, for predict --tta auto."),
+    ] = False,
+    device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Fit a temperature per target, and thresholds per class for a goal, and keep them in the model's bundle.
 
@@ -41,13 +47,15 @@ def run(
 
     stages = Stages(quiet=as_json)
     try:
-        result = calibrate(model, data, goal=goal, device=device, progress=stages)
+        result = calibrate(model, data, goal=goal, tta=tta, device=device, progress=stages)
     finally:
         stages.close()
     if as_json:
         print_json(result.to_dict())
         return
     print_calibration(result.to_dict()["targets"])
+    for line in result.views:
+        output().print(line)
     output().print(f"Model   {result.model}")
     if result.report:
         output().print(f"Report  {result.report}")

@@ -10,17 +10,19 @@ from typing import Annotated
 
 import typer
 
+from limner.cli.options import AsJson, RunFolder
+
 NAME = "card"
 
 
 def run(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    folder: RunFolder,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Folder for the two files. Default: the run folder.", show_default=False),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace cards that are there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write MODEL_CARD.md and DATA_CARD.md of a run: what a stranger must know to use the model and the data."""
     from limner.cli.console import output, print_json

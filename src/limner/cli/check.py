@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from limner.cli.options import AsJson, ConfigFile, Group, Recipe
+
 NAME = "check"
 
 
@@ -24,25 +26,14 @@ def run(
     ] = None,
     images: Annotated[str | None, typer.Option(help="Folder of pictures, instead of DATA.", show_default=False)] = None,
     masks: Annotated[str | None, typer.Option(help="Folder of masks, instead of DATA.", show_default=False)] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option("--recipe", "-r", help="Published project to repeat (limner recipes).", show_default=False),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="YAML file of settings.", show_default=False)
-    ] = None,
-    group: Annotated[
-        str | None,
-        typer.Option(
-            help="Samples that no split parts: a column of the CSV, or an expression like '^(patient[0-9]+)_'.",
-            show_default=False,
-        ),
-    ] = None,
+    recipe: Recipe = None,
+    config: ConfigFile = None,
+    group: Group = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Page to write, with pictures of each doubt.")] = Path(
         "check.html"
     ),
     strict: Annotated[bool, typer.Option("--strict", help="Doubts fail like stops, with exit code 2.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Examine a data set before anything is trained: pairs, mask values, form, content, duplicates.
 

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from limner.cli.options import AsJson
+
 NAME = "compare"
 
 
@@ -24,7 +26,7 @@ def run(
     target: Annotated[
         str | None, typer.Option(help="Which target, where there are several.", show_default=False)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare runs scored on the same pictures, picture by picture: which is better, and how sure that is."""
     from limner.cli.console import output, print_json, print_table

@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from limner.cli.options import AsJson
+
 NAME = "compose"
 
 
@@ -32,7 +34,7 @@ def run(
     depth: Annotated[
         str, typer.Option(help="none, plane (things on level ground), or MODULE:FUNCTION of your own.")
     ] = "plane",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a data set of cut-outs on backgrounds, with exact masks and depths, as zip archives."""
     from limner.cli.console import Stages, output, print_json

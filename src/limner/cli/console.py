@@ -50,6 +50,8 @@ STAGES = {
     "familiarise": "Remembering the pictures",
     "calibrate": "Calibrating",
     "evaluate": "Evaluating",
+    "prove": "Comparing with the model",
+    "views": "Comparing views",
     "predict": "Predicting",
     "tiles": "Tiles of a large picture",
     "explain": "Trying changes",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from limner.cli.options import AsJson
+
 if TYPE_CHECKING:
     from limner.data.annotations.output import Converted
 
@@ -49,7 +51,7 @@ def run(
         str | None,
         typer.Option("--format", help="coco, labelme, cvat, labelstudio, geojson or imagej.", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Draw the annotations of other programs as masks, and say what is doubtful.
 

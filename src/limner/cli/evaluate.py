@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from limner.cli.options import AsJson, Device, FromModel, ImagesFolder, MasksFolder, SkipUnmatched, SkipUnreadable
+
 NAME = "evaluate"
 
 
@@ -22,15 +24,9 @@ def run(
         str | None,
         typer.Argument(help="Folder, .csv or .zip. Default: the samples the run set aside.", show_default=False),
     ] = None,
-    source: Annotated[
-        str | None, typer.Option("--from", "-k", help="The model, instead of MODEL.", show_default=False)
-    ] = None,
-    images: Annotated[
-        str | None, typer.Option("--images", "-i", help="Folder of pictures, instead of DATA.", show_default=False)
-    ] = None,
-    masks: Annotated[
-        str | None, typer.Option("--masks", "-m", help="Folder of masks, instead of DATA.", show_default=False)
-    ] = None,
+    source: FromModel = None,
+    images: ImagesFolder = None,
+    masks: MasksFolder = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -43,11 +39,9 @@ def run(
             "--out", "-o", help="Folder of the results. Default: evaluation/ beside the model.", show_default=False
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    skip_unmatched: Annotated[
-        bool, typer.Option("--skip-unmatched", help="Leave out files without a partner.")
-    ] = False,
-    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave out damaged files.")] = False,
+    device: Device = "auto",
+    skip_unmatched: SkipUnmatched = False,
+    skip_unreadable: SkipUnreadable = False,
     spacing: Annotated[
         str | None,
         typer.Option(
@@ -72,7 +66,7 @@ def run(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Score a model per picture and class: overlap, distances, objects; means with their 95 % intervals."""
     from limner.cli.console import Stages, output, print_json

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from limner.cli.options import AsJson, Device
+
 if TYPE_CHECKING:
     from limner.evaluation.explain.ladder import Explanation
 
@@ -42,8 +44,8 @@ def run(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Page to write.", show_default=False)] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Say why the prediction of a picture is empty or wrong: what was looked at, and causes, the likeliest first."""
     from limner.cli.console import Stages, print_json

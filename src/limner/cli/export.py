@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from limner.cli.options import AsJson
+
 if TYPE_CHECKING:
     from limner.workflow.export import Exported
 
@@ -44,7 +46,7 @@ def run(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a model as one graph, from stored pixels to probabilities, and prove that it answers the same.
 

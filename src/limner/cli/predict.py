@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from limner.cli.options import AsJson, Device, FromModel
+
 if TYPE_CHECKING:
     from limner.inference.folder import FolderResult
 
@@ -19,13 +21,20 @@ NAME = "predict"
 def run(
     model: Annotated[
         str | None,
-        typer.Argument(help="Run folder or .safetensors file; left out if --from names it.", show_default=False),
+        typer.Argument(help="Run folder, .safetensors or exported file; not with --from.", show_default=False),
     ] = None,
     pictures: Annotated[
         list[str] | None, typer.Argument(help="Files, folders, globs or .zip archives.", show_default=False)
     ] = None,
-    source: Annotated[
-        str | None, typer.Option("--from", "-k", help="The model, instead of MODEL.", show_default=False)
+    source: FromModel = None,
+    others: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="MODEL",
+            help="Another model, whose probabilities are averaged with those of MODEL. May be given several times.",
+            show_default=False,
+        ),
     ] = None,
     images: Annotated[
         str | None, typer.Option("--images", "-i", help="Folder of pictures, besides PICTURES.", show_default=False)
@@ -67,7 +76,8 @@ def run(
         str,
         typer.Option(
             "--format",
-            help="Of masks: png (class ids with colours), png16, tiff, npy, or nifti: slices are stacked into volumes.",
+            help="Of masks: png (class ids with colours), png16, tiff, npy, nifti: slices are stacked into volumes; or "
+            "dicom-seg: a segmentation object for each DICOM picture.",
         ),
     ] = "png",
     probabilities: Annotated[
@@ -84,6 +94,15 @@ def run(
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also write pictures with outlines drawn on them, numbers in colour.")
     ] = False,
+    tta: Annotated[
+        str,
+        typer.Option(
+            metavar="VIEWS",
+            help="Also ask about views of each picture, and take the mean: flips (4), symmetries (8: mirrored and "
+            "turned), scales (3), none, or auto: those that helped on validation pictures, which a run is asked "
+            "about the first time.",
+        ),
+    ] = "none",
     uncertainty: Annotated[
         str | None,
         typer.Option(
@@ -136,10 +155,21 @@ def run(
             show_default=False,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     engine: Annotated[
-        str, typer.Option(help="torch, onnxruntime, openvino, or auto: the fastest that is installed.")
-    ] = "torch",
+        str | None,
+        typer.Option(
+            help="torch, onnxruntime, openvino, or auto: the fastest that is installed. Default: torch.",
+            show_default=False,
+        ),
+    ] = None,
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="auto, bf16, float32, or int8: calibrated on a run's training pictures the first time, and refused if "
+            "it then loses 0.005 of Dice on its validation pictures."
+        ),
+    ] = "auto",
     stream: Annotated[
         str,
         typer.Option(
@@ -161,12 +191,13 @@ def run(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Predict masks for pictures: same names and sub-folders, at the pictures' own size."""
     from limner.cli.console import EXIT_PARTLY, Stages, messages, output, print_json
     from limner.cli.words import spacing_of, split_model
     from limner.errors import shorten
+    from limner.workflow.int8 import int8_sentence
     from limner.workflow.predict import predict
 
     chosen, words = split_model([model, *(pictures or [])], source)
@@ -174,7 +205,7 @@ def run(
     stages = Stages(quiet=as_json)
     try:
         result = predict(
-            chosen,
+            [chosen, *(others or [])],
             places(words, inputs or []),
             out,
             overwrite=overwrite,
@@ -183,6 +214,7 @@ def run(
             form=form,
             probabilities=probabilities_as or probabilities,
             overlay=overlay,
+            tta=tta,
             uncertainty=uncertainty,
             flag_below=flag_below,
             rle=rle,
@@ -196,6 +228,7 @@ def run(
             stream=stream,
             skip_empty=skip_empty,
             tile_weights=tile_weights,
+            precision=precision,
             progress=stages,
         )
     finally:
@@ -203,8 +236,12 @@ def run(
     if as_json:
         print_json(as_dict(result))
     else:
-        if engine == "auto":
+        if engine == "auto" or result.int8:
             messages().print(f"Engine: {result.engine}")
+        if tta != "none":
+            messages().print(result.views)
+        for measured in result.int8:
+            messages().print(int8_sentence(measured))
         for name, problem in result.failed:
             messages().print(f"Failed  {name}\n{problem}")
         if result.skipped:
@@ -231,6 +268,8 @@ def as_dict(result: FolderResult) -> dict[str, Any]:
         "unlike_training": dict(result.strange),
         "engine": result.engine,
         "huge": {"pictures": result.huge, "tiles": result.tiles, "empty": result.empty},
+        "views": result.views,
+        "int8": list(result.int8),
         **doubts,
         **table,
     }

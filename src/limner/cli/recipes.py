@@ -9,12 +9,14 @@ from typing import Annotated
 
 import typer
 
+from limner.cli.options import AsJson
+
 NAME = "recipes"
 
 
 def run(
     name: Annotated[str | None, typer.Argument(help="Print the settings file of this one.", show_default=False)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the published projects that `limner train --recipe NAME DATA` repeats."""
     from limner.cli.console import output, print_json

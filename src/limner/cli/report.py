@@ -5,17 +5,14 @@ Layer: cli.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
+from limner.cli.options import AsJson, RunFolder
 
 NAME = "report"
 
 
 def run(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    folder: RunFolder,
+    as_json: AsJson = False,
 ) -> None:
     """Write report.html of a run again, from the files in its folder."""
     from limner.cli.console import output, print_json

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from limner.cli.options import AsJson, Device
+
 NAME = "review"
 
 _PRINTED = 10
@@ -40,8 +42,8 @@ def run(
             "--show", "-n", min=1, help="Samples on the page. Default: a tenth, at most 50.", show_default=False
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Rank samples whose masks a confident model contradicts; a page to mark them, for limner train --review."""
     from limner.cli.console import Stages, output, print_json

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from limner.cli.options import AsJson
+
 NAME = "sample"
 
 
@@ -23,7 +25,7 @@ def run(
         str | None,
         typer.Option(metavar="HEIGHTxWIDTH", help="Size of pictures, such as 320x480.", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write an example data set: drawn, seeded, free to use."""
     from limner.cli.console import output, print_json

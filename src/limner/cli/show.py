@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from limner.cli.options import AsJson, ConfigFile, Recipe
+
 NAME = "show"
 
 
@@ -38,14 +40,9 @@ def run(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="Of a run: auto, cpu, cuda or mps.")] = "auto",
-    recipe: Annotated[
-        str | None,
-        typer.Option("--recipe", "-r", help="Published project to repeat (limner recipes).", show_default=False),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="YAML file of settings.", show_default=False)
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    recipe: Recipe = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a contact sheet: samples and how augmentation changes them, or a run's predictions beside the truth."""
     from limner.cli.console import Stages, output, print_json

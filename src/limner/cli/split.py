@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from limner.cli.options import AsJson, SkipUnmatched, Test, Val
+
 NAME = "split"
 
 
@@ -26,12 +28,8 @@ def run(
     shares: Annotated[
         str | None, typer.Option("--split", help="Shares train:val:test, such as 80:10:10.", show_default=False)
     ] = None,
-    val: Annotated[
-        float | None, typer.Option(help="Validation samples: a share below 1, or a count.", show_default=False)
-    ] = None,
-    test: Annotated[
-        float | None, typer.Option(help="Test samples: a share below 1, or a count.", show_default=False)
-    ] = None,
+    val: Val = None,
+    test: Test = None,
     folds: Annotated[
         int | None,
         typer.Option(min=2, help="Write a column of so many folds instead of train and val.", show_default=False),
@@ -54,11 +52,9 @@ def run(
     into: Annotated[
         Path | None, typer.Option(help="Folder of these folders. Default: DATA.", show_default=False)
     ] = None,
-    skip_unmatched: Annotated[
-        bool, typer.Option("--skip-unmatched", help="Leave out files without a partner.")
-    ] = False,
+    skip_unmatched: SkipUnmatched = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the table.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Assign samples to train, val and test, groups whole, and write the table; files stay where they are.
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from limner.cli.options import AsJson
+
 if TYPE_CHECKING:
     from limner.data.traces import Converted
 
@@ -28,7 +30,7 @@ def run(
         typer.Option(help="COLOUR=STRUCTURE, once for each; a name or #rrggbb.  [default: blue, green, red]"),
     ] = None,
     gap: Annotated[float, typer.Option(help="Close gaps in strokes up to this many pixels.")] = 6.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Turn copies on which experts drew coloured outlines into masks, and say what is doubtful."""
     from limner.cli.console import EXIT_PARTLY, Stages, print_json

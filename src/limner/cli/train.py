@@ -11,6 +11,19 @@ from typing import Annotated
 
 import typer
 
+from limner.cli.options import (
+    AsJson,
+    ConfigFile,
+    Group,
+    ImagesFolder,
+    MasksFolder,
+    Recipe,
+    SkipUnmatched,
+    SkipUnreadable,
+    Test,
+    Val,
+)
+
 NAME = "train"
 
 
@@ -23,19 +36,10 @@ def run(
             show_default=False,
         ),
     ] = None,
-    images: Annotated[
-        str | None, typer.Option("--images", "-i", help="Folder of pictures, instead of DATA.", show_default=False)
-    ] = None,
-    masks: Annotated[
-        str | None, typer.Option("--masks", "-m", help="Folder of masks, instead of DATA.", show_default=False)
-    ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option("--recipe", "-r", help="Published project to repeat (limner recipes).", show_default=False),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="YAML file of settings.", show_default=False)
-    ] = None,
+    images: ImagesFolder = None,
+    masks: MasksFolder = None,
+    recipe: Recipe = None,
+    config: ConfigFile = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder. Default: runs/NAME-OF-DATA.", show_default=False)
     ] = None,
@@ -74,12 +78,8 @@ def run(
     split: Annotated[
         str | None, typer.Option(help="Shares train:val:test, such as 70:15:15.", show_default=False)
     ] = None,
-    val: Annotated[
-        float | None, typer.Option(help="Validation samples: a share below 1, or a count.", show_default=False)
-    ] = None,
-    test: Annotated[
-        float | None, typer.Option(help="Test samples: a share below 1, or a count.", show_default=False)
-    ] = None,
+    val: Val = None,
+    test: Test = None,
     folds: Annotated[
         int | None,
         typer.Option(
@@ -104,19 +104,11 @@ def run(
             metavar="CSV", help="review.csv of limner review: leave out what it marks drop.", show_default=False
         ),
     ] = None,
-    group: Annotated[
-        str | None,
-        typer.Option(
-            help="Samples that no split parts: a column of the CSV, or an expression like '^(patient[0-9]+)_'.",
-            show_default=False,
-        ),
-    ] = None,
+    group: Group = None,
     seed: Annotated[int | None, typer.Option(help="Seed of split and training.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)] = None,
-    skip_unmatched: Annotated[
-        bool, typer.Option("--skip-unmatched", help="Leave out files without a partner.")
-    ] = False,
-    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave out damaged files.")] = False,
+    skip_unmatched: SkipUnmatched = False,
+    skip_unreadable: SkipUnreadable = False,
     summary: Annotated[
         bool | None,
         typer.Option(
@@ -126,7 +118,7 @@ def run(
         ),
     ] = None,
     cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Keep decoded pictures on disk.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train a model on a folder of pictures and masks, evaluate it, and write a report.
 

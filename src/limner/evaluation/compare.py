@@ -179,15 +179,32 @@ def _of_seeds(folder: Path) -> list[Path]:
 
 
 def _difference(best: _Scored, other: _Scored, metric: str) -> Difference:
+    return paired_difference(best.values, other.values, best.groups, metric)
+
+
+def paired_difference(
+    first: Float64[np.ndarray, "seeds images classes"],
+    second: Float64[np.ndarray, "seeds images classes"],
+    groups: Sequence[str],
+    metric: str,
+) -> Difference:
+    """By how much scores are better than others of the same images, compared as `compare` does.
+
+    Args:
+        first: Scores; NaN where undefined.
+        second: The others.
+        groups: Of the images.
+        metric: A key of `PERFECT`.
+    """
     perfect = PERFECT[metric]
     # Rightly nothing in all trainings of both: the image says nothing.
-    both = np.isnan(best.values).all(axis=0) & np.isnan(other.values).all(axis=0)
+    both = np.isnan(first).all(axis=0) & np.isnan(second).all(axis=0)
     first, second = (
         np.where(both, np.nan, np.where(np.isnan(values), perfect, values)) * (1 if perfect else -1)
-        for values in (best.values, other.values)
+        for values in (first, second)
     )
     better = first.mean(axis=0) - second.mean(axis=0)
-    unit = units(best.groups)
+    unit = units(groups)
     found = bootstrap(better[:, :, None], range(better.shape[1]), unit)
     n = int(found.mean_units[0])
     ends = _widened(_mean(better), found.mean[0], n, [[_mean(seed) for seed in run] for run in (first, second)])

@@ -6,26 +6,21 @@ Layer: export.
 from __future__ import annotations
 
 import tempfile
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from jaxtyping import Shaped
 
 from limner.bundle import Bundle
 from limner.errors import ConfigError
 from limner.export.reader import SUFFIXES
 from limner.export.script import describe_script, write_script
 from limner.export.whole import StoredToAnswers
-from limner.inference.graphs import INPUT, example_pixels, write_graph
+from limner.inference.graphs import example_pixels, write_graph
+from limner.inference.quantising import Pixels, quantized
 from limner.inference.runtimes import import_extra
 
 FORMATS = tuple(SUFFIXES.values())
 PRECISIONS = ("float32", "bf16", "int8")
-
-Pixels = Shaped[np.ndarray, "height width channels"]
 
 
 def check_format(to: str, precision: str) -> None:
@@ -78,7 +73,7 @@ def write_model(
         inputs, outputs = bundle.meta.inputs, list(bundle.meta.targets)
         graph = write_graph(module, inputs, outputs, side=4 * module.stride, metadata=about)
         if precision == "int8":
-            graph = _quantized(graph, examples)
+            graph = quantized(graph, examples)
         if to == "onnx":
             path.write_bytes(graph)
         else:
@@ -121,55 +116,3 @@ def _save_openvino(path: Path, model: Any, about: Mapping[str, str]) -> None:
     for name, text in about.items():
         model.set_rt_info(text, name)
     import_extra("openvino").save_model(model, str(path), compress_to_fp16=False)
-
-
-def _quantized(graph: bytes, examples: Iterable[Pixels]) -> bytes:
-    """The graph with convolutions in int8: weights by channel, activations by their extremes on the examples."""
-    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        plain, shaped, small = (Path(folder) / f"{name}.onnx" for name in ("plain", "shaped", "small"))
-        plain.write_bytes(graph)
-        quant_pre_process(str(plain), str(shaped), skip_symbolic_shape=True)
-        quantize_static(
-            str(shaped),
-            str(small),
-            _Examples(examples),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", "MaxPool", "Concat"],
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
-        )
-        return _with_metadata(small, graph)
-
-
-def _with_metadata(path: Path, original: bytes) -> bytes:
-    onnx = import_extra("onnx")
-    graph = onnx.load(str(path))
-    del graph.metadata_props[:]
-    graph.metadata_props.extend(onnx.load_from_string(original).metadata_props)
-    return bytes(graph.SerializeToString())
-
-
-class _Examples:
-    """Examples one by one, in the way ONNX Runtime asks for them."""
-
-    def __init__(self, examples: Iterable[Pixels]) -> None:
-        self._examples: Iterator[Pixels] = iter(examples)
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        pixels = next(self._examples, None)
-        return None if pixels is None else {INPUT: np.ascontiguousarray(pixels)[None]}
-
-    def __iter__(self) -> _Examples:
-        return self
-
-    def __next__(self) -> dict[str, np.ndarray]:
-        found = self.get_next()
-        if found is None:
-            raise StopIteration
-        return found

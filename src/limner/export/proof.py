@@ -17,6 +17,7 @@ from limner.data.labels import LabelMap
 from limner.errors import LimnerError
 from limner.export.reader import ExportedModel
 from limner.inference.inputs import split_parts
+from limner.inference.predicting import Predicting
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
 from limner.inference.scoring import score
@@ -113,11 +114,12 @@ class ProofError(LimnerError):
 
 def prove(
     predictor: Predictor,
-    exported: ExportedModel,
+    exported: ExportedModel | Predicting,
     catalog: Catalog,
     label_maps: Mapping[str, LabelMap],
     *,
     source: str,
+    precision: str,
     computed: str,
     progress: Progress | None = None,
 ) -> Proof:
@@ -125,10 +127,11 @@ def prove(
 
     Args:
         predictor: The model, in float32.
-        exported: The file.
+        exported: The file, or the same model in another precision.
         catalog: Samples with masks.
         label_maps: Meaning of the masks, by target.
         source: What the samples are, in words.
+        precision: See `Proof`.
         computed: See `Proof`.
         progress: Told after each picture.
 
@@ -145,7 +148,6 @@ def prove(
 
     report = None if progress is None else lambda done, total: progress("prove", done, total)
     score(predictor, catalog, label_maps, probabilities=True, progress=report, on_prediction=compare)
-    precision = str(exported.about["precision"])
     return Proof(len(catalog), source, precision, computed, {name: tally.result() for name, tally in tallies.items()})
 
 

@@ -38,11 +38,11 @@ class ExportedModel:
     """
 
     def __init__(self, runtime: Runtime, meta: BundleMeta, about: Mapping[str, Any], proof: Mapping[str, Any]) -> None:
-        self._runtime = runtime
+        self.runtime = runtime
         self.meta = meta
         self.about = dict(about)
         self.proof = dict(proof)
-        self._stride = int(about["stride"])
+        self.stride = int(about["stride"])
 
     @classmethod
     def from_file(cls, path: str | Path, *, threads: int = 0) -> ExportedModel:
@@ -122,9 +122,9 @@ class ExportedModel:
     def _logits(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """Logits at the network's scale, whole or blended from the tiles that the predictor takes."""
         height, width = pixels.shape[:2]
-        padded = _round_up(height, self._stride), _round_up(width, self._stride)
+        padded = _round_up(height, self.stride), _round_up(width, self.stride)
         tiling = self.meta.tiling
-        tiles = plan_tiles(padded, _round_up(tiling.size, self._stride), tiling.overlap, tiling.window)
+        tiles = plan_tiles(padded, _round_up(tiling.size, self.stride), tiling.overlap, tiling.window)
         if len(tiles) == 1:
             return self._run(pixels)
         filled = stack_padded([pixels], padded)[0]
@@ -136,7 +136,7 @@ class ExportedModel:
         return {name: logits[:, :height, :width] for name, logits in total.items()}
 
     def _run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        found = self._runtime.run(pixels[None])
+        found = self.runtime.run(pixels[None])
         return {name: to_logits(found[name][0], spec) for name, spec in self.meta.targets.items()}
 
 

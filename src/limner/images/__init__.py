@@ -1,11 +1,12 @@
 """Read and write pictures and masks of every format, from anywhere.
 
-Layer: images. The only importer of Pillow, tifffile, imagecodecs, zarr, rasterio, pydicom and nibabel. Imports no
-torch.
+Layer: images. The only importer of Pillow, tifffile, imagecodecs, zarr, rasterio, pydicom, highdicom and nibabel.
+Imports no torch.
 """
 
 from limner.images.archives import archive_contents
 from limner.images.channels import to_channels
+from limner.images.dicom_seg import Segment, encode_segmentation, require_segmentations
 from limner.images.geo import Tag, Tags, is_georeferenced
 from limner.images.jpeg import PIXELS, JpegStorage
 from limner.images.kinds import IMAGE_SUFFIXES, picture_suffix, suffix_of, without_suffix
@@ -62,6 +63,7 @@ __all__ = [
     "Location",
     "PictureInfo",
     "RowReader",
+    "Segment",
     "Series",
     "Slice",
     "Source",
@@ -79,6 +81,7 @@ __all__ = [
     "encode_jpeg",
     "encode_png",
     "encode_rle",
+    "encode_segmentation",
     "encode_volume",
     "encode_webp",
     "hash_file",
@@ -107,6 +110,7 @@ __all__ = [
     "read_spacing",
     "read_volume",
     "reading_once",
+    "require_segmentations",
     "resize_image",
     "resize_mask",
     "rle_names",

@@ -13,11 +13,11 @@ from typing import Any
 from limner.errors import MissingExtra
 
 _LOCK = threading.Lock()
-_READS = {"pydicom": "DICOM", "nibabel": "NIfTI"}
+_FOR = {"pydicom": "reads DICOM", "nibabel": "reads NIfTI", "highdicom": "writes DICOM segmentations"}
 
 
 def import_medical(package: str) -> Any:
-    """The package: pydicom or nibabel.
+    """The package: pydicom, nibabel or highdicom.
 
     Raises:
         MissingExtra: It is not installed.
@@ -27,7 +27,7 @@ def import_medical(package: str) -> Any:
             return _imported(package)
     except ImportError as error:
         raise MissingExtra(
-            f"the package that reads {_READS[package]}, {package}, is installed",
+            f"the package that {_FOR[package]}, {package}, is installed",
             str(error),
             "Type pip install 'limner[medical]', or in a clone of the repository pip install '.[medical]'.",
         ) from error

@@ -92,6 +92,7 @@ def _outputs(out: Path, wanted: Wanted, meta: BundleMeta) -> Outputs:
         tuple(kind for kind in wanted.contours if kind != "coco"),
         wanted.simplify,
         wanted.form,
+        f"{meta.created} {meta.data.hash}",
     )
 
 

@@ -10,6 +10,7 @@ than torch in float32. On a GPU it is torch.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from torch import Tensor
 from limner.bundle import Bundle
 from limner.errors import ConfigError, LimnerError, did_you_mean
 from limner.inference.engine import Engine, TorchEngine, prepare_weights
-from limner.inference.graphs import bundle_graphs
+from limner.inference.graphs import bundle_graphs, int8_graphs
 from limner.inference.runtimes import OnnxRuntime, OpenVino, Runtime, is_installed
 from limner.models import members
 
@@ -70,7 +71,7 @@ def choose_engine(asked: str, device: torch.device, precision: str) -> str:
     Args:
         asked: The name.
         device: On which to compute.
-        precision: `bf16` or `float32`.
+        precision: `bf16`, `float32` or `int8`.
 
     Raises:
         ConfigError: The name is unknown, or the engine does not compute on this device.
@@ -87,6 +88,8 @@ def choose_engine(asked: str, device: torch.device, precision: str) -> str:
         )
     if asked != "auto":
         return asked
+    if precision == "int8" and device.type == "cpu":
+        return "openvino" if is_installed("openvino") else "onnxruntime"
     if device.type != "cpu" or not is_installed("onnx"):
         return "torch"
     if is_installed("openvino"):
@@ -106,7 +109,7 @@ def bundle_engines(
         bundle: The same, loaded; its weights are laid out anew.
         engine: One of `ENGINES`.
         device: On which to compute.
-        precision: `bf16` or `float32`; ONNX Runtime computes in float32 always.
+        precision: `bf16`, `float32` or `int8`; ONNX Runtime computes in float32 where it is bf16.
         dropout: Whether networks are to drop features, which torch alone does.
 
     Raises:
@@ -114,6 +117,8 @@ def bundle_engines(
         MissingExtra: An engine was named that is not installed.
     """
     chosen = choose_engine(engine, device, precision)
+    if precision == "int8":
+        return chosen, _int8_engines(path, bundle, chosen, dropout=dropout)
     if dropout and engine not in ("auto", "torch"):
         raise ConfigError(
             "--engine torch for --uncertainty dropout: no other engine drops features",
@@ -149,6 +154,35 @@ def _graph_engines(path: str | Path, bundle: Bundle, name: str, precision: str) 
         _check_same(GraphEngine(_load(name, graph, "float32"), exact.stride), exact, bundle)
         engines.append(GraphEngine(_load(name, graph, precision), exact.stride))
     return engines
+
+
+def _int8_engines(path: str | Path, bundle: Bundle, name: str, *, dropout: bool) -> list[Engine]:
+    if name == "torch" or dropout:
+        raise ConfigError(
+            "an engine that computes in int8: onnxruntime or openvino",
+            "--uncertainty dropout, which torch alone does" if dropout else "torch",
+            "Use another precision." if dropout else "Use --engine auto --device cpu, or another precision.",
+        )
+    kept = int8_graphs(path, bundle, name)
+    if kept is None or kept[1]["problems"]:
+        raise ConfigError(
+            f"'{path}' in int8, calibrated on its training pictures and good enough on others",
+            "it was not made on this machine yet" if kept is None else kept[1]["problems"][0],
+            "Type limner predict RUN … --precision int8 with its run folder, which makes it, or use another precision.",
+        )
+    return int8_engines(bundle, kept[0], name)
+
+
+def int8_engines(bundle: Bundle, graphs: Sequence[bytes], name: str) -> list[Engine]:
+    """Engines for the networks of a bundle, from their graphs in int8.
+
+    Args:
+        bundle: The networks.
+        graphs: Of its members.
+        name: `onnxruntime` or `openvino`.
+    """
+    pairs = zip(members(bundle.model), graphs, strict=True)
+    return [GraphEngine(_load(name, graph, "float32"), int(str(member.stride))) for member, graph in pairs]
 
 
 def _load(name: str, graph: bytes, precision: str) -> Runtime:

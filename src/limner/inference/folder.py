@@ -18,9 +18,9 @@ from limner.inference.destinations import Destinations, result_place
 from limner.inference.journal import Journal, Record, is_there
 from limner.inference.outputs import huge_outputs, volume_name
 from limner.inference.pipeline import APART, EMPTY, STRANGE, TILES, Failure, HugePicture, Job, predict_inputs
-from limner.inference.predictor import Predictor
+from limner.inference.predicting import Predicting
 from limner.inference.shards import Shard
-from limner.inference.stacking import Stacker, check_slices, volume_of
+from limner.inference.stacking import Stacker, check_dicom, check_slices, volume_of
 from limner.inference.tables import Records
 from limner.inference.tasks import Places, Task, find_tasks
 from limner.inference.wanted import Wanted
@@ -47,6 +47,8 @@ class FolderResult:
         strange: Name of each picture unlike the training pictures, and in what; likewise.
         rle: The table of run lengths; None if it was not asked.
         engine: What ran the network.
+        int8: What was measured of each model in int8, see `limner.workflow.int8`; empty in other precisions.
+        views: Which views were used, and what is known of them, as a sentence.
         huge: Number of pictures that were read by window, among them those whose results were there.
         tiles: How many tiles these have.
         empty: How many of the tiles were left out, because there is nothing in them.
@@ -62,13 +64,15 @@ class FolderResult:
     strange: list[tuple[str, str]] = field(default_factory=list)
     rle: Path | None = None
     engine: str = "torch"
+    views: str = ""
+    int8: Sequence[Mapping[str, Any]] = ()
     huge: int = 0
     tiles: int = 0
     empty: int = 0
 
 
 def predict_folder(
-    predictor: Predictor,
+    predictor: Predicting,
     pictures: Places,
     out: str | Path | None,
     wanted: Wanted = _MASKS,
@@ -112,6 +116,8 @@ def predict_folder(
     found = find_tasks(pictures, meta.inputs, leave_out=Path(out) if out else None)
     if wanted.form == "nifti":
         check_slices(found.tasks)
+    elif wanted.form == "dicom-seg":
+        check_dicom(found.tasks)
     tasks = shard.take(found.tasks, _unit)
     to = Destinations.plan(out, wanted, meta, shard)
     going_on = resume and is_there(to.journal)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,21 +22,18 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from limner._version import __version__
-from limner.bundle import Bundle, InputSpec
+from limner.bundle import Bundle, InputSpec, bundle_digest
 from limner.data.cache import default_cache_dir
 from limner.errors import OutputError
 from limner.files import write_bytes
 from limner.inference.numbers import normalise
-from limner.inference.runtimes import import_extra
+from limner.inference.runtimes import INPUT, import_extra
 from limner.models import members
 
 _log = logging.getLogger(__name__)
 
 OPSET = 18
 """Version of ONNX's operators, of 2022: ONNX Runtime 1.14, OpenVINO of 2023 and all later ones know it."""
-
-INPUT = "pixels"
-"""Name of a graph's input."""
 
 _KEPT = 16
 _FOLDER = "graphs"
@@ -89,6 +87,29 @@ def bundle_graphs(path: str | Path, bundle: Bundle) -> list[bytes]:
             _keep(file, kept)
         graphs.append(kept)
     return graphs
+
+
+def int8_graphs(path: str | Path, bundle: Bundle, engine: str) -> tuple[list[bytes], dict[str, Any]] | None:
+    """The graphs of `bundle_graphs` in int8, and what was measured of them; None where they were not made here.
+
+    Args:
+        path: The bundle.
+        bundle: The same, loaded.
+        engine: With which it was measured: programs differ in how they compute it.
+    """
+    folder, key = default_cache_dir() / _FOLDER, _key(path)
+    record = _kept(folder / f"{key}-int8-{engine}.json")
+    graphs = [_kept(folder / f"{key}-{number}-int8.onnx") for number in range(len(members(bundle.model)))]
+    whole = [graph for graph in graphs if graph is not None]
+    return (whole, json.loads(record)) if record is not None and len(whole) == len(graphs) else None
+
+
+def keep_int8_graphs(path: str | Path, graphs: Sequence[bytes], engine: str, measured: Mapping[str, Any]) -> None:
+    """Keep the graphs of a bundle in int8, and what was measured of them with an engine, as JSON has it."""
+    folder, key = default_cache_dir() / _FOLDER, _key(path)
+    for number, graph in enumerate(graphs):
+        _keep(folder / f"{key}-{number}-int8.onnx", graph)
+    _keep(folder / f"{key}-int8-{engine}.json", json.dumps(measured).encode())
 
 
 def write_graph(
@@ -157,10 +178,8 @@ def traced(module: nn.Module) -> Iterator[None]:
 
 
 def _key(path: str | Path) -> str:
-    with Path(path).open("rb") as file:
-        contents = hashlib.file_digest(file, "sha256")
-    contents.update(f"{__version__} {torch.__version__} {OPSET}".encode())
-    return contents.hexdigest()[:32]
+    known = f"{bundle_digest(path)} {__version__} {torch.__version__} {OPSET}"
+    return hashlib.sha256(known.encode()).hexdigest()[:32]
 
 
 def _kept(file: Path) -> bytes | None:
@@ -174,7 +193,7 @@ def _keep(file: Path, graph: bytes) -> None:
     """Write a graph, and throw away those that were made longest ago."""
     try:
         write_bytes(file, graph)
-        others = sorted(file.parent.glob("*.onnx"), key=lambda path: path.stat().st_mtime)
+        others = sorted(file.parent.glob(f"*{file.suffix}"), key=lambda path: path.stat().st_mtime)
         for path in others[:-_KEPT]:
             path.unlink(missing_ok=True)
     except (OSError, OutputError) as error:

@@ -12,7 +12,7 @@ import torch
 from limner.errors import ConfigError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "bf16", "float32")
+PRECISIONS = ("auto", "bf16", "float32", "int8")
 
 
 def best_device() -> str:
@@ -40,7 +40,7 @@ def choose_device(asked: str) -> torch.device:
 
 
 def choose_precision(asked: str, device: torch.device) -> str:
-    """`bf16` or `float32`; `auto` takes bf16 where the device computes it in hardware.
+    """`bf16`, `float32` or `int8`; `auto` takes bf16 where the device computes it in hardware.
 
     Raises:
         ConfigError: The name is unknown.

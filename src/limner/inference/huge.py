@@ -17,7 +17,8 @@ import numpy as np
 from limner.bundle import TargetSpec
 from limner.errors import OutputError, shorten
 from limner.images import TiledTiff, Windows, open_windows
-from limner.inference.familiarity import Strangeness, strangeness
+from limner.inference.familiarity import Strangeness
+from limner.inference.inputs import ModelInput
 from limner.inference.outputs import Outputs, huge_outputs
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
@@ -96,8 +97,9 @@ def predict_huge(
         writer.draw()
     strange = None
     if predictor.meta.familiar:
-        pixels = as_input(preview.picture(), None, predictor.meta.inputs, location)
-        strange = strangeness(pixels, predictor.meta.inputs, predictor.meta.familiar)
+        small = preview.picture()
+        pixels = as_input(small, None, predictor.meta.inputs, location)
+        strange = predictor.strangeness(ModelInput(small, pixels, location))
     return HugeResult(windows.size, outputs.paths(name), tiles, empty, strange)
 
 

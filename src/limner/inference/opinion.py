@@ -33,12 +33,17 @@ class Opinion:
         self, logits: Mapping[str, Float32[Tensor, "classes height width"]], targets: Mapping[str, TargetSpec]
     ) -> None:
         """Take in another look."""
+        self.take({name: activate(logits[name], spec) for name, spec in targets.items()}, targets)
+
+    def take(
+        self, numbers: Mapping[str, Float32[Tensor, "classes height width"]], targets: Mapping[str, TargetSpec]
+    ) -> None:
+        """Take in another look, whose probabilities, or numbers, are known."""
         self.looks += 1
         for name, spec in targets.items():
-            numbers = activate(logits[name], spec)
-            _add(self.total, name, numbers)
+            _add(self.total, name, numbers[name])
             if spec.task == "regression":
-                _add(self.squares, name, numbers**2)
+                _add(self.squares, name, numbers[name] ** 2)
 
     def mean(self, name: str) -> Float32[Tensor, "classes height width"]:
         """Of the probabilities, or numbers, of a target."""

@@ -14,21 +14,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from limner.bundle import TargetSpec
 from limner.data.annotations.writing import FORMATS_WRITTEN, to_geojson, to_labelme, to_svg
 from limner.files import output_error, write_bytes
-from limner.images import write_image, write_mask, write_planes
+from limner.images import Segment, encode_segmentation, write_image, write_mask, write_planes
 from limner.inference.drawing import show_inputs
 from limner.inference.object_tables import outlines_of
 from limner.inference.prediction import Prediction
 from limner.inference.sources import Picture
+from limner.metrics import foreground
 from limner.render import color_numbers, overlay, with_scale
 from limner.types import Color
 
-MASK_FORMS = {"png": ".png", "png16": ".png", "tiff": ".tif", "npy": ".npy", "nifti": ".nii.gz"}
-"""Form of masks → suffix: class ids with colours, of 16 bits, or as plain numbers; or slices stacked into volumes."""
+MASK_FORMS = {
+    "png": ".png",
+    "png16": ".png",
+    "tiff": ".tif",
+    "npy": ".npy",
+    "nifti": ".nii.gz",
+    "dicom-seg": ".dcm",
+}
+"""Form of masks → suffix: class ids with colours, of 16 bits, or as plain numbers; slices stacked into volumes; or a
+segmentation object for each DICOM picture."""
 
 PROBABILITY_FORMS = ("npz", "tiff")
 
@@ -50,6 +59,7 @@ class Outputs:
         NAME.png                        class ids with their colours (binary, multiclass)
         NAME/CLASS.png                  a plane of 0 and 1 for each class (multilabel)
         NAME.tif                        float32 numbers (regression)
+        NAME.dcm                        a segment for each class (of the form dicom-seg)
         probabilities/NAME.npz          float16, one array `classes height width` per target; or
         probabilities/NAME.tif          float32, a page for each class
         overlays/NAME_overlay.png       the picture with its mask; of numbers, a coloured map with its scale
@@ -71,6 +81,7 @@ class Outputs:
         contours: Formats of outlines of which there is a file for each picture.
         simplify: See `limner.data.annotations.outlines.outlined`.
         form: Of masks, a key of `MASK_FORMS`.
+        maker: What tells the model from others, see `limner.images.encode_segmentation`.
     """
 
     folder: Path
@@ -82,6 +93,7 @@ class Outputs:
     contours: tuple[str, ...] = ()
     simplify: float = 0.0
     form: str = "png"
+    maker: str = ""
 
     def masks(self, name: str) -> list[Path]:
         """The files of masks and numbers among those that `write` makes."""
@@ -111,7 +123,7 @@ class Outputs:
         """
         if self.form != "nifti":
             for target in self.targets:
-                self._write_target(name, target, prediction)
+                self._write_target(name, target, source, prediction)
         self._write_probs(name, prediction)
         self.write_overlays(name, picture, prediction)
         if self.uncertainty:
@@ -140,10 +152,16 @@ class Outputs:
             except OSError as error:
                 raise output_error(path, error) from error
 
-    def _write_target(self, name: str, target: str, prediction: Prediction) -> None:
+    def _write_target(self, name: str, target: str, source: Picture, prediction: Prediction) -> None:
         spec = self.targets[target]
         paths = self.mask_paths(name, target)
-        if spec.task == "regression":
+        if self.form == "dicom-seg":
+            segments = [
+                Segment(spec.names[index], spec.colors[index]) for index in foreground(spec.task, len(spec.names))
+            ]
+            planes = _planes(prediction.masks[target], spec)
+            write_bytes(paths[0], encode_segmentation(source.location, planes, segments, maker=self.maker))
+        elif spec.task == "regression":
             write_image(paths[0], prediction.values[target])
         elif spec.task == "multilabel":
             planes = prediction.masks[target]
@@ -190,7 +208,7 @@ class Outputs:
         place = self._place(self.folder, target)
         name = volume_name(name) if self.form == "nifti" else name
         suffix = ".tif" if spec.task == "regression" else MASK_FORMS[self.form]
-        if spec.task == "multilabel":
+        if spec.task == "multilabel" and self.form != "dicom-seg":
             return [place / name / f"{class_name.replace('/', '_')}{suffix}" for class_name in spec.names]
         return [place / f"{name}{suffix}"]
 
@@ -224,6 +242,13 @@ class Outputs:
 def huge_outputs(outputs: Outputs) -> Outputs:
     """The files of a picture that is read by window: masks are TIFF, and nothing needs the whole picture."""
     return replace(outputs, form="tiff", uncertainty=False, contours=())
+
+
+def _planes(mask: np.ndarray, spec: TargetSpec) -> Bool[np.ndarray, "classes height width"]:
+    """Where each class but the background is."""
+    if spec.task == "multilabel":
+        return np.moveaxis(mask, -1, 0) == 1
+    return np.stack([mask == index for index in foreground(spec.task, len(spec.names))])
 
 
 def _seen_from(path: Path, source: Picture) -> str:

@@ -12,17 +12,17 @@ from itertools import tee
 from pathlib import Path
 from typing import Any
 
-from limner.errors import ConfigError, LimnerError, OutputError
+from limner.errors import ConfigError, DataError, LimnerError, OutputError
 from limner.images import STREAM_PIXELS, is_zarr, read_spacing, windowed_size
 from limner.inference.destinations import Destinations, result_place
 from limner.inference.doubtful import doubt_about
-from limner.inference.familiarity import Strangeness, strangeness
+from limner.inference.familiarity import Strangeness
 from limner.inference.huge import check_place, predict_huge
 from limner.inference.inputs import ModelInput
 from limner.inference.journal import Record
 from limner.inference.outputs import Outputs, huge_outputs
+from limner.inference.predicting import Predicting
 from limner.inference.prediction import Prediction
-from limner.inference.predictor import Predictor
 from limner.inference.sources import Picture
 from limner.inference.stacking import Masks
 from limner.inference.streaming import check_streamable
@@ -78,19 +78,18 @@ class Failure:
 class Job:
     """What is done with each picture; `read` and `write` are called by several threads."""
 
-    predictor: Predictor
+    predictor: Predicting
     to: Destinations
     wanted: Wanted
     replace_existing: bool = False
 
     def read(self, task: Task) -> ReadPicture | HugePicture | Failure:
         """Read a picture and bring it to the network's scale, unless it is to be read by window."""
-        meta = self.predictor.meta
         try:
             if self._by_window(task):
                 return HugePicture(task.picture, task.result)
             image = self.predictor.make_input(task.given)
-            strange = strangeness(image.pixels, meta.inputs, meta.familiar) if meta.familiar else None
+            strange = self.predictor.strangeness(image)
             return ReadPicture(task.picture, task.result, image, strange, self._spacing(task))
         except LimnerError as error:
             return Failure(task.picture, error)
@@ -128,7 +127,7 @@ class Job:
             return Failure(picture.picture, error)
         try:
             done = predict_huge(
-                self.predictor,
+                check_streamable(self.predictor),
                 location,
                 self.to.outputs,
                 picture.name,
@@ -164,7 +163,10 @@ class Job:
             doubt = doubt_about(name, prediction, targets, strange, self.wanted.flag_below)
         apart = doubt is not None and doubt.doubtful
         if self.to.outputs is not None:
-            self._write_files(self.to.outputs, image, prediction, apart=apart)
+            try:
+                self._write_files(self.to.outputs, image, prediction, apart=apart)
+            except DataError as error:  # what the picture lacks for a segmentation object
+                return Failure(image.picture, error)
         done = Done(name, prediction, doubt, image.spacing)
         record: dict[str, Any] = {APART: apart, STRANGE: ""}
         if strange is not None and strange.alarming:

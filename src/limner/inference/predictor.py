@@ -19,14 +19,17 @@ from limner.bundle import BundleMeta, TargetSpec, load_bundle
 from limner.errors import ResourceError
 from limner.inference.engine import Engine, TorchEngine, memory_errors
 from limner.inference.engines import bundle_engines
+from limner.inference.familiarity import Strangeness, strangeness
 from limner.inference.hardware import choose_device, choose_precision
 from limner.inference.inputs import Given, ModelInput, read_input, stack_padded
 from limner.inference.looks import Look, make_looks
 from limner.inference.opinion import Opinion
+from limner.inference.predicting import Predicting
 from limner.inference.prediction import Prediction
-from limner.inference.result import make_prediction
+from limner.inference.result import attempt_prediction
 from limner.inference.runtimes import OutOfMemory
 from limner.inference.tiling import Tile, plan_tiles
+from limner.inference.view_evidence import chosen_views
 from limner.models import members
 from limner.types import Size
 
@@ -37,11 +40,13 @@ _MOST_PER_BATCH = 64
 # Pixels that keep a device busy; more in a batch only takes memory.
 _PIXELS_PER_BATCH = {"cpu": 2**18, "mps": 2**20, "cuda": 2**22}
 
+_ON_CPU = ("onnxruntime", "openvino")
+
 Logits = dict[str, Tensor]
 """Per target `classes height width`, float32, at the network's scale."""
 
 
-class Predictor:
+class Predictor(Predicting):
     """Predicts pictures with one network, or with the members of an ensemble.
 
     Everything about the pictures comes from `meta`, so a call needs nothing but the picture. Pictures
@@ -53,11 +58,13 @@ class Predictor:
         meta: The description of a bundle.
         device: `auto` (where the model is), `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `auto` (what the training asked for, else bf16 where the device computes it in
-            hardware), `bf16`, `float32`.
+            hardware), `bf16`, `float32`, `int8` (only by other engines than torch).
             Probabilities are float32 always.
         batch_size: Pictures or tiles at once; by default as many as keep the device busy.
         uncertainty: Where doubts come from, see `limner.inference.looks.SOURCES`. With several looks at each
             picture the mean of their probabilities decides; it takes as many times as long.
+        tta: Views of each picture whose mean decides, of `limner.inference.views.TTA`; `auto`: those that were shown
+            to help on pictures the network did not learn from (`BundleMeta.views`), else none.
         engines: What runs the networks, in place of torch; then `model` is not asked.
         engine_name: What these are.
         window: What weighs the pixels of tiles that overlap, of `limner.inference.tiling.WINDOWS`; by default what
@@ -65,9 +72,10 @@ class Predictor:
 
     Attributes:
         engine_name: What runs the networks: `torch`, `onnxruntime` or `openvino`.
+        tta: The views in use; never `auto`.
 
     Raises:
-        ConfigError: The device or precision is unknown or not available; the model cannot doubt in that way.
+        ConfigError: The device, precision or views are unknown or not available; the model cannot doubt in that way.
     """
 
     def __init__(
@@ -79,6 +87,7 @@ class Predictor:
         precision: str = "auto",
         batch_size: int | None = None,
         uncertainty: str = "single",
+        tta: str = "none",
         engines: Sequence[Engine] = (),
         engine_name: str = "torch",
         window: str | None = None,
@@ -90,8 +99,9 @@ class Predictor:
             TorchEngine(member, meta.inputs, device=device, precision=precision) for member in members(model)
         ]
         self.engine: Engine = engines[0]
-        self._looks = make_looks(engines, uncertainty, meta.symmetries)
-        self._as_calibrated = uncertainty == "single"
+        self.tta = chosen_views(meta, tta)
+        self._looks = make_looks(engines, uncertainty, meta.symmetries, self.tta)
+        self._as_calibrated = uncertainty == "single" and self.tta == "none"
         self._batch_size = batch_size
         self._most_at_once = batch_size or _MOST_PER_BATCH
         self._tile = meta.tiling.size
@@ -106,6 +116,7 @@ class Predictor:
         precision: str = "auto",
         batch_size: int | None = None,
         uncertainty: str = "single",
+        tta: str = "none",
         engine: str = "torch",
         window: str | None = None,
     ) -> Predictor:
@@ -117,6 +128,7 @@ class Predictor:
             precision: See the class.
             batch_size: See the class.
             uncertainty: See the class.
+            tta: See the class.
             engine: One of `limner.inference.engines.ENGINES`; `auto` is the fastest that is installed.
             window: See the class.
 
@@ -126,7 +138,7 @@ class Predictor:
             MissingExtra: The engine is not installed.
         """
         # Other engines compute on the CPU, whatever else the machine has.
-        chosen = choose_device("cpu" if device == "auto" and engine in ("onnxruntime", "openvino") else device)
+        chosen = choose_device("cpu" if device == "auto" and (engine in _ON_CPU or precision == "int8") else device)
         bundle = load_bundle(path)
         precision = choose_precision(bundle.meta.precision if precision == "auto" else precision, chosen)
         name, engines = bundle_engines(
@@ -137,91 +149,46 @@ class Predictor:
             bundle.meta,
             batch_size=batch_size,
             uncertainty=uncertainty,
+            tta=tta,
             engines=engines,
             engine_name=name,
             window=window,
         )
 
-    def predict(self, picture: Given | Mapping[str, Given]) -> Prediction:
-        """Predict one picture, or one sample of several.
-
-        Args:
-            picture: A file (or another location, see `limner.types`), or an array `height width` or
-                `height width channels` with the values of the training pictures. For a network of
-                several inputs, these by name: `{"background": …, "composite": …}`.
-
-        Raises:
-            DataError: The picture cannot be read, or is of another kind than the training pictures.
-            ResourceError: It does not fit in memory, even in small tiles.
-        """
-        return next(self.predict_many([picture]))
-
-    def predict_many(self, pictures: Iterable[Given | Mapping[str, Given]]) -> Iterator[Prediction]:
-        """Predict pictures in order, as lazily as batches allow: at most one batch is read ahead.
-
-        Neighbours of one shape are predicted together. Raises as `predict` does.
-        """
-        return self.predict_inputs(
-            (self.make_input(picture, f"picture {number}") for number, picture in enumerate(pictures, start=1)),
-            doubts=True,
-        )
-
     def make_input(self, picture: Given | Mapping[str, Given], where: str = "the picture") -> ModelInput:
-        """Read if need be, check, and bring to the network's scale; safe to call from any thread.
-
-        Args:
-            picture: See `predict`.
-            where: Name of an array in messages; a file is called by its own.
-        """
+        """See `Predicting`."""
         return read_input(picture, self.meta.inputs, where)
 
-    def predict_inputs(
-        self, inputs: Iterable[ModelInput], *, probabilities: bool = True, doubts: bool = False
-    ) -> Iterator[Prediction]:
-        """Predict what `make_input` gave, in order.
-
-        Args:
-            inputs: Pictures ready for the network.
-            probabilities: Whether predictions hold probabilities; masks alone are faster.
-            doubts: Whether predictions say how sure they are.
-        """
-        for outcome in self.attempt_inputs(inputs, probabilities=probabilities, doubts=doubts):
-            if isinstance(outcome, ResourceError):
-                raise outcome
-            yield outcome
+    def strangeness(self, picture: ModelInput) -> Strangeness | None:
+        """See `Predicting`."""
+        return strangeness(picture.pixels, self.meta.inputs, self.meta.familiar) if self.meta.familiar else None
 
     def attempt_inputs(
         self, inputs: Iterable[ModelInput], *, probabilities: bool = True, doubts: bool = False
     ) -> Iterator[Prediction | ResourceError]:
-        """As `predict_inputs`, but a picture that does not fit in memory gives its error and the rest goes on."""
+        """See `Predicting`."""
+        for picture, opinion in self.attempt_opinions(inputs):
+            if isinstance(opinion, ResourceError):
+                yield opinion
+                continue
+            yield attempt_prediction(
+                opinion,
+                self._targets(),
+                picture,
+                self.engine.device,
+                probabilities=probabilities,
+                doubts=doubts,
+                steps=self.meta.post_processing,
+            )
+
+    def attempt_opinions(self, inputs: Iterable[ModelInput]) -> Iterator[tuple[ModelInput, Opinion | ResourceError]]:
+        """What the networks say about each picture, at their scale, or that it does not fit in memory."""
         for group in self._groups(inputs):
             try:
-                found = self._opinions(group)
+                found: Sequence[Opinion | ResourceError] = self._opinions(group)
             except ResourceError as error:
-                yield from [error] * len(group)
-                continue
-            for place, picture in enumerate(group):
-                yield self._finish(found[place], picture, probabilities=probabilities, doubts=doubts)
-
-    def _finish(
-        self, opinion: Opinion, picture: ModelInput, *, probabilities: bool, doubts: bool
-    ) -> Prediction | ResourceError:
-        try:
-            with memory_errors(self.engine.device):
-                return make_prediction(
-                    opinion,
-                    self._targets(),
-                    picture.size,
-                    probabilities=probabilities,
-                    doubts=doubts,
-                    steps=self.meta.post_processing,
-                )
-        except OutOfMemory as error:
-            return ResourceError(
-                f"enough memory for the probabilities of '{picture.where}' ({picture.size[0]}×{picture.size[1]})",
-                str(error).splitlines()[0],
-                "Close other programs, use device=cpu, or cut the picture into parts.",
-            )
+                found = [error] * len(group)
+            yield from zip(group, found, strict=True)
 
     def _targets(self) -> dict[str, TargetSpec]:
         """What the targets mean to these looks."""

@@ -13,11 +13,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from limner.bundle import PostStep, TargetSpec
+from limner.errors import ResourceError
 from limner.inference.answers import decide, planes_of, temper
 from limner.inference.doubt import entropy, expected_dice
+from limner.inference.engine import memory_errors
+from limner.inference.inputs import ModelInput
 from limner.inference.opinion import Opinion
 from limner.inference.postprocess import tidy
 from limner.inference.prediction import Prediction
+from limner.inference.runtimes import OutOfMemory
 from limner.types import Size
 
 
@@ -45,11 +49,11 @@ def make_prediction(
     """
     prediction = Prediction({}, {}, {})
     for name, spec in targets.items():
-        numbers = _resize(opinion.mean(name), size)
+        numbers = resize_planes(opinion.mean(name), size)
         if spec.task == "regression":
             prediction.values[name] = (spec.low + numbers[0] * (spec.high - spec.low)).cpu().numpy()
             if doubts and opinion.looks > 1:
-                deviation = _resize(opinion.deviation(name), size)[0].clamp(0, 1)
+                deviation = resize_planes(opinion.deviation(name), size)[0].clamp(0, 1)
                 prediction.uncertainty[name] = deviation.cpu().numpy()
             continue
         mask = decide(numbers, spec)
@@ -66,9 +70,34 @@ def make_prediction(
     return prediction
 
 
-def _resize(
+def attempt_prediction(
+    opinion: Opinion,
+    targets: Mapping[str, TargetSpec],
+    picture: ModelInput,
+    device: torch.device,
+    *,
+    probabilities: bool,
+    doubts: bool,
+    steps: Sequence[PostStep],
+) -> Prediction | ResourceError:
+    """As `make_prediction`, but what does not fit in memory gives its error."""
+    try:
+        with memory_errors(device):
+            return make_prediction(
+                opinion, targets, picture.size, probabilities=probabilities, doubts=doubts, steps=steps
+            )
+    except OutOfMemory as error:
+        return ResourceError(
+            f"enough memory for the probabilities of '{picture.where}' ({picture.size[0]}×{picture.size[1]})",
+            str(error).splitlines()[0],
+            "Close other programs, use device=cpu, or cut the picture into parts.",
+        )
+
+
+def resize_planes(
     numbers: Float[Tensor, "classes height width"], size: Size
 ) -> Float[Tensor, "classes new_height new_width"]:
+    """Planes at another size: bilinear when growing, antialiased when shrinking."""
     height, width = numbers.shape[-2:]
     if (height, width) == size:
         return numbers

@@ -22,6 +22,9 @@ _FOR = {
 }
 
 
+INPUT = "pixels"
+"""Name of a graph's input."""
+
 Planes: TypeAlias = dict[str, Float32[np.ndarray, "batch _ height width"]]
 """What a graph gives, by the names of its outputs."""
 

@@ -19,8 +19,8 @@ from limner.errors import DataError
 from limner.inference.drawing import predicted
 from limner.inference.inputs import ModelInput, check_parts
 from limner.inference.measuring import Measuring
+from limner.inference.predicting import Predicting
 from limner.inference.prediction import Prediction
-from limner.inference.predictor import Predictor
 from limner.inference.score_table import NumberScores, ScoreTable, TargetScores
 from limner.metrics import counts, error_sums, foreground, measure, plane_counts
 from limner.metrics.measures import COLUMNS as MEASURE_COLUMNS
@@ -44,7 +44,7 @@ class _Sample:
 
 
 def score(
-    predictor: Predictor,
+    predictor: Predicting,
     catalog: Catalog,
     label_maps: Mapping[str, LabelMap],
     *,
@@ -136,7 +136,7 @@ def score(
 
 
 def _predicted(
-    predictor: Predictor, samples: Iterator[_Sample], *, probabilities: bool, doubts: bool
+    predictor: Predicting, samples: Iterator[_Sample], *, probabilities: bool, doubts: bool
 ) -> Iterator[tuple[_Sample, Prediction]]:
     # The predictor runs a batch ahead; tee keeps just the samples in between.
     ours, theirs = tee(samples)
@@ -167,7 +167,7 @@ def _stacked(tables: list[np.ndarray], label_map: LabelMap) -> Int64[np.ndarray,
     return np.array(tables, dtype=np.int64).reshape(-1, label_map.num_classes, 4)
 
 
-def _check_inputs(predictor: Predictor, catalog: Catalog) -> bool:
+def _check_inputs(predictor: Predicting, catalog: Catalog) -> bool:
     """Whether samples have several inputs, as the model must have then."""
     parts = predictor.meta.inputs.parts
     if not parts and len(catalog.inputs) != 1:
@@ -179,7 +179,7 @@ def _check_inputs(predictor: Predictor, catalog: Catalog) -> bool:
     return bool(parts)
 
 
-def _check_classes(predictor: Predictor, label_maps: Mapping[str, LabelMap]) -> None:
+def _check_classes(predictor: Predicting, label_maps: Mapping[str, LabelMap]) -> None:
     for name, label_map in label_maps.items():
         spec = predictor.meta.targets.get(name)
         if spec is None or spec.task != label_map.task or list(spec.names) != list(label_map.names):

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 
 from limner.errors import ConfigError, shorten
 from limner.files import write_bytes
-from limner.images import encode_volume, is_volume, parse_location
+from limner.images import encode_volume, is_dicom, is_volume, parse_location, require_segmentations
 from limner.inference.outputs import Outputs
 from limner.inference.tasks import Task
 
@@ -64,6 +64,28 @@ def volume_of(task: Task) -> str:
     """Location of the volume of which a task is a slice; empty where it is none."""
     place = parse_location(task.picture.location)
     return place.file if place.page is not None and is_volume(place.file) else ""
+
+
+def check_dicom(tasks: Iterable[Task]) -> None:
+    """Refuse pictures that are no DICOM files of one frame.
+
+    Raises:
+        ConfigError: There are some.
+        MissingExtra: highdicom is not installed.
+    """
+    require_segmentations()
+    others = [
+        task.picture.name
+        for task in tasks
+        if parse_location(task.picture.location).page is not None or not is_dicom(task.picture.location)
+    ]
+    if others:
+        raise ConfigError(
+            "DICOM pictures of one frame, for --format dicom-seg",
+            f"{len(others):,} other pictures",
+            "Predict DICOM files alone, or choose another --format.",
+            details=shorten(others),
+        )
 
 
 def check_slices(tasks: Iterable[Task]) -> None:

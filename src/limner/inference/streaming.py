@@ -31,6 +31,7 @@ from limner.images import TILE, RowReader, Windows, missing, resize_image
 from limner.inference.empty import is_empty
 from limner.inference.inputs import ModelInput, make_input
 from limner.inference.opinion import Opinion
+from limner.inference.predicting import Predicting
 from limner.inference.predictor import Logits, Predictor
 from limner.inference.tiling import Span, Strip, Tile, final_rows, plan_spans, plan_strips
 from limner.threads import ordered_map
@@ -126,15 +127,17 @@ def predict_bands(
             yield sums.take(rows, given, skipped)
 
 
-def check_streamable(predictor: Predictor) -> None:
-    """Refuse a model that needs the whole picture.
+def check_streamable(predictor: Predicting) -> Predictor:
+    """Refuse a model that needs the whole picture; gives the one it is.
 
     Raises:
         ConfigError: As said.
     """
     meta = predictor.meta
     why = ""
-    if meta.inputs.parts:
+    if not isinstance(predictor, Predictor):
+        why = "several models are asked, each in its own way"
+    elif meta.inputs.parts:
         why = f"it takes several pictures for each sample: {', '.join(meta.inputs.parts)}"
     elif meta.post_processing:
         steps = ", ".join(dict.fromkeys(step.step for step in meta.post_processing))
@@ -147,6 +150,8 @@ def check_streamable(predictor: Predictor) -> None:
             why,
             "Cut the picture into parts, or add --stream never if it fits in memory.",
         )
+    assert isinstance(predictor, Predictor)
+    return predictor
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional
 
+from limner.errors import ConfigError, did_you_mean
 from limner.images import resize_image
-from limner.types import Size, Symmetry
+from limner.types import SYMMETRIES, Size, Symmetry, Tta
 
+TTA: tuple[str, ...] = ("none", *get_args(Tta))
+"""Views that are asked about: the picture alone; it and its mirror images, four in all; all eight ways in which a
+sheet can lie; it at 0.8, 1 and 1.25 of its size."""
+
+_SCALES = (0.8, 1.25)
 _ZOOMS = (0.85, 1.15)
 _FEWEST = 4
 
@@ -65,6 +72,9 @@ class View:
 
 AS_IS = View()
 
+NEEDED: dict[str, tuple[Symmetry, ...]] = {"flips": ("flip_h", "flip_v"), "symmetries": SYMMETRIES}
+"""What views of a name mirror and turn."""
+
 
 def symmetric_views(symmetries: Sequence[Symmetry]) -> list[View]:
     """Every view that mirroring and turning as said can lead to, the plain one first.
@@ -83,6 +93,29 @@ def symmetric_views(symmetries: Sequence[Symmetry]) -> list[View]:
         # A quarter turn is a transposition and one mirroring.
         return [AS_IS, View(True, True), View(True, False, True), View(False, True, True)]
     return [View(v, h, t) for t in (False, True) for v in (False, True) for h in (False, True)]
+
+
+def tta_views(name: str) -> list[View]:
+    """The views of a name in `TTA`, the plain one first.
+
+    Mirroring and turning are undone exactly; scales by interpolation.
+
+    Raises:
+        ConfigError: The name is unknown.
+
+    Example:
+        >>> len(tta_views("flips")), len(tta_views("symmetries")), [view.zoom for view in tta_views("scales")]
+        (4, 8, [1.0, 0.8, 1.25])
+    """
+    if name == "none":
+        return [AS_IS]
+    if name == "scales":
+        return [AS_IS, *(View(zoom=zoom) for zoom in _SCALES)]
+    if name in NEEDED:
+        return symmetric_views(NEEDED[name])
+    raise ConfigError(
+        f"views: {', '.join(TTA)}, or auto", f"'{name}'", f"{did_you_mean(name, [*TTA, 'auto'])}Choose one of them."
+    )
 
 
 def views(symmetries: Sequence[Symmetry]) -> list[View]:

@@ -27,7 +27,8 @@ class Wanted:
     """What to write.
 
     Attributes:
-        form: Of masks, of `limner.inference.outputs.MASK_FORMS`. `nifti` stacks slices into volumes again.
+        form: Of masks, of `limner.inference.outputs.MASK_FORMS`. `nifti` stacks slices into volumes again;
+            `dicom-seg` is for DICOM pictures alone.
         probabilities: Also probabilities, as `npz` or `tiff`.
         overlay: Also overlays, to look at.
         uncertainty: Also how unsure each pixel is, and `doubts.csv`: how well each picture may have gone, the most
@@ -132,12 +133,12 @@ class Wanted:
                 raise ConfigError(
                     f"{option} {', '.join(known)}", f"'{given}'", f"{did_you_mean(given, known)}Correct it."
                 )
-        if self.form != "nifti":
+        if self.form not in ("nifti", "dicom-seg"):
             return
         numbers = [name for name, spec in targets.items() if spec.task == "regression"]
-        if numbers or self.flag_below is not None:
+        if numbers or (self.form == "nifti" and self.flag_below is not None):
             raise ConfigError(
-                "masks of whole volumes, for --format nifti",
+                f"masks{' of whole volumes' if self.form == 'nifti' else ''}, for --format {self.form}",
                 f"numbers: {', '.join(numbers)}" if numbers else "--flag-below, which puts slices apart",
                 "Choose another --format" + ("." if numbers else ", or take --uncertainty, which puts none apart."),
             )

@@ -20,24 +20,14 @@ from limner.inference.predictor import Predictor
 from limner.inference.scoring import NumberScores, ScoreTable, TargetScores, score
 from limner.metrics import Counts, ErrorSums, cases, dice, foreground, rmse
 from limner.render import contact_sheet
-from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
 from limner.types import SPLITS, Progress, Size
-from limner.workflow.predict import bundle_path
+from limner.workflow.places import bundle_path
 from limner.workflow.sheets import full_legend
 
 _LONGEST = 512
 _MOST_NAMED = 2
 _CASES = {"both_empty": "rightly empty", "missed": "missed", "false_alarm": "false alarm"}
-
-
-def find_run(place: str | Path | None) -> Path | None:
-    """The run folder that a place is, or that its bundle lies in; None where it is neither."""
-    if place is None:
-        return None
-    path = Path(place)
-    folder = path.parent if path.name == BUNDLE_NAME else path
-    return folder if (folder / "data.json").is_file() and (folder / "samples.csv").is_file() else None
 
 
 def comparison_sheet(run: Path, split: str, *, count: int, device: str, progress: Progress) -> bytes:

@@ -22,7 +22,7 @@ from limner.inference.predictor import Predictor
 from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
 from limner.types import SPLITS, Progress, Spacing, no_progress
-from limner.workflow.predict import bundle_path
+from limner.workflow.places import bundle_path
 
 
 def evaluate(

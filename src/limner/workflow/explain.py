@@ -25,7 +25,7 @@ from limner.images import read_image
 from limner.inference.engine import prepare_weights
 from limner.inference.hardware import choose_device, choose_precision
 from limner.types import Progress, no_progress
-from limner.workflow.predict import bundle_path
+from limner.workflow.places import bundle_path
 
 
 def explain(

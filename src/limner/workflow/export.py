@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 
 from limner.allocator import keep_large_blocks
 from limner.bundle import Bundle, load_bundle
@@ -31,8 +32,7 @@ from limner.inference.predictor import Predictor
 from limner.models import members
 from limner.training.record import read_data
 from limner.types import Progress, no_progress
-from limner.workflow.comparison import find_run
-from limner.workflow.predict import bundle_path
+from limner.workflow.places import bundle_path, find_run
 
 PROOF_PICTURES = 20
 CALIBRATION_PICTURES = 100
@@ -93,9 +93,9 @@ def export(
     check_format(to, precision)
     path = bundle_path(model)
     out = _out(path, to, precision, out, overwrite=overwrite)
-    catalog, label_maps, source = _samples(path, data)
+    catalog, label_maps, source = proof_samples(path, data)
     bundle = load_bundle(path)
-    shown = _chosen(catalog, "val", PROOF_PICTURES)
+    shown = chosen_samples(catalog, "val", PROOF_PICTURES)
     about = {
         DESCRIPTION: bundle.meta.model_dump_json(),
         EXPORT: json.dumps({"to": to, "precision": precision, "stride": _stride(bundle)}),
@@ -105,7 +105,7 @@ def export(
         # All that is not proven yet lies apart, and is gone whatever happens.
         with tempfile.TemporaryDirectory(prefix=".limner-export-", dir=out.parent) as folder:
             made = Path(folder) / out.name
-            examples = _examples(path, catalog, bundle, progress) if precision == "int8" else iter(())
+            examples = calibration_pictures(path, catalog, bundle, progress) if precision == "int8" else iter(())
             write_model(made, bundle, to=to, precision=precision, about=about, examples=examples)
             proof = prove(
                 Predictor(bundle.model, bundle.meta, device="cpu", precision="float32"),
@@ -113,6 +113,7 @@ def export(
                 shown,
                 label_maps,
                 source=source,
+                precision=precision,
                 computed=_computed(to, precision),
                 progress=progress,
             )
@@ -149,7 +150,7 @@ def _out(bundle: Path, to: str, precision: str, asked: str | Path | None, *, ove
     return out
 
 
-def _samples(bundle: Path, data: str | Path | None) -> tuple[Catalog, dict[str, LabelMap], str]:
+def proof_samples(bundle: Path, data: str | Path | None) -> tuple[Catalog, dict[str, LabelMap], str]:
     """Samples with masks, and what they are: those of `data`, or of the run."""
     if data is not None:
         targets = load_bundle(bundle).meta.targets
@@ -166,16 +167,18 @@ def _samples(bundle: Path, data: str | Path | None) -> tuple[Catalog, dict[str, 
     return prepared.catalog, dict(prepared.label_maps), source
 
 
-def _chosen(catalog: Catalog, split: str, count: int) -> Catalog:
+def chosen_samples(catalog: Catalog, split: str, count: int) -> Catalog:
     """Some samples of a split, evenly spread; of all, where there is no such split."""
     indices = catalog.indices(split)
     return catalog.subset(spread(indices if len(indices) else np.arange(len(catalog)), count))
 
 
-def _examples(path: Path, catalog: Catalog, bundle: Bundle, progress: Progress) -> Iterator[np.ndarray]:
+def calibration_pictures(
+    path: Path, catalog: Catalog, bundle: Bundle, progress: Progress
+) -> Iterator[Shaped[np.ndarray, "height width channels"]]:
     """Training pictures as the network sees them, cut to the size of a tile; without a run, some of the catalog."""
     catalog = read_data(path.parent).catalog if find_run(path) else catalog
-    chosen = _chosen(catalog, "train", CALIBRATION_PICTURES)
+    chosen = chosen_samples(catalog, "train", CALIBRATION_PICTURES)
     inputs, most = bundle.meta.inputs, bundle.meta.tiling.size
     for index in range(len(chosen)):
         given = image_locations(chosen, index) if inputs.parts else image_location(chosen, index)

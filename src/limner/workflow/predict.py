@@ -5,24 +5,28 @@ Layer: workflow.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from limner.allocator import keep_large_blocks
-from limner.errors import BundleError
-from limner.evaluation.run_folder import CANDIDATES_NAME, FOLDS_NAME
-from limner.images import hash_file
+from limner.errors import OutputError
 from limner.inference.folder import FolderResult, predict_folder
-from limner.inference.predictor import Predictor
 from limner.inference.shards import Shard, parse_shard
+from limner.inference.view_evidence import views_sentence
 from limner.inference.wanted import Wanted
-from limner.training.fit import BUNDLE_NAME
 from limner.types import Progress, Spacing, no_progress
+from limner.workflow.int8 import prepare_int8
+from limner.workflow.models import is_exported, models_digest, open_models
+from limner.workflow.places import bundle_path
+from limner.workflow.views import learn_views_of_run
+
+_log = logging.getLogger(__name__)
 
 
 def predict(
-    model: str | Path,
+    model: str | Path | Sequence[str | Path],
     pictures: Sequence[str | Path] | Mapping[str, str | Path],
     out: str | Path | None = None,
     *,
@@ -32,6 +36,7 @@ def predict(
     form: str = "png",
     probabilities: bool | str = False,
     overlay: bool = False,
+    tta: str = "none",
     uncertainty: str | None = None,
     flag_below: float | None = None,
     rle: str | Path | None = None,
@@ -41,7 +46,8 @@ def predict(
     spacing: Spacing | None = None,
     device: str = "auto",
     batch_size: int | None = None,
-    engine: str = "torch",
+    engine: str | None = None,
+    precision: str = "auto",
     stream: str = "auto",
     skip_empty: bool = False,
     tile_weights: str | None = None,
@@ -50,7 +56,8 @@ def predict(
     """Write masks for pictures: same names and sub-folders, at the pictures' own size.
 
     Args:
-        model: Run folder or bundle.
+        model: Run folder, bundle, or a file that `export` wrote; or several, whose probabilities are averaged, see
+            `limner.inference.several.SeveralModels`.
         pictures: Files, folders, globs or .zip archives. For a model of several inputs a place by the name
             of each, whose files belong together by name and of which a single file goes with all; or one
             data set, laid out as for training, or a CSV with columns input.NAME.
@@ -58,10 +65,13 @@ def predict(
         overwrite: Replace masks that exist.
         resume: Go on where an earlier call stopped: pictures are left out whose results are all there.
         shard: Take a part of the pictures, such as `3/8`; tables get its number in their names.
-        form: Of masks: `png` (class ids with colours), `png16`, `tiff`, `npy`, or `nifti`: slices of volumes are
-            stacked into volumes again.
+        form: Of masks: `png` (class ids with colours), `png16`, `tiff`, `npy`, `nifti`: slices of volumes are stacked
+            into volumes again; or `dicom-seg`: a segmentation object for each DICOM picture.
         probabilities: Also write class probabilities: `npz` (also True) or `tiff`.
         overlay: Also write pictures with outlines drawn on them, and coloured maps of numbers.
+        tta: Views of each picture whose mean decides: `none`, `flips`, `symmetries`, `scales`; `auto`: those that were
+            shown to help on pictures the model did not learn from, see `limner.workflow.views`. Of a run this is
+            measured on its validation samples the first time, and kept in its bundle.
         uncertainty: Also write how unsure each pixel is, and `doubts.csv`. Where doubts come from: `auto`, `tta`,
             `dropout`, `members` or `single`, see `limner.inference.looks.SOURCES`.
         flag_below: Also write `doubts.csv`, and put results apart, in `doubtful`, of pictures whose expected Dice is
@@ -75,6 +85,9 @@ def predict(
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch_size: Pictures or tiles at once. Default: as many as keep the device busy.
         engine: What runs the network: `torch`, `onnxruntime`, `openvino`, or `auto`: the fastest that is installed.
+            Default: torch, and of int8 the fastest.
+        precision: `auto`, `bf16`, `float32`, or `int8`, which a run is calibrated for the first time and which is
+            refused if it loses Dice, see `limner.workflow.int8`.
         stream: Which pictures are read by window, predicted by tile and written as tiled TIFF, in memory that does not
             grow with them: `auto` (those of more than 64 million pixels), `always` or `never`.
         skip_empty: Of these, leave out tiles of background: of one value, or of bright glass.
@@ -86,11 +99,18 @@ def predict(
     """
     keep_large_blocks()
     part = Shard() if shard is None else parse_shard(shard)
-    predictor = Predictor.from_file(
-        bundle_path(model),
+    paths = [bundle_path(one) for one in ([model] if isinstance(model, str | Path) else model)]
+    bundles = [path for path in paths if not is_exported(path)]
+    measured = [prepare_int8(path, engine=engine, progress=progress) for path in bundles if precision == "int8"]
+    if tta == "auto" and len(paths) == len(bundles) == 1:
+        _measure_views(paths[0], device, engine or "torch", progress)
+    predictor = open_models(
+        paths,
         device=device,
+        precision=precision,
         batch_size=batch_size,
         uncertainty=uncertainty or "single",
+        tta=tta,
         engine=engine,
         window=tile_weights,
     )
@@ -117,45 +137,23 @@ def predict(
         resume=resume,
         shard=part,
         made={
-            "model": hash_file(str(bundle_path(model))).hex(),
+            "model": models_digest(paths),
             "--uncertainty": uncertainty,
+            "--tta": predictor.tta,
             "--engine": predictor.engine_name,
-            "--tile-weights": predictor.window,
+            "--tile-weights": tile_weights,
+            "--precision": precision,
         },
         progress=lambda done, total: progress("predict", done, total),
         tile_progress=lambda done, total: progress("tiles", done, total),
     )
-    return replace(result, engine=predictor.engine_name)
+    views = views_sentence(predictor.meta, predictor.tta, models=len(paths))
+    return replace(result, engine=predictor.engine_name, views=views, int8=measured)
 
 
-def bundle_path(model: str | Path) -> Path:
-    """The bundle of a run folder, or the bundle itself.
-
-    Raises:
-        BundleError: Nothing is there, or a folder without a bundle.
-    """
-    path = Path(model)
-    if not path.exists():
-        raise BundleError(
-            f"a run folder or bundle at '{path}'",
-            "nothing is there",
-            f"Give the folder that limner train made, or its {BUNDLE_NAME}; upper and lower case differ.",
-        )
-    if path.is_dir():
-        folds = sorted(path.glob(f"{FOLDS_NAME}/*/{BUNDLE_NAME}"), key=str)
-        folds = folds or sorted(path.glob(f"{CANDIDATES_NAME}/*/{FOLDS_NAME}/*/{BUNDLE_NAME}"), key=str)
-        if folds and not (path / BUNDLE_NAME).is_file():
-            raise BundleError(
-                f"one model at '{path}'",
-                f"a training in folds, with {len(folds)} models: {folds[0].parent} … {folds[-1].parent}",
-                "Name the folder of one. None is known to be better than another, since each was scored on other "
-                "samples; for one model of all samples train without folds.",
-            )
-        if not (path / BUNDLE_NAME).is_file():
-            raise BundleError(
-                f"a run folder or bundle at '{path}'",
-                f"a folder without {BUNDLE_NAME}",
-                "Give the folder that limner train made, after its first epoch.",
-            )
-        return path / BUNDLE_NAME
-    return path
+def _measure_views(path: Path, device: str, engine: str, progress: Progress) -> None:
+    """See to it that the bundle knows what views buy, where its run can say."""
+    try:
+        learn_views_of_run(path, device=device, engine=engine, progress=progress)
+    except OutputError as error:
+        _log.warning("What views buy cannot be kept in the bundle, so none are used: %s", error.found)

@@ -30,7 +30,7 @@ from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
 from limner.types import Progress, no_progress
 from limner.workflow.folds import fold_folder
-from limner.workflow.predict import bundle_path
+from limner.workflow.places import bundle_path
 
 _SPLITS = ("val", "test", "train")
 _SHOWN_SHARE = 0.1

@@ -12,7 +12,8 @@ from limner.errors import ConfigError
 from limner.files import write_bytes
 from limner.training.record import read_data
 from limner.types import Progress, no_progress
-from limner.workflow.comparison import comparison_sheet, find_run
+from limner.workflow.comparison import comparison_sheet
+from limner.workflow.places import find_run
 from limner.workflow.settings import prepare_data, read_settings
 from limner.workflow.sheets import augmented_sheet
 

@@ -26,7 +26,7 @@ from limner.workflow.candidates import train_candidates
 from limner.workflow.check import check_prepared, write_findings
 from limner.workflow.folds import fold_data, train_folds
 from limner.workflow.parts import Train, begun
-from limner.workflow.predict import bundle_path
+from limner.workflow.places import bundle_path
 from limner.workflow.repeats import train_repeats
 from limner.workflow.run import Run, Sitting, parse_goal, train_run
 from limner.workflow.settings import prepare_data, read_settings

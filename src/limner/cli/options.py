@@ -1,0 +1,45 @@
+"""Options that several commands share, each said once.
+
+Layer: cli. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+ConfigFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--config", "-c", help="YAML file of settings.", show_default=False)
+]
+Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+FromModel: TypeAlias = Annotated[
+    str | None, typer.Option("--from", "-k", help="The model, instead of MODEL.", show_default=False)
+]
+Group: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="Samples that no split parts: a column of the CSV, or an expression like '^(patient[0-9]+)_'.",
+        show_default=False,
+    ),
+]
+ImagesFolder: TypeAlias = Annotated[
+    str | None, typer.Option("--images", "-i", help="Folder of pictures, instead of DATA.", show_default=False)
+]
+MasksFolder: TypeAlias = Annotated[
+    str | None, typer.Option("--masks", "-m", help="Folder of masks, instead of DATA.", show_default=False)
+]
+Recipe: TypeAlias = Annotated[
+    str | None, typer.Option("--recipe", "-r", help="Published project to repeat (limner recipes).", show_default=False)
+]
+RunFolder: TypeAlias = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]
+SkipUnmatched: TypeAlias = Annotated[bool, typer.Option("--skip-unmatched", help="Leave out files without a partner.")]
+SkipUnreadable: TypeAlias = Annotated[bool, typer.Option("--skip-unreadable", help="Leave out damaged files.")]
+Test: TypeAlias = Annotated[
+    float | None, typer.Option(help="Test samples: a share below 1, or a count.", show_default=False)
+]
+Val: TypeAlias = Annotated[
+    float | None, typer.Option(help="Validation samples: a share below 1, or a count.", show_default=False)
+]
