@@ -135,6 +135,9 @@ class TilingSpec(_Spec):
 
     size: Annotated[int, Field(ge=1, description="Side of a tile; pictures up to it are predicted whole.")]
     overlap: Annotated[float, Field(ge=0, lt=1, description="Least share of a tile over its neighbour.")] = 0.5
+    window: Annotated[
+        Literal["gaussian", "spline"], Field(description="What weighs a tile's pixels where tiles overlap.")
+    ] = "gaussian"
 
 
 class PostStep(_Spec):

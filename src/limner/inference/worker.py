@@ -46,6 +46,7 @@ class Assignment:
         engine: See `Predictor.from_file`.
         precision: See `Predictor`.
         tta: See `Predictor`.
+        window: See `Predictor`.
         version: Of Limner, which all machines must have.
     """
 
@@ -59,6 +60,7 @@ class Assignment:
     engine: str = "torch"
     precision: str = "auto"
     tta: str = "none"
+    window: str | None = None
     version: str = __version__
 
 
@@ -87,6 +89,7 @@ class Worker:
                 engine=assignment.engine,
                 precision=assignment.precision,
                 tta=assignment.tta,
+                window=assignment.window,
             )
 
     def answer(self, questions: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -103,7 +106,8 @@ class Worker:
             # For these questions only: a worker is ended without a word, but not in the midst of them.
             with _place_to_make(out, self._assignment.parts) as delivery:
                 to = Destinations.plan(out, wanted, self._predictor.meta, Shard(), delivery)
-                for place, outcome in Job(self._predictor, to, wanted).run(map(_task, (line for _, line in questions))):
+                job = Job(self._predictor, to, wanted, windows=False)
+                for place, outcome in job.run(map(_task, (line for _, line in questions))):
                     yield questions[place][0], _answer(outcome)
         except LimnerError as error:
             yield STOPPED, refusal(error)

@@ -93,6 +93,12 @@ def _check_choices(models: Sequence[Path], assignment: Assignment) -> None:
             f"{found}, which is measured on the training's own pictures",
             "Name the views or another precision, or use --shard NUMBER/COUNT.",
         )
+    if assignment.wanted.stream == "always":
+        raise ConfigError(
+            "pictures that are read at once, on a cluster",
+            "--stream always",
+            "Leave it out, or share large pictures among machines with --shard NUMBER/COUNT.",
+        )
     if assignment.wanted.form in ("nifti", "dicom-seg"):
         raise ConfigError(
             "pictures that can be predicted apart, on a cluster",

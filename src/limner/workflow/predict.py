@@ -52,6 +52,9 @@ def predict(
     precision: str = "auto",
     cluster: str | None = None,
     address: str = "auto",
+    stream: str = "auto",
+    skip_empty: bool = False,
+    tile_weights: str | None = None,
     progress: Progress = no_progress,
 ) -> FolderResult:
     """Write masks for pictures: same names and sub-folders, at the pictures' own size.
@@ -91,6 +94,10 @@ def predict(
             refused if it loses Dice, see `limner.workflow.int8`.
         cluster: `ray`: predict on all machines of a Ray cluster.
         address: Of the cluster: `auto`, `HOST:PORT` or `local`, see `limner.inference.cluster.Cluster`.
+        stream: Which pictures are read by window, predicted by tile and written as tiled TIFF, in memory that does not
+            grow with them: `auto` (those of more than 64 million pixels), `always` or `never`.
+        skip_empty: Of these, leave out tiles of background: of one value, or of bright glass.
+        tile_weights: What weighs tiles that overlap: `gaussian` or `spline`. Default: what the model says.
         progress: Told of the progress.
 
     Raises:
@@ -112,6 +119,8 @@ def predict(
         simplify=simplify,
         measure=measure,
         spacing=spacing,
+        stream=stream,
+        skip_empty=skip_empty,
     )
     made = {
         "model": models_digest(paths),
@@ -119,6 +128,7 @@ def predict(
         "--tta": tta,
         "--engine": engine or "torch",
         "--precision": precision,
+        "--tile-weights": tile_weights,
     }
 
     def tell(done: int, total: int) -> None:
@@ -134,6 +144,7 @@ def predict(
             uncertainty=uncertainty or "single",
             tta=tta,
             engine=engine or "torch",
+            window=tile_weights,
         )
         result = predict_on_cluster(
             cluster,
@@ -162,6 +173,7 @@ def predict(
         uncertainty=uncertainty or "single",
         tta=tta,
         engine=engine,
+        window=tile_weights,
     )
     result = predict_folder(
         predictor,
@@ -173,6 +185,7 @@ def predict(
         shard=part,
         made={**made, "--tta": predictor.tta, "--engine": predictor.engine_name},
         progress=tell,
+        tile_progress=lambda done, total: progress("tiles", done, total),
     )
     views = views_sentence(predictor.meta, predictor.tta, models=len(paths))
     return replace(result, engine=predictor.engine_name, views=views, int8=measured)
