@@ -41,6 +41,7 @@ from limner.images.series import Series, Slice, read_series, read_slice
 from limner.images.source import Source, natural_key
 from limner.images.stream import hash_file, read_bytes, reading_once
 from limner.images.tiled_tiff import TILE, TiledTiff
+from limner.images.uploads import UPLOAD_KINDS, decode_mask_upload, decode_upload, inspect_upload
 from limner.images.volumes import Volume, choose_plane
 from limner.images.windows import STREAM_PIXELS, RowReader, Windows, missing, open_windows, windowed_size
 from limner.images.write import (
@@ -72,6 +73,7 @@ __all__ = [
     "StoredMask",
     "Tag",
     "Tags",
+    "UPLOAD_KINDS",
     "TiledTiff",
     "Volume",
     "Windows",
@@ -79,7 +81,9 @@ __all__ = [
     "archive_contents",
     "choose_plane",
     "decode_mask",
+    "decode_mask_upload",
     "decode_rle",
+    "decode_upload",
     "encode_jpeg",
     "encode_png",
     "encode_rle",
@@ -87,6 +91,7 @@ __all__ = [
     "encode_volume",
     "encode_webp",
     "hash_file",
+    "inspect_upload",
     "is_dicom",
     "is_georeferenced",
     "is_picture",

@@ -78,7 +78,7 @@ def read_image(
             pages or arrays and the location names none.
     """
     with _decoded(location, stored=False) as decoded:
-        array = to_image(_expanded(decoded, location), location)
+        array = to_image(expanded(decoded, location), location)
         array = upright(array[..., None] if array.ndim == 2 else array, decoded.orientation)
         return np.ascontiguousarray(array)
 
@@ -155,7 +155,12 @@ def _decoded(location: str, *, stored: bool) -> Iterator[Decoded]:
             yield numpy_files.decode(stream, kind, place.key, location)
 
 
-def _expanded(decoded: Decoded, location: str) -> Shaped[np.ndarray, "height width *channels"]:
+def expanded(decoded: Decoded, location: str) -> Shaped[np.ndarray, "height width *channels"]:
+    """Pixels with the colours of a palette in place of its indices.
+
+    Raises:
+        DataError: An index has no colour.
+    """
     if decoded.palette is None:
         return decoded.array
     largest = int(decoded.array.max())

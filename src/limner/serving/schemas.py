@@ -1,0 +1,216 @@
+"""The API's values, and its description as OpenAPI.
+
+Layer: serving.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from limner.serving.answers import ANSWERS
+
+DESCRIPTION = """Segments pictures with the models it was started with.
+
+Pictures are sent as files (PNG, JPEG, BMP, GIF, WebP, TIFF, NumPy, DICOM) in a form, or in base64 within JSON. Where
+the server has a token, every request to /v1 and /metrics needs the header `Authorization: Bearer TOKEN`. A request that
+comes while too many are under way is answered by 503 with `Retry-After`."""
+
+
+class Health(BaseModel):
+    """The server answers."""
+
+    status: Literal["ok"]
+    version: str
+
+
+class Problem(BaseModel):
+    """What was expected, what was found, and what to do."""
+
+    kind: str
+    expected: str
+    found: str
+    remedy: str
+
+
+class Refused(BaseModel):
+    """A request that was not done."""
+
+    error: Problem
+
+
+class ClassOf(BaseModel):
+    """A class of a target."""
+
+    id: int
+    name: str
+    color: tuple[int, int, int]
+    threshold: float | None = Field(description="None of the background.")
+
+
+class Target(BaseModel):
+    """What a model predicts."""
+
+    name: str
+    task: Literal["binary", "multiclass", "multilabel", "regression"]
+    classes: list[ClassOf] = Field(description="None of regression.")
+    unit: str = Field(description="Of regression.")
+    low: float | None = Field(description="Likewise: the lowest of the training values.")
+    high: float | None
+
+
+class Inputs(BaseModel):
+    """Which pictures a model takes."""
+
+    channels: int
+    dtype: str
+    low: float
+    high: float
+    fit: Literal["resize", "native"]
+    size: tuple[int, int] | None
+    parts: list[str] = Field(description="Names of the pictures of one sample, where there are several.")
+
+
+class Model(BaseModel):
+    """A model that is served."""
+
+    name: str
+    targets: list[Target]
+    inputs: Inputs
+    engine: str
+    scores: dict[str, Any]
+    created: str
+    limner: str = Field(description="Version of Limner that made it.")
+    version: int = Field(description="1, and one more each time its file has changed and was loaded again.")
+
+
+class Strange(BaseModel):
+    """How far a picture is from the training pictures."""
+
+    alarming: bool
+    ratio: float = Field(description="Its distance by the limit.")
+    because: str
+
+
+class Area(BaseModel):
+    """How much of a picture a class covers."""
+
+    id: int = Field(alias="class")
+    pixels: int
+    share: float
+    area: float
+    unit: str
+
+
+class Planes(BaseModel):
+    """A grey PNG in base64 for each class; 255 is 1."""
+
+    classes: list[int]
+    png: list[str]
+
+
+class Runs(BaseModel):
+    """A class as run lengths: pairs of start and length, counted along the rows from 1."""
+
+    id: int = Field(alias="class")
+    name: str
+    size: tuple[int, int]
+    runs: str
+
+
+class Values(BaseModel):
+    """Numbers as 16-bit grey: `low + grey / 65535 · (high − low)`."""
+
+    png16: str
+    low: float
+    high: float
+    unit: str
+
+
+class TargetAnswer(BaseModel):
+    """What a model says of one target."""
+
+    task: Literal["binary", "multiclass", "multilabel", "regression"]
+    areas: list[Area]
+    expected_dice: dict[str, float | None] | None
+    mask: str | list[str] | None = Field(
+        None, description="PNG of class ids in base64; of multilabel a 1-bit PNG for each class."
+    )
+    probabilities: Planes | None = None
+    rle: list[Runs] | None = None
+    polygons: dict[str, Any] | None = Field(None, description="GeoJSON, in pixels.")
+    objects: list[dict[str, Any]] | None = Field(None, description="Sizes of every object.")
+    uncertainty: str | None = Field(None, description="Grey PNG in base64; 255 is undecided.")
+    values: Values | None = None
+
+
+class Answer(BaseModel):
+    """What a model says of a picture."""
+
+    model: str
+    width: int
+    height: int
+    engine: str
+    seconds: float
+    strange: Strange | None
+    targets: dict[str, TargetAnswer]
+
+
+def refused(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How answers of these statuses look."""
+    words = {
+        400: "The picture or the request is damaged or not of the model's kind.",
+        401: "The token is missing or wrong.",
+        404: "There is nothing of that name.",
+        408: "The request came too slowly.",
+        409: "There is one already.",
+        413: "The request or picture is too large.",
+        415: "The body is of another kind.",
+        422: "An argument is wrong.",
+        500: "The server failed.",
+        503: "There is no room now; come again after Retry-After.",
+        504: "Time was up.",
+        507: "The server cannot save.",
+    }
+    found: dict[int | str, dict[str, Any]] = {
+        status: {"model": Refused, "description": words[status]} for status in statuses
+    }
+    if 503 in found:
+        found[503]["headers"] = {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}}
+    return found
+
+
+_FILE = {"type": "string", "format": "binary"}
+_MODEL = {"type": "string", "description": "Name of the model; by default the first."}
+_SPACING = {"type": "string", "description": "Size of a pixel in mm, as 0.5, or 0.8,0.5 for row and column."}
+_PAGE = {"type": "string", "description": "Of a file of several pages, from 0."}
+
+
+def predict_body() -> dict[str, Any]:
+    """The body of `POST /v1/predict`."""
+    words = {"type": "string", "description": f"Of {', '.join(ANSWERS)}, parted by commas. Default: mask."}
+    listed = {"type": "array", "items": {"type": "string", "enum": list(ANSWERS)}}
+    encoded = {"type": "string", "contentEncoding": "base64", "description": "The picture's file in base64."}
+    parts = {"type": "object", "additionalProperties": encoded, "description": "By input, where there are several."}
+    fields = {"model": _MODEL, "spacing": _SPACING, "page": _PAGE}
+    return {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"image": _FILE, "answers": words, **fields},
+                    "required": ["image"],
+                }
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"image": {"oneOf": [encoded, parts]}, "answers": listed, **fields},
+                    "required": ["image"],
+                    "additionalProperties": False,
+                }
+            },
+        },
+    }
