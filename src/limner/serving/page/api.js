@@ -1,0 +1,101 @@
+// The server's answers, as promises. Every failure is an ApiError with what to do.
+
+const tokenKey = "limner.token";
+let token = read();
+
+function read() {
+  try {
+    return sessionStorage.getItem(tokenKey) || "";
+  } catch {
+    return "";
+  }
+}
+
+/** The access token that later requests carry; forgotten when the tab closes. */
+export function useToken(value) {
+  token = value;
+  try {
+    sessionStorage.setItem(tokenKey, value);
+  } catch {
+    // A browser that keeps nothing: the token lives as long as the page.
+  }
+}
+
+/** What the server refused, or that it cannot be reached. `status` is 0 then. */
+export class ApiError extends Error {
+  constructor(status, { kind = "", expected = "", found = "", remedy = "" }, retryAfter = 0) {
+    super(found || kind);
+    Object.assign(this, { status, kind, expected, found, remedy, retryAfter });
+  }
+}
+
+async function call(path, { method = "GET", body, signal, as = "json" } = {}) {
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  if (body !== undefined && !(body instanceof FormData)) {
+    headers["Content-Type"] = "application/json";
+    body = JSON.stringify(body);
+  }
+  let response;
+  try {
+    response = await fetch(path, { method, headers, body, signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, {
+      expected: "an answer of the server",
+      found: "no connection",
+      remedy: "See whether 'limner serve' still runs, then try again.",
+    });
+  }
+  if (response.ok) return as === "blob" ? response.blob() : response.json();
+  let said = {};
+  try {
+    said = (await response.json()).error || {};
+  } catch {
+    // A proxy between may answer in HTML.
+  }
+  if (!said.expected) {
+    said = { expected: "an answer", found: `status ${response.status}`, remedy: "Try again.", ...said };
+  }
+  throw new ApiError(response.status, said, Number(response.headers.get("Retry-After")) || 0);
+}
+
+function form(fields) {
+  const made = new FormData();
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined || value === null || value === "") continue;
+    for (const part of Array.isArray(value) ? value : [value]) {
+      if (part instanceof File || part instanceof Blob) made.append(name, part, part.name || `${name}.png`);
+      else made.append(name, String(part));
+    }
+  }
+  return made;
+}
+
+export const models = () => call("/v1/models");
+
+export const predict = (image, model, answers, signal) =>
+  call("/v1/predict", { method: "POST", body: form({ image, model, answers: answers.join(",") }), signal });
+
+/** A zip of masks, overlays, outlines and measurements; of the given masks where there are some. */
+export const batch = (images, masks, fields) =>
+  call("/v1/batch", { method: "POST", body: form({ images, masks, ...fields }), as: "blob" });
+
+export const dataset = () => call("/v1/dataset");
+
+export const save = (image, mask, name, target, replace) =>
+  call("/v1/dataset", { method: "POST", body: form({ image, mask, name, target, replace: replace ? "true" : "" }) });
+
+export const rank = (images, model) => call("/v1/rank", { method: "POST", body: form({ images, model }) });
+
+export const training = () => call("/v1/train");
+export const startTraining = (model, length) => call("/v1/train", { method: "POST", body: { model, ...length } });
+export const stopTraining = () => call("/v1/train", { method: "DELETE" });
+
+/** The bytes that a base64 text stands for. */
+export function bytesOf(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
+  return bytes;
+}

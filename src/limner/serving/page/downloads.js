@@ -1,0 +1,40 @@
+// Masks, overlays, outlines and measurements of all pictures, as one zip.
+
+import * as api from "./api.js";
+import { byId, complain, download, plural, say } from "./dom.js";
+import { differs, exclusive, maskOf } from "./masks.js";
+import { answered, app, on, shownTarget } from "./state.js";
+
+const MILLIMETRES = { nm: 1e-6, µm: 1e-3, mm: 1, cm: 10, m: 1000 };
+
+/** Picked answers, as the server names them. */
+const picked = () => [...byId("download-kinds").querySelectorAll("input:checked")].map((input) => input.value);
+
+async function fetchAll() {
+  const items = answered().filter((item) => item.model === app.model);
+  const button = byId("download");
+  button.disabled = true;
+  say(`Making the zip of ${plural(items.length, "picture")} …`);
+  try {
+    const fields = { model: app.model, target: shownTarget(items[0]), answers: picked().join(",") };
+    if (app.pixel.size > 0) fields.spacing = app.pixel.size * MILLIMETRES[app.pixel.unit];
+    // Moved thresholds and corrections are known to this page alone: then its masks are outlined and measured.
+    const masks = [];
+    if (items.some(differs) && items.every(exclusive)) for (const item of items) masks.push(await maskOf(item));
+    download(await api.batch(items.map((item) => item.file), masks, fields), "limner.zip");
+    say(`The zip of ${plural(items.length, "picture")} is there.`);
+  } catch (error) {
+    complain(error);
+  } finally {
+    show();
+  }
+}
+
+function show() {
+  byId("download").disabled = !answered().length || !picked().length;
+}
+
+byId("download").addEventListener("click", fetchAll);
+byId("download-kinds").addEventListener("change", show);
+on("items item current", show);
+show();

@@ -1,0 +1,183 @@
+// Saving corrected masks, training on them in the background, and which picture to correct next.
+
+import * as api from "./api.js";
+import { byId, complain, el, figure, plural, say } from "./dom.js";
+import { exclusive, maskOf } from "./masks.js";
+import { choose } from "./queue.js";
+import { answered, app, emit, on, shownTarget } from "./state.js";
+
+const EVERY = 1000;
+
+let [count, timer] = [0, 0];
+
+/** Finds out whether the server saves. Without a folder to save in, it has no such address. */
+export async function start() {
+  try {
+    count = (await api.dataset()).count;
+    app.canSave = true;
+  } catch (error) {
+    if (error.status !== 404) complain(error);
+    app.canSave = false;
+  }
+  byId("learn").hidden = !app.canSave;
+  if (!app.canSave) return;
+  show();
+  await watch();
+}
+
+function show() {
+  const item = app.opened?.item;
+  const ready = Boolean(item) && item === app.current && item.state === "ready" && exclusive(item);
+  byId("dataset-note").textContent = count
+    ? `${plural(count, "corrected picture")} in the data set.`
+    : "Correct an outline and save it: the model learns from saved masks.";
+  byId("save").disabled = !ready;
+  byId("save").textContent = ready && item.saved.has(shownTarget(item)) ? "Saved" : "Save mask";
+  byId("next").disabled = answered().length < 2;
+  byId("train").disabled = !count;
+  byId("train").textContent = count ? `Train on ${plural(count, "picture")}` : "Train on";
+}
+
+async function save(replace = false) {
+  const { item } = app.opened;
+  const target = shownTarget(item);
+  byId("save").disabled = true;
+  try {
+    const name = item.name.replace(/\.[^.]+$/, "");
+    const found = await api.save(item.file, await maskOf(item), name, target, replace);
+    item.saved.add(target);
+    count = found.count ?? (await api.dataset()).count;
+    say(`The mask of ${item.name} is saved.`);
+    emit("item", item);
+  } catch (error) {
+    if (error.status === 409 && !replace) await offerToReplace(item);
+    else complain(error);
+  }
+  show();
+}
+
+async function offerToReplace(item) {
+  const dialog = byId("replace-dialog");
+  byId("replace-text").textContent = `The data set already has a mask of ${item.name}.`;
+  dialog.returnValue = "";
+  dialog.showModal();
+  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+  if (dialog.returnValue === "replace") await save(true);
+}
+
+/** Orders the pictures that were not saved by how much correcting each is worth, and shows the first. */
+async function order() {
+  const items = answered().filter((item) => !item.saved.size);
+  if (!items.length) {
+    say("All pictures are saved.");
+    return;
+  }
+  byId("next").disabled = true;
+  say(`Ordering ${plural(items.length, "picture")} …`);
+  try {
+    const found = (await api.rank(items.map((item) => item.file), app.model)).pictures;
+    for (const item of app.items) item.rank = null;
+    const ordered = found.map((entry, place) => {
+      const item = items[entry.index];
+      item.rank = { place: place + 1, because: entry.because };
+      return item;
+    });
+    app.items = [...ordered, ...app.items.filter((item) => !ordered.includes(item))];
+    choose(ordered[0]);
+    emit("items");
+    const because = ordered[0].rank.because;
+    say(`Correct ${ordered[0].name} first${because ? `: ${[because].flat().join(", ")}` : ""}.`);
+  } catch (error) {
+    complain(error);
+  }
+  show();
+}
+
+async function train() {
+  const length = Number(byId("length").value);
+  const unit = byId("length-unit").value;
+  if (!(length > 0)) {
+    byId("length").focus();
+    say("Say how long to train: a number above 0.", "error");
+    return;
+  }
+  byId("train").disabled = true;
+  try {
+    await api.startTraining(app.model, unit === "epochs" ? { epochs: Math.round(length) } : { time: `${length}m` });
+    say("Training has started. You can go on correcting.");
+    await watch();
+  } catch (error) {
+    complain(error);
+  }
+  show();
+}
+
+async function watch() {
+  clearTimeout(timer);
+  let state;
+  try {
+    state = await api.training();
+  } catch (error) {
+    if (error.status !== 404) complain(error);
+    return;
+  }
+  showTraining(state);
+  if (state.state === "running") timer = setTimeout(watch, EVERY);
+  else if (state.state === "done") emit("trained", state.model);
+}
+
+const WORDS = { running: "Training", done: "Trained.", failed: "Training failed.", stopped: "Training was stopped." };
+
+function showTraining(found) {
+  const { state, epoch, epochs, error } = found;
+  byId("training").hidden = state === "idle";
+  if (state === "idle") return;
+  const running = state === "running";
+  const progress = byId("training-progress");
+  progress.hidden = !running;
+  if (running && epoch && epochs) {
+    progress.max = epochs;
+    progress.value = epoch;
+  } else progress.removeAttribute("value");
+  const metrics = found.metrics || [];
+  const last = metrics.at(-1);
+  const words = [WORDS[state] || state];
+  if (running) words.push(epoch ? `· epoch ${epoch}${epochs ? ` of ${epochs}` : ""}` : "· starting …");
+  if (Number.isFinite(last?.dice)) words.push(`· Dice ${last.dice.toFixed(3)}`);
+  if (error) words.push(typeof error === "string" ? error : [error.found, error.remedy].filter(Boolean).join(" "));
+  byId("training-text").textContent = words.join(" ");
+  byId("stop").hidden = !running;
+  byId("train").disabled = running || !count;
+  byId("training-log").textContent = [found.log || []].flat().join("\n");
+  byId("use").hidden = state !== "done" || !found.model || found.model === app.model;
+  byId("use").dataset.model = found.model || "";
+  drawChart(metrics);
+}
+
+/** The score of each epoch as a line; of losses where no score was written. */
+function drawChart(metrics) {
+  const chart = byId("training-chart");
+  const key = metrics.some((one) => Number.isFinite(one.dice)) ? "dice" : "loss";
+  const values = metrics.map((one) => one[key]).filter(Number.isFinite);
+  chart.toggleAttribute("hidden", values.length < 2);
+  if (values.length < 2) return;
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const place = (value, n) => [4 + (232 * n) / (values.length - 1), 54 - (48 * (value - low)) / (high - low || 1)];
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+  line.setAttribute("points", values.map((value, n) => place(value, n).map((part) => part.toFixed(1)).join(",")).join(" "));
+  chart.replaceChildren(line);
+  const name = key === "dice" ? "Dice" : "Loss";
+  chart.setAttribute("aria-label", `${name} by epoch: from ${figure(values[0])} to ${figure(values.at(-1))}`);
+}
+
+byId("save").addEventListener("click", () => save());
+byId("next").addEventListener("click", order);
+byId("train").addEventListener("click", train);
+byId("stop").addEventListener("click", async () => {
+  try {
+    showTraining(await api.stopTraining().then(() => api.training()));
+  } catch (error) {
+    complain(error);
+  }
+});
+on("opened current item items", show);

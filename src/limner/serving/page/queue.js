@@ -1,0 +1,270 @@
+// The queue: pictures come in, are answered two at a time, and wait where the server is busy.
+
+import * as api from "./api.js";
+import { byId, complain, el, plural, say, sentence } from "./dom.js";
+import { readLayers, shrinkLayers } from "./layers.js";
+import { decode, shrink } from "./picture.js";
+import { drawWhole } from "./render.js";
+import { app, emit, on, settingsOf, shownTarget } from "./state.js";
+
+const AT_ONCE = 2;
+const ANSWERS = ["mask", "probabilities", "uncertainty"];
+
+let [working, paused, count] = [0, false, 0];
+
+/** Puts files at the end of the queue. */
+export function addFiles(files) {
+  const added = [...files].map((file) => ({
+    id: ++count,
+    file,
+    name: file.name || `pasted_${count}.png`,
+    state: "waiting",
+    error: null,
+    model: "",
+    answer: null,
+    natural: null,
+    thumb: null,
+    small: {},
+    edits: new Map(),
+    saved: new Set(),
+    rank: null,
+  }));
+  if (!added.length) return;
+  app.items.push(...added);
+  if (!app.current) choose(added[0]);
+  emit("items");
+  say(`${plural(added.length, "picture")} added.`);
+  pump();
+}
+
+/** Shows a picture. */
+export function choose(item) {
+  app.current = item;
+  emit("current", item);
+}
+
+/** Asks for every picture again, of the model chosen now. Corrections stay. */
+export function askAgain() {
+  for (const item of app.items) if (item.state !== "working") Object.assign(item, { state: "waiting", error: null });
+  emit("items");
+  pump();
+}
+
+function remove(item) {
+  const place = app.items.indexOf(item);
+  app.items.splice(place, 1);
+  item.stop?.abort();
+  if (app.current === item) choose(app.items[Math.min(place, app.items.length - 1)] || null);
+  emit("items");
+}
+
+function pump() {
+  while (!paused && working < AT_ONCE) {
+    // The picture that is looked at comes first.
+    const waiting = app.items.filter((item) => item.state === "waiting");
+    const item = waiting.includes(app.current) ? app.current : waiting[0];
+    if (!item) break;
+    working++;
+    answer(item).finally(() => {
+      working--;
+      pump();
+    });
+  }
+  showProgress();
+}
+
+async function answer(item) {
+  item.state = "working";
+  item.model = app.model;
+  item.stop = new AbortController();
+  emit("item", item);
+  try {
+    if (!item.thumb) await look(item);
+    await ask(item, item.thumb ? ANSWERS : [...ANSWERS, "preview"]);
+    const { width, height } = item.answer;
+    const same = item.natural && item.natural[0] === width && item.natural[1] === height;
+    // A browser may turn or cut a picture otherwise than the server: then the server's view of it is shown.
+    if (!same && !item.answer.preview) await ask(item, [...ANSWERS, "preview"]);
+    if (item.answer.preview) {
+      const bitmap = await decode(new Blob([api.bytesOf(item.answer.preview)]));
+      if (bitmap) item.thumb = shrink(bitmap);
+    }
+    item.small = {};
+    for (const name of Object.keys(item.answer.targets)) {
+      const size = item.thumb || { width: 96, height: Math.max(1, Math.round((96 * height) / width)) };
+      item.small[name] = shrinkLayers(await readLayers(item.answer, name), size.width, size.height);
+    }
+    item.state = item.model === app.model ? "ready" : "waiting";
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    item.state = "failed";
+    item.error = sentence(error);
+    if (error.status === 401) {
+      item.state = "waiting";
+      emit("locked");
+      paused = true;
+    }
+  }
+  emit("item", item);
+}
+
+async function look(item) {
+  const bitmap = await decode(item.file);
+  if (!bitmap) return;
+  item.natural = [bitmap.width, bitmap.height];
+  item.thumb = shrink(bitmap);
+  emit("item", item);
+}
+
+/** Asks once more for as long as the server says that it is busy. */
+async function ask(item, answers) {
+  for (;;) {
+    try {
+      item.answer = await api.predict(item.file, item.model, answers, item.stop.signal);
+      return;
+    } catch (error) {
+      if (error.status !== 503) throw error;
+      await new Promise((resume) => setTimeout(resume, 1000 * Math.max(1, error.retryAfter)));
+    }
+  }
+}
+
+/** Goes on after a pause. */
+export function resume() {
+  paused = false;
+  pump();
+}
+
+function showProgress() {
+  const done = app.items.filter((item) => item.state === "ready" || item.state === "failed").length;
+  const total = app.items.length;
+  byId("queue-title").textContent = total ? plural(total, "picture") : "Pictures";
+  byId("progress-box").hidden = done === total;
+  byId("progress").max = total || 1;
+  byId("progress").value = done;
+  byId("progress-text").textContent = `${done} of ${total}`;
+  byId("pause").textContent = paused ? "Go on" : "Pause";
+}
+
+const STATES = { waiting: "waiting", working: "working …", failed: "failed" };
+
+function describe(item) {
+  if (item.state !== "ready") return STATES[item.state];
+  const said = [];
+  if (item.edits.size) said.push(item.saved.size ? "corrected, saved" : "corrected");
+  if (item.answer.strange?.alarming) said.push("unlike training");
+  const dice = expectedDice(item);
+  if (dice !== null && !item.edits.size) said.push(`expected Dice ${dice.toFixed(2)}`);
+  return said.join(" · ");
+}
+
+/** The mean of the expected Dice of a picture's classes; null where nothing is known. */
+export function expectedDice(item) {
+  const found = Object.values(item.answer?.targets[shownTarget(item)]?.expected_dice || {}).filter(Number.isFinite);
+  return found.length ? found.reduce((sum, value) => sum + value, 0) / found.length : null;
+}
+
+const rows = new Map();
+
+function row(item) {
+  const canvas = el("canvas", { width: 1, height: 1, "aria-hidden": "true" });
+  const name = el("span", { class: "name" });
+  const note = el("span", { class: "state" });
+  const place = el("span", { class: "place", hidden: true });
+  const pick = el("button", { type: "button", class: "pick", on: { click: () => choose(item) } }, canvas, place, el("span", { class: "words" }, name, note));
+  const gone = el("button", { type: "button", class: "quiet remove", text: "×", "aria-label": `Remove ${item.name}`, on: { click: () => remove(item) } });
+  const line = el("li", {}, pick, gone);
+  rows.set(item, { line, pick, canvas, name, note, place });
+  return line;
+}
+
+function showRow(item) {
+  if (!rows.has(item)) return;
+  const { line, pick, canvas, name, note, place } = rows.get(item);
+  line.dataset.state = item.state;
+  line.dataset.strange = String(Boolean(item.answer?.strange?.alarming));
+  pick.setAttribute("aria-current", String(item === app.current));
+  name.textContent = item.name;
+  name.title = item.name;
+  note.textContent = describe(item);
+  note.title = item.error || item.rank?.because || "";
+  place.hidden = !item.rank;
+  place.textContent = item.rank ? String(item.rank.place) : "";
+  drawThumb(item, canvas);
+}
+
+function drawThumb(item, canvas) {
+  const name = item.answer && shownTarget(item);
+  const small = item.small[name];
+  if (!item.thumb && !small) return;
+  canvas.width = item.thumb?.width || small.width;
+  canvas.height = item.thumb?.height || small.height;
+  if (item.thumb) canvas.getContext("2d").drawImage(item.thumb, 0, 0);
+  if (!small || item.state !== "ready") return;
+  const whole = app.opened?.item === item ? app.opened.targets[name] : null;
+  const edited = item.edits.get(name);
+  if (edited && whole) drawWhole(canvas, whole, settingsOf(item.model, name), edited, app.look);
+  else drawWhole(canvas, small, settingsOf(item.model, name), null, app.look);
+}
+
+function showList() {
+  for (const item of rows.keys()) if (!app.items.includes(item)) rows.delete(item);
+  byId("list").replaceChildren(...app.items.map((item) => rows.get(item)?.line || row(item)));
+  app.items.forEach(showRow);
+  showProgress();
+}
+
+let thumbs = 0;
+
+// A hundred thumbnails need not follow every step of a slider.
+function showThumbsSoon() {
+  clearTimeout(thumbs);
+  thumbs = setTimeout(() => app.items.forEach(showRow), 150);
+}
+
+byId("pause").addEventListener("click", () => {
+  paused = !paused;
+  pump();
+});
+on("items", showList);
+on("item", (item) => {
+  showRow(item);
+  showProgress();
+});
+on("current", () => app.items.forEach(showRow));
+on("look", showThumbsSoon);
+byId("list").addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+  const at = app.items.indexOf(app.current);
+  const item = app.items[at + step];
+  if (!step || !item) return;
+  choose(item);
+  rows.get(item).pick.focus();
+  event.preventDefault();
+});
+
+/** Files of a drop, those in folders too. */
+export async function filesOf(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
+  const found = [];
+  for (const entry of entries) await walk(entry, found);
+  return found;
+}
+
+async function walk(entry, found) {
+  if (entry.isFile) {
+    try {
+      found.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    } catch (error) {
+      complain(error);
+    }
+    return;
+  }
+  const reader = entry.createReader();
+  for (;;) {
+    const part = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!part.length) return;
+    for (const one of part) if (!one.name.startsWith(".")) await walk(one, found);
+  }
+}

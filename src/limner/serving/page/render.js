@@ -1,0 +1,126 @@
+// Draws what was answered over a picture. Labels are read for the points of the screen alone, so that
+// a redraw costs what is seen and not what the picture has: 8,000×8,000 pixels answer a slider as 80×80 do.
+
+import { packed, rgbOf, table } from "./colors.js";
+import { labelsOf } from "./layers.js";
+
+const scratch = new OffscreenCanvas(1, 1);
+let kept = { size: 0, labels: null };
+
+/** Which pixel columns or rows the points of a pane see: `{places, first, last}`; points outside lie beyond these. */
+function seen(points, size, center, scale, cell) {
+  const places = new Int32Array(points);
+  let [first, last] = [points, 0];
+  for (let n = 0; n < points; n++) {
+    const place = Math.floor(center + ((n + 0.5) * cell - (points * cell) / 2) / scale);
+    places[n] = place;
+    if (place >= 0 && place < size) {
+      first = Math.min(first, n);
+      last = n + 1;
+    }
+  }
+  return { places, first: Math.min(first, last), last };
+}
+
+/**
+ * Draws one layer of a target into a pane.
+ *
+ * `pane` is `{left, top, width, height}` in points of the canvas, `camera` `{x, y, scale}`: the picture's point in the
+ * middle of the pane, and points of the canvas per pixel. `from` is the share of the pane's width left undrawn.
+ */
+export function drawLayer(context, pane, camera, { layers, settings, edited, look, shownClass, density, from = 0 }) {
+  const cell = density >= 1.5 ? 2 : 1;
+  const [columns, lines] = [Math.ceil(pane.width / cell), Math.ceil(pane.height / cell)];
+  const across = seen(columns, layers.width, camera.x, camera.scale, cell);
+  const down = seen(lines, layers.height, camera.y, camera.scale, cell);
+  across.first = Math.max(across.first, Math.min(Math.ceil(from * columns), across.last));
+  if (across.first >= across.last || down.first >= down.last) return;
+  const image = new ImageData(columns, lines);
+  const out = new Uint32Array(image.data.buffer);
+  const grid = { across, down, columns, lines, width: layers.width };
+  if (look.layer === "mask") drawLabels(out, grid, layers, settings, edited, look, density / cell);
+  else drawNumbers(out, grid, numbersOf(layers, look.layer, shownClass), look.mapCover);
+  if (scratch.width < columns || scratch.height < lines) {
+    scratch.width = Math.max(scratch.width, columns);
+    scratch.height = Math.max(scratch.height, lines);
+  }
+  scratch.getContext("2d").putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(scratch, 0, 0, columns, lines, pane.left, pane.top, columns * cell, lines * cell);
+}
+
+/** The numbers of a layer: `{data, most, map}`; null where it has none. */
+export function numbersOf(layers, layer, shownClass) {
+  if (layer === "values" && layers.values) return { data: layers.values.data, most: 65535, map: "viridis" };
+  if (layer === "uncertainty" && layers.uncertainty) return { data: layers.uncertainty, most: 255, map: "magma" };
+  const place = Math.max(0, layers.ids.indexOf(shownClass));
+  if (layer === "probability" && layers.planes[place]) return { data: layers.planes[place], most: 255, map: "viridis" };
+  return null;
+}
+
+function drawNumbers(out, { across, down, columns, width }, numbers, cover) {
+  if (!numbers) return;
+  const colors = Uint32Array.from(table(numbers.map), (color) => packed(color, cover));
+  const share = 255 / numbers.most;
+  for (let line = down.first; line < down.last; line++) {
+    const base = down.places[line] * width;
+    for (let column = across.first; column < across.last; column++) {
+      out[line * columns + column] = colors[Math.round(numbers.data[base + across.places[column]] * share)];
+    }
+  }
+}
+
+function drawLabels(out, grid, layers, settings, edited, look, density) {
+  const { across, down, columns, lines, width } = grid;
+  if (kept.size < columns * lines) kept = { size: columns * lines, labels: new Int32Array(columns * lines) };
+  const { labels } = kept;
+  const source = labelsOf(layers, settings, edited);
+  for (let line = down.first; line < down.last; line++) {
+    source.row(labels, line * columns, down.places[line] * width, across.places, across.first, across.last);
+  }
+  const colorOf = painter(layers, settings, look);
+  // The outline lies inside its class. It ends at the edge of the picture, not of the screen.
+  const reach = Math.max(1, Math.round(1.5 * density));
+  for (let line = down.first; line < down.last; line++) {
+    const above = Math.max(line - reach, down.first) * columns;
+    const below = Math.min(line + reach, down.last - 1) * columns;
+    for (let column = across.first; column < across.last; column++) {
+      const i = line * columns + column;
+      const label = labels[i];
+      if (label === 0) continue;
+      const left = labels[line * columns + Math.max(column - reach, across.first)];
+      const right = labels[line * columns + Math.min(column + reach, across.last - 1)];
+      const edge = left !== label || right !== label || labels[above + column] !== label || labels[below + column] !== label;
+      out[i] = edge && look.outline ? colorOf(label).line : colorOf(label).fill;
+    }
+  }
+}
+
+/** Colours of labels; classes that are switched off have none. */
+function painter(layers, settings, look) {
+  const known = new Map();
+  const nothing = { fill: 0, line: 0 };
+  return (label) => {
+    let found = known.get(label);
+    if (found) return found;
+    const shown = settings.classes.filter(
+      (one, place) => one.on && (layers.task === "multilabel" ? label & (1 << place) : one.id === label),
+    );
+    found = nothing;
+    if (shown.length) {
+      const colors = shown.map((one) => rgbOf(one.color));
+      const mean = [0, 1, 2].map((part) => Math.round(colors.reduce((sum, color) => sum + color[part], 0) / colors.length));
+      found = { fill: look.fill ? packed(mean, look.cover) : 0, line: packed(colors[colors.length - 1], 1) };
+    }
+    known.set(label, found);
+    return found;
+  };
+}
+
+/** Draws a layer over a whole small canvas, such as a thumbnail. */
+export function drawWhole(canvas, layers, settings, edited, look) {
+  const camera = { x: layers.width / 2, y: layers.height / 2, scale: canvas.width / layers.width };
+  const pane = { left: 0, top: 0, width: canvas.width, height: canvas.height };
+  const layer = layers.values ? "values" : "mask";
+  drawLayer(canvas.getContext("2d"), pane, camera, { layers, settings, edited, look: { ...look, layer }, density: 1 });
+}
