@@ -39,7 +39,9 @@ def run(
     save: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Let clients save pictures with their masks, into this folder alone.", show_default=False
+            metavar="DIR",
+            help="Let clients save pictures with their masks, into this folder alone.",
+            show_default=False,
         ),
     ] = None,
     max_bytes: Annotated[int, typer.Option(min=1, help="Most bytes of a request.")] = 2**26,

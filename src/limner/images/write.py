@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, UInt8, UInt16
+from jaxtyping import Bool, Float32, UInt8, UInt16
 from PIL import Image
 
 from limner.errors import DataError, OutputError
@@ -87,9 +87,11 @@ def write_planes(path: str | Path, planes: Float32[np.ndarray, "planes height wi
 
 
 def encode_png(
-    image: UInt8[np.ndarray, "height width *channels"] | UInt16[np.ndarray, "height width *channels"],
+    image: UInt8[np.ndarray, "height width *channels"]
+    | UInt16[np.ndarray, "height width *channels"]
+    | Bool[np.ndarray, "height width"],
 ) -> bytes:
-    """A PNG of 1 to 4 channels, 8 or 16 bits each.
+    """A PNG of 1 to 4 channels, 8 or 16 bits each; of bool, of 1 bit.
 
     Example:
         >>> encode_png(np.zeros((4, 5, 3), np.uint8))[1:4]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ from limner.bundle import TargetSpec
 from limner.data.annotations.outlines import ClassObjects, Outlined, objects_of, outlined
 from limner.data.annotations.writing import coco_categories, coco_object
 from limner.inference.object_sizes import measure_objects
-from limner.inference.tables import Done, Records, open_table
+from limner.inference.tables import Done, open_table
 
 OBJECTS_NAME = "objects.csv"
 COCO_NAME = "annotations.json"
@@ -84,7 +84,7 @@ class ObjectTable:
                     writer.writerow([*start, *numbers, "yes" if sizes.touches_border else "no"])
         return stream.getvalue()
 
-    def write(self, records: Records) -> None:
+    def write(self, records: Sequence[Any]) -> None:
         """Write the table.
 
         Raises:
@@ -124,7 +124,7 @@ class CocoTable:
         objects = [coco_object(one, ids[one.label], size) for one in outlines_of(mask, self.spec, self.simplify)]
         return {"file_name": done.picture, "height": size[0], "width": size[1], "objects": objects}
 
-    def write(self, records: Records) -> None:
+    def write(self, records: Sequence[Any]) -> None:
         """Write the file, an entry a line and in two rounds, so that it is never in memory.
 
         Raises:

@@ -114,7 +114,13 @@ def _areas(mask: np.ndarray, spec: TargetSpec, spacing: Spacing | None) -> list[
     else:
         counts = np.bincount(mask.ravel(), minlength=len(spec.names)).tolist()
     return [
-        {"class": index, "pixels": counts[index], "share": counts[index] / total, "area": counts[index] * pixel, "unit": unit}
+        {
+            "class": index,
+            "pixels": counts[index],
+            "share": counts[index] / total,
+            "area": counts[index] * pixel,
+            "unit": unit,
+        }
         for index in foreground(spec.task, len(spec.names))
     ]
 
@@ -142,7 +148,7 @@ def _objects(prediction: Prediction, name: str, spec: TargetSpec, spacing: Spaci
 
 
 def _plane(mask: np.ndarray, spec: TargetSpec, index: int) -> Shaped[np.ndarray, "height width"]:
-    return mask[..., index] if spec.task == "multilabel" else mask == index
+    return np.asarray(mask[..., index] if spec.task == "multilabel" else mask == index)
 
 
 def _grey(shares: Float[np.ndarray, "height width"]) -> Shaped[np.ndarray, "height width"]:

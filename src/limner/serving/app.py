@@ -7,38 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 
 from limner._version import __version__
 from limner.errors import LimnerError
 from limner.serving import schemas
-from limner.serving.answers import ANSWERS, needs, strange_of, targets_of
+from limner.serving.context import Context
 from limner.serving.counting import TEXT, Counting
+from limner.serving.dataset import add_dataset
 from limner.serving.guard import Guard
+from limner.serving.many import add_many
 from limner.serving.models import Models
-from limner.serving.reading import choose_answers, choose_page, choose_spacing, read_request
-from limner.serving.refusals import Refusal, refusal_of, unprocessable
+from limner.serving.refusals import Refusal, refusal_of
+from limner.serving.saving import Dataset
 from limner.serving.settings import Settings
-from limner.serving.working import Predicted, Work
-from limner.types import Spacing
+from limner.serving.single import add_predict
+from limner.serving.working import Work
 
 _log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
 """Folder of the page and its files."""
-
-_Result = TypeVar("_Result")
 
 
 def create_app(models: Models, settings: Settings, counting: Counting) -> Guard:
@@ -50,6 +46,8 @@ def create_app(models: Models, settings: Settings, counting: Counting) -> Guard:
         counting: What `/metrics` tells.
     """
     work = Work(settings)
+    dataset = None if settings.save is None else Dataset(settings.save)
+    context = Context(models, settings, work, counting, dataset)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -70,7 +68,9 @@ def create_app(models: Models, settings: Settings, counting: Counting) -> Guard:
     )
     _add_handlers(app)
     _add_plain(app, models, counting)
-    _add_predict(app, models, settings, work, counting)
+    add_predict(app, context)
+    add_many(app, context)
+    add_dataset(app, context)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     paths = frozenset({*app.openapi()["paths"], "/", "/openapi.json"})
     guard = Guard(app, settings, counting, paths)
@@ -131,7 +131,7 @@ def _add_plain(app: FastAPI, models: Models, counting: Counting) -> None:
 
     @app.get(
         "/metrics", summary="Numbers for Prometheus.", response_class=Response,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}} | schemas.refused(401),
+        responses=schemas.given("text/plain", binary=False) | schemas.refused(401),
     )  # fmt: skip
     async def metrics() -> Response:
         return Response(counting.text(), headers={"Content-Type": TEXT})
@@ -142,87 +142,3 @@ def _add_plain(app: FastAPI, models: Models, counting: Counting) -> None:
     )  # fmt: skip
     async def describe() -> Response:
         return JSONResponse(models.describe())
-
-
-def _add_predict(app: FastAPI, models: Models, settings: Settings, work: Work, counting: Counting) -> None:
-    @app.post(
-        "/v1/predict", summary="Predict one picture.", response_model=schemas.Answer,
-        responses=schemas.refused(400, 401, 404, 408, 413, 415, 422, 500, 503, 504),
-        openapi_extra={"requestBody": schemas.predict_body()},
-    )  # fmt: skip
-    async def predict(request: Request) -> Response:
-        started = time.perf_counter()
-
-        async def answer() -> bytes:
-            sent = await read_request(request, settings)
-            sent.check(None, ("model", "answers", "spacing", "page"))
-            served = models.find(sent.fields.get("model"))
-            answers = choose_answers(sent.fields.get("answers"), ANSWERS)
-            spacing = choose_spacing(sent.fields.get("spacing"))
-            if not sent.files:
-                raise unprocessable("a picture in the field 'image'", "none", "Send one.")
-            if len({one.field for one in sent.files}) < len(sent.files):
-                raise unprocessable("one picture in a field", "several", "Use /v1/batch for many pictures.")
-            probabilities, doubts = needs(answers)
-            page = choose_page(sent.fields.get("page"))
-            found = await work.predict(served, sent.files, page=page, probabilities=probabilities, doubts=doubts)
-            return await work.run(_encode, served.name, found, answers, spacing, started)
-
-        body = await patiently(request, answer(), settings.timeout, counting)
-        return Response(body, media_type="application/json")
-
-
-def _encode(
-    name: str, found: Predicted, answers: tuple[str, ...], spacing: Spacing | None, started: float
-) -> bytes:
-    height, width = found.picture.size
-    answer: dict[str, Any] = {
-        "model": name,
-        "width": width,
-        "height": height,
-        "engine": found.model.engine_name,
-        "strange": strange_of(found.strange),
-        "targets": targets_of(found.prediction, found.model.meta.targets, answers, spacing),
-    }
-    answer["seconds"] = round(time.perf_counter() - started, 4)
-    return json.dumps(answer, allow_nan=False).encode()
-
-
-async def patiently(request: Request, work: Awaitable[_Result], timeout: float, counting: Counting) -> _Result:
-    """Wait for an answer, as long as there is time and the client waits too; else the work is given up.
-
-    Raises:
-        Refusal: Time is up, or the client is gone (and hears nothing of it).
-    """
-    task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_gone(request, task))
-    try:
-        done, _ = await asyncio.wait({task, gone}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        if task in done:
-            return task.result()
-        counting.cancelled()
-        if gone in done:
-            raise Refusal(499, "Gone", "a client that waits", "it is gone", "Send it again.")
-        raise Refusal(
-            504, "Timeout", f"an answer within {timeout:g} seconds", "it took longer", "Send it again, or smaller parts."
-        )
-    except ClientDisconnect:
-        counting.cancelled()
-        raise Refusal(499, "Gone", "a client that waits", "it is gone", "Send it again.") from None
-    finally:
-        gone.cancel()
-        if not task.done():
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
-
-
-async def _gone(request: Request, task: asyncio.Future[Any]) -> None:
-    """Ends when the client does; looks only once the body has been read, since there is one reader."""
-    while not task.done():
-        if getattr(request, "_stream_consumed", False) or getattr(request, "_form", None) is not None:
-            message = await request.receive()
-            if message["type"] == "http.disconnect":
-                return
-        else:
-            await asyncio.sleep(0.02)

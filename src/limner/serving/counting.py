@@ -36,7 +36,9 @@ class Counting:
         self._predicting = Histogram(
             "limner_batch_seconds", "Seconds that a batch took.", ["model"], buckets=_SECONDS, registry=self._registry
         )
-        self._loads = Counter("limner_model_loads_total", "Times a model was loaded.", ["model"], registry=self._registry)
+        self._loads = Counter(
+            "limner_model_loads_total", "Times a model was loaded.", ["model"], registry=self._registry
+        )
         self._failures = Counter(
             "limner_model_load_failures_total", "Changed models that could not be loaded.", ["model"],
             registry=self._registry,
@@ -48,9 +50,9 @@ class Counting:
 
     def watch(self, under_way: Callable[[], float], waiting: Callable[[], float]) -> None:
         """Also tell how many requests are under way, and how many pictures wait."""
-        Gauge("limner_requests_under_way", "Requests accepted and not yet answered.", registry=self._registry).set_function(
-            under_way
-        )
+        Gauge(
+            "limner_requests_under_way", "Requests accepted and not yet answered.", registry=self._registry
+        ).set_function(under_way)
         Gauge("limner_pictures_waiting", "Pictures that wait to be predicted.", registry=self._registry).set_function(
             waiting
         )

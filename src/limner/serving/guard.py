@@ -76,7 +76,9 @@ class Guard:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 names = {name.lower() for name, _ in message.get("headers", ())}
-                extra = [(n.lower().encode(), v.encode()) for n, v in HEADERS.items() if n.lower().encode() not in names]
+                extra = [
+                    (n.lower().encode(), v.encode()) for n, v in HEADERS.items() if n.lower().encode() not in names
+                ]
                 message["headers"] = [*message.get("headers", ()), *extra]
             await send(message)
 

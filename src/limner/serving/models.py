@@ -151,7 +151,9 @@ class Models:
                 except LimnerError as error:
                     self._refused[served.name] = state
                     self._counting.not_loaded(served.name)
-                    _log.warning("The changed file of model %s is not served; the old model stays.\n%s", served.name, error)
+                    _log.warning(
+                        "The changed file of model %s is not served; the old model stays.\n%s", served.name, error
+                    )
                 else:
                     _log.warning("Model %s was loaded again.", served.name)
             except (ConfigError, OSError):
@@ -208,5 +210,3 @@ def model_names(paths: list[Path], labels: list[str]) -> dict[str, Path]:
             name, number = f"{label}-{number}", number + 1
         named[name] = path
     return named
-
-

@@ -157,7 +157,9 @@ def _bytes(name: str, value: Any) -> bytes:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         raise unprocessable(
-            f"'{name[:100]}' in base64 (RFC 4648, section 4)", "other characters, or too few", "Encode the picture's file."
+            f"'{name[:100]}' in base64 (RFC 4648, section 4)",
+            "other characters, or too few",
+            "Encode the picture's file.",
         ) from None
 
 

@@ -36,9 +36,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error o
 
     def to_dict(self) -> dict[str, Any]:
         """The answer."""
-        return {
-            "error": {"kind": self.kind, "expected": self.expected, "found": self.found, "remedy": self.remedy}
-        }
+        return {"error": {"kind": self.kind, "expected": self.expected, "found": self.found, "remedy": self.remedy}}
 
 
 def busy(found: str) -> Refusal:

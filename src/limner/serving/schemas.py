@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from limner.serving.answers import ANSWERS
+from limner.serving.packing import PACKED
 
 DESCRIPTION = """Segments pictures with the models it was started with.
 
@@ -145,6 +146,35 @@ class TargetAnswer(BaseModel):
     values: Values | None = None
 
 
+class Saved(BaseModel):
+    """The pairs in the folder."""
+
+    count: int
+    names: list[str]
+
+
+class SavedPair(BaseModel):
+    """A pair that is on the disk."""
+
+    name: str = Field(description="As it was sanitised.")
+
+
+class Ranked(BaseModel):
+    """How much annotating a picture is worth."""
+
+    name: str
+    score: float = Field(description="From 0 to 1; the highest first.")
+    expected_dice: float | None
+    strange: Strange | None
+
+
+class Ranking(BaseModel):
+    """Pictures in the order in which annotating them is worth most."""
+
+    pictures: list[Ranked]
+    failed: dict[str, Problem]
+
+
 class Answer(BaseModel):
     """What a model says of a picture."""
 
@@ -181,6 +211,12 @@ def refused(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return found
 
 
+def given(content_type: str, binary: bool) -> dict[int | str, dict[str, Any]]:
+    """How an answer looks that is no JSON."""
+    schema = {"type": "string", "format": "binary"} if binary else {"type": "string"}
+    return {200: {"content": {content_type: {"schema": schema}}}}
+
+
 _FILE = {"type": "string", "format": "binary"}
 _MODEL = {"type": "string", "description": "Name of the model; by default the first."}
 _SPACING = {"type": "string", "description": "Size of a pixel in mm, as 0.5, or 0.8,0.5 for row and column."}
@@ -214,3 +250,34 @@ def predict_body() -> dict[str, Any]:
             },
         },
     }
+
+
+def batch_body() -> dict[str, Any]:
+    """The body of `POST /v1/batch`."""
+    words = {"type": "string", "description": f"Of {', '.join(PACKED)}, parted by commas. Default: mask."}
+    return _many({"answers": words, "model": _MODEL, "spacing": _SPACING})
+
+
+def rank_body() -> dict[str, Any]:
+    """The body of `POST /v1/rank`."""
+    return _many({"model": _MODEL})
+
+
+def _many(fields: dict[str, Any]) -> dict[str, Any]:
+    images = {"type": "array", "items": _FILE, "minItems": 1}
+    schema = {"type": "object", "properties": {"images": images, **fields}, "required": ["images"]}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+
+
+def dataset_body() -> dict[str, Any]:
+    """The body of `POST /v1/dataset`."""
+    fields = {
+        "image": _FILE,
+        "mask": {**_FILE, "description": "Class ids, of the picture's size; 255 where nothing is known."},
+        "name": {"type": "string", "description": "Default: the name of the picture's file."},
+        "model": _MODEL,
+        "target": {"type": "string", "description": "Of the model; by default mask, or its first."},
+        "replace": {"type": "string", "enum": ["true", "false"]},
+    }
+    schema = {"type": "object", "properties": fields, "required": ["image", "mask"]}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}

@@ -59,11 +59,28 @@ def serve_models(
         LimnerError: A model cannot be loaded, or the address cannot be listened on.
     """
     with listen(settings) as address:
-        counting = Counting()
-        app = create_app(Models(paths, open_model, settings, counting), settings, counting)
-        server = _Server(settings, app, lambda: started(_url(address)))
+        server = make_server(paths, open_model, settings, lambda: started(url_of(address)))
         with _staying_alive():
             server.run(sockets=[address])
+
+
+def make_server(
+    paths: Mapping[str, Path], open_model: OpenModel, settings: Settings, started: Callable[[], None]
+) -> uvicorn.Server:
+    """A server that is ready to run: its models are loaded.
+
+    Args:
+        paths: See `serve_models`.
+        open_model: Likewise.
+        settings: Likewise.
+        started: Called once it answers.
+
+    Raises:
+        LimnerError: A model cannot be loaded, or the folder to save into cannot be written to.
+    """
+    counting = Counting()
+    app = create_app(Models(paths, open_model, settings, counting), settings, counting)
+    return _Server(settings, app, started)
 
 
 class _Server(uvicorn.Server):
@@ -102,6 +119,7 @@ def _staying_alive() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _url(address: socket.socket) -> str:
+def url_of(address: socket.socket) -> str:
+    """The URL of a socket that listens."""
     host, port = address.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -47,15 +47,21 @@ class Work:
         self._settings = settings
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="pictures")
         self._pixels = 0
+        self._freed: set[asyncio.Event] = set()
 
-    async def run(
-        self, task: Callable[_Given, _Result], *args: _Given.args, **options: _Given.kwargs
-    ) -> _Result:
+    async def run(self, task: Callable[_Given, _Result], *args: _Given.args, **options: _Given.kwargs) -> _Result:
         """Do something on one of the threads."""
         return await asyncio.wrap_future(self._threads.submit(task, *args, **options))
 
     async def predict(
-        self, served: Served, files: Sequence[SentFile], *, page: int | None, probabilities: bool, doubts: bool
+        self,
+        served: Served,
+        files: Sequence[SentFile],
+        *,
+        page: int | None,
+        probabilities: bool,
+        doubts: bool,
+        patient: bool = False,
     ) -> Predicted:
         """Predict one picture, or one sample of several.
 
@@ -65,13 +71,14 @@ class Work:
             page: Of a file of several pages.
             probabilities: Whether the prediction shall hold probabilities.
             doubts: Whether it shall say how sure it is.
+            patient: Whether to wait for room, where there is none now.
 
         Raises:
             LimnerError: A picture cannot be read, or is not of the model's kind.
             Refusal: A picture is too large, or there is no room for it now.
         """
         model = served.predictor
-        async with self._room(files, page):
+        async with self.room(files, page, patient=patient):
             served.batcher.expect(1)
             try:
                 picture, strange = await self.run(_prepare, model, files, page)
@@ -83,16 +90,28 @@ class Work:
             return Predicted(model, picture, prediction, strange)
 
     @asynccontextmanager
-    async def _room(self, files: Sequence[SentFile], page: int | None) -> AsyncIterator[None]:
-        """Inside, the pixels of these files count as under way."""
+    async def room(self, files: Sequence[SentFile], page: int | None, *, patient: bool = False) -> AsyncIterator[None]:
+        """Inside, the pixels of these files count as under way.
+
+        Raises:
+            DataError: A file is no picture.
+            Refusal: One is too large, or there is no room for all of them now.
+        """
         pixels = await self.run(_count_pixels, files, page, self._settings.max_pixels)
-        if self._pixels and self._pixels + pixels > self._settings.most_pixels:
-            raise busy("the pictures under way are large")
+        while self._pixels and self._pixels + pixels > self._settings.most_pixels:
+            if not patient:
+                raise busy("the pictures under way are large")
+            freed = asyncio.Event()
+            self._freed.add(freed)
+            await freed.wait()
         self._pixels += pixels
         try:
             yield
         finally:
             self._pixels -= pixels
+            for waiting in self._freed:
+                waiting.set()
+            self._freed.clear()
 
     def close(self) -> None:
         """End the threads, once what they do is done."""
@@ -115,9 +134,7 @@ def _count_pixels(files: Sequence[SentFile], page: int | None, most: int) -> int
     return total
 
 
-def _prepare(
-    model: Predicting, files: Sequence[SentFile], page: int | None
-) -> tuple[ModelInput, Strangeness | None]:
+def _prepare(model: Predicting, files: Sequence[SentFile], page: int | None) -> tuple[ModelInput, Strangeness | None]:
     inputs = model.meta.inputs
     fields = [sent.field for sent in files]
     check_parts(None if fields == ["image"] else fields, inputs)

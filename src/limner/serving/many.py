@@ -1,0 +1,146 @@
+"""`/v1/batch` and `/v1/rank`: many pictures in one request.
+
+Layer: serving.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from limner.errors import LimnerError
+from limner.serving import schemas
+from limner.serving.answers import strange_of
+from limner.serving.context import Context
+from limner.serving.models import Served
+from limner.serving.naming import unlike
+from limner.serving.packing import PACKED, Package
+from limner.serving.reading import Sent, SentFile, choose_answers, choose_spacing, read_request
+from limner.serving.refusals import Refusal, refusal_of, unprocessable
+from limner.serving.waiting import patiently
+from limner.serving.working import Predicted
+
+_STATUSES = (400, 401, 404, 408, 413, 415, 422, 500, 503, 504)
+# A picture that is unlike all training pictures is worth a look even if the model is sure.
+_STRANGE = 0.5
+
+
+def add_many(app: FastAPI, context: Context) -> None:
+    """Add the endpoints."""
+
+    @app.post(
+        "/v1/batch", summary="Predict many pictures: a zip of what limner predict writes.", response_class=Response,
+        responses=schemas.given("application/zip", binary=True) | schemas.refused(*_STATUSES),
+        openapi_extra={"requestBody": schemas.batch_body()},
+    )  # fmt: skip
+    async def batch(request: Request) -> Response:
+        body = await patiently(request, _batch(request, context), context)
+        headers = {"Content-Disposition": 'attachment; filename="predictions.zip"'}
+        return Response(body, media_type="application/zip", headers=headers)
+
+    @app.post(
+        "/v1/rank", summary="Order pictures by how much annotating each is worth.", response_model=schemas.Ranking,
+        responses=schemas.refused(*_STATUSES), openapi_extra={"requestBody": schemas.rank_body()},
+    )  # fmt: skip
+    async def rank(request: Request) -> Response:
+        return JSONResponse(await patiently(request, _rank(request, context), context))
+
+
+async def _batch(request: Request, context: Context) -> bytes:
+    sent = await read_request(request, context.settings)
+    served = _checked(sent, ("model", "answers", "spacing"), context)
+    answers = choose_answers(sent.fields.get("answers"), PACKED)
+    spacing = choose_spacing(sent.fields.get("spacing"))
+    meta = served.predictor.meta
+    names = unlike([one.name for one in sent.files], "picture")
+    with tempfile.TemporaryDirectory(prefix="limner-") as place:
+        package = Package(Path(place, "all"), meta.targets, meta.inputs.parts, answers, spacing)
+
+        async def add(number: int, found: Predicted) -> None:
+            await context.work.run(package.add, names[number], sent.files[number].name or names[number], found)
+
+        probabilities = bool({"probabilities", "objects"} & set(answers))
+        failed = await _each(sent.files, served, context, probabilities, add)
+        if len(failed) == len(sent.files):
+            raise next(iter(failed.values()))
+        for number, refusal in failed.items():
+            package.fail(sent.files[number].name or names[number], refusal.to_dict()["error"])
+        path = Path(place, "all.zip")
+        await context.work.run(package.close, names, path)
+        return path.read_bytes()
+
+
+async def _rank(request: Request, context: Context) -> dict[str, Any]:
+    sent = await read_request(request, context.settings)
+    served = _checked(sent, ("model",), context)
+    ranked: list[tuple[float, int, dict[str, Any]]] = []
+
+    async def add(number: int, found: Predicted) -> None:
+        expected = found.prediction.score
+        doubt = 1 - expected if math.isfinite(expected) else 0.5
+        strange = strange_of(found.strange)
+        if strange is not None and strange["alarming"]:
+            doubt = max(doubt, _STRANGE + doubt / 2)
+        entry = {
+            "name": sent.files[number].name,
+            "score": round(min(max(doubt, 0.0), 1.0), 4),
+            "expected_dice": expected if math.isfinite(expected) else None,
+            "strange": strange,
+        }
+        ranked.append((-doubt, number, entry))
+
+    failed = await _each(sent.files, served, context, False, add)
+    return {
+        "pictures": [entry for *_, entry in sorted(ranked, key=lambda one: one[:2])],
+        "failed": {sent.files[number].name: refusal.to_dict()["error"] for number, refusal in failed.items()},
+    }
+
+
+def _checked(sent: Sent, fields: tuple[str, ...], context: Context) -> Served:
+    sent.check(("images",), fields)
+    if not sent.files:
+        raise unprocessable("pictures in the field 'images'", "none", "Send one or more, each as 'images'.")
+    served = context.models.find(sent.fields.get("model"))
+    if served.predictor.meta.inputs.parts:
+        raise unprocessable(
+            "a model of one input", f"'{served.name}', of several", "Send its samples to /v1/predict one by one."
+        )
+    return served
+
+
+async def _each(
+    files: list[SentFile],
+    served: Served,
+    context: Context,
+    probabilities: bool,
+    use: Callable[[int, Predicted], Awaitable[None]],
+) -> Mapping[int, Refusal]:
+    """Predict all pictures, a batch of them under way at a time; gives those that failed."""
+    failed: dict[int, Refusal] = {}
+    room = asyncio.Semaphore(context.settings.batch)
+
+    async def one(number: int, sent: SentFile) -> None:
+        async with room:
+            # Named by its field everywhere else; here there are many of one field.
+            picture = SentFile("image", sent.name, sent.data)
+            try:
+                found = await context.work.predict(
+                    served, [picture], page=None, probabilities=probabilities, doubts=True, patient=True
+                )
+                await use(number, found)
+            except LimnerError as error:
+                failed[number] = refusal_of(error)
+            except Refusal as refusal:
+                failed[number] = refusal
+
+    async with asyncio.TaskGroup() as tasks:
+        for number, sent in enumerate(files):
+            tasks.create_task(one(number, sent))
+    return dict(sorted(failed.items()))
