@@ -73,8 +73,9 @@ function form(fields) {
 
 export const models = () => call("/v1/models");
 
-export const predict = (image, model, answers, signal) =>
-  call("/v1/predict", { method: "POST", body: form({ image, model, answers: answers.join(",") }), signal });
+/** `pictures`: the file by its field, `image`, or a file for each input of a model of several. */
+export const predict = (pictures, model, answers, signal) =>
+  call("/v1/predict", { method: "POST", body: form({ ...pictures, model, answers: answers.join(",") }), signal });
 
 /** A zip of masks, overlays, outlines and measurements; of the given masks where there are some. */
 export const batch = (images, masks, fields) =>

@@ -3,8 +3,9 @@
 import * as api from "./api.js";
 import { byId, complain, el, plural, say } from "./dom.js";
 import { start as startLearning } from "./learn.js";
+import { missingParts } from "./parts.js";
 import { closePicture, openPicture } from "./picture.js";
-import { addFiles, askAgain, filesOf, resume } from "./queue.js";
+import { addFiles, askAgain, filesOf, resume, tryAgain } from "./queue.js";
 import { app, emit, modelNamed, on } from "./state.js";
 import { redraw } from "./view.js";
 import "./correct.js";
@@ -48,6 +49,12 @@ function take(files) {
   byId("work").hidden = false;
 }
 
+function waitingFor(item) {
+  const missing = missingParts();
+  if (missing.length) return `Choose the ${missing.join(" and ")} that goes with the pictures.`;
+  return item.state === "working" ? `Outlining ${item.name} …` : `${item.name} waits for its turn.`;
+}
+
 let opening = 0;
 
 /** Decodes the chosen picture and shows it, unless another was chosen meanwhile. */
@@ -55,16 +62,14 @@ async function open() {
   const item = app.current;
   const wait = byId("wait");
   if (!item) {
-    const { opened } = app;
-    app.opened = null;
-    if (opened) closePicture(opened);
+    leave();
     byId("start").hidden = app.items.length > 0;
     byId("work").hidden = !app.items.length;
-    redraw();
     return;
   }
   wait.hidden = item.state === "ready";
-  wait.textContent = item.state === "failed" ? item.error : `${item.name} is ${item.state} …`;
+  byId("wait-text").textContent = item.state === "failed" ? item.error : waitingFor(item);
+  byId("retry").hidden = item.state !== "failed";
   wait.dataset.kind = item.state;
   if (item.state !== "ready" || app.opened?.answer === item.answer) {
     if (item.state !== "ready" && app.opened) leave();
@@ -90,7 +95,7 @@ function leave() {
   const { opened } = app;
   app.opened = null;
   if (opened) closePicture(opened);
-  byId("warning").hidden = true;
+  emit("closed");
   redraw();
 }
 
@@ -114,6 +119,7 @@ async function begin() {
 }
 
 byId("choose").addEventListener("click", () => byId("files").click());
+byId("retry").addEventListener("click", () => tryAgain(app.current));
 byId("add").addEventListener("click", () => byId("files").click());
 byId("files").addEventListener("change", (event) => {
   take([...event.target.files]);

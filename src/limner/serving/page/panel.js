@@ -154,7 +154,8 @@ function showClasses() {
   const { layers, settings, edited, name } = target;
   const found = app.opened.item.answer.targets[name].expected_dice || {};
   const canMove = layers.planes.length > 0 && !edited;
-  const rows = settings.classes.map((one) => classRow(one, canMove, edited ? NaN : found[one.id]));
+  const known = !edited && !app.opened.item.answer.strange?.alarming;
+  const rows = settings.classes.map((one) => classRow(one, canMove, known ? found[one.id] : NaN));
   byId("class-list").replaceChildren(...rows);
   showNote();
   showAreas();
@@ -207,7 +208,8 @@ function areaOf(count, name, id) {
 function showWarning() {
   const strange = app.opened?.item.answer.strange;
   byId("warning").hidden = !strange?.alarming;
-  byId("warning-text").textContent = strange?.alarming ? [strange.because].flat().join(" ") : "";
+  const because = [strange?.because || []].flat().join("; ");
+  byId("warning-text").textContent = `${because.charAt(0).toUpperCase()}${because.slice(1)}. Check this outline before you use it.`;
 }
 
 function showCanvasName() {
@@ -256,7 +258,11 @@ byId("pixel").addEventListener("input", pixelSize);
 byId("unit").addEventListener("change", pixelSize);
 
 let wasEdited = false;
+on("closed", () => {
+  byId("shown").hidden = byId("classes").hidden = byId("warning").hidden = true;
+});
 on("opened", () => {
+  byId("shown").hidden = false;
   showLayers();
   showLook();
   showClasses();

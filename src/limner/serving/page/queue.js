@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { byId, complain, el, plural, say, sentence } from "./dom.js";
 import { readLayers, shrinkLayers } from "./layers.js";
 import { decode, shrink } from "./picture.js";
+import { missingParts, picturesOf } from "./parts.js";
 import { drawWhole } from "./render.js";
 import { app, emit, on, settingsOf, shownTarget } from "./state.js";
 
@@ -59,7 +60,7 @@ function remove(item) {
 }
 
 function pump() {
-  while (!paused && working < AT_ONCE) {
+  while (!paused && working < AT_ONCE && !missingParts().length) {
     // The picture that is looked at comes first.
     const waiting = app.items.filter((item) => item.state === "waiting");
     const item = waiting.includes(app.current) ? app.current : waiting[0];
@@ -120,13 +121,20 @@ async function look(item) {
 async function ask(item, answers) {
   for (;;) {
     try {
-      item.answer = await api.predict(item.file, item.model, answers, item.stop.signal);
+      item.answer = await api.predict(picturesOf(item), item.model, answers, item.stop.signal);
       return;
     } catch (error) {
       if (error.status !== 503) throw error;
       await new Promise((resume) => setTimeout(resume, 1000 * Math.max(1, error.retryAfter)));
     }
   }
+}
+
+/** Asks once more for a picture that failed. */
+export function tryAgain(item) {
+  item.state = "waiting";
+  emit("item", item);
+  pump();
 }
 
 /** Goes on after a pause. */
@@ -152,9 +160,11 @@ function describe(item) {
   if (item.state !== "ready") return STATES[item.state];
   const said = [];
   if (item.edits.size) said.push(item.saved.size ? "corrected, saved" : "corrected");
-  if (item.answer.strange?.alarming) said.push("unlike training");
+  const strange = item.answer.strange?.alarming;
+  if (strange) said.push("unlike training");
   const dice = expectedDice(item);
-  if (dice !== null && !item.edits.size) said.push(`expected Dice ${dice.toFixed(2)}`);
+  // What a model expects of itself on pictures of another kind is worth nothing.
+  if (dice !== null && !strange && !item.edits.size) said.push(`expected Dice ${dice.toFixed(2)}`);
   return said.join(" · ");
 }
 
@@ -182,7 +192,7 @@ function showRow(item) {
   if (!rows.has(item)) return;
   const { line, pick, canvas, name, note, place } = rows.get(item);
   line.dataset.state = item.state;
-  line.dataset.strange = String(Boolean(item.answer?.strange?.alarming));
+  line.dataset.strange = String(item.state === "ready" && Boolean(item.answer.strange?.alarming));
   pick.setAttribute("aria-current", String(item === app.current));
   name.textContent = item.name;
   name.title = item.name;
@@ -227,6 +237,7 @@ byId("pause").addEventListener("click", () => {
   pump();
 });
 on("items", showList);
+on("parts", askAgain);
 on("item", (item) => {
   showRow(item);
   showProgress();

@@ -12,7 +12,7 @@ export function on(events, listener) {
 /**
  * Tells of an event:
  * `models` they were loaded; `model` another was chosen; `items` pictures came, went or moved; `item` one changed;
- * `current` another is shown; `opened` its pixels are there; `look` how it is shown changed;
+ * `parts` a picture that goes with all was chosen; `current` another is shown; `opened` its pixels are there; `closed` they are gone; `look` how it is shown changed;
  * `mask` its class of pixels changed; `tool` another tool was chosen.
  */
 export function emit(event, detail) {
