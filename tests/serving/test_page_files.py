@@ -18,7 +18,9 @@ def test_every_element_that_a_script_wants_is_in_the_page():
 
 def test_every_import_is_a_file_and_a_name_in_it():
     for script in SCRIPTS:
-        for names, module in re.findall(r'import (?:\{([^}]*)\} from |\* as \w+ from )?"\./([\w.]+)"', script.read_text()):
+        for names, module in re.findall(
+            r'import (?:\{([^}]*)\} from |\* as \w+ from )?"\./([\w.]+)"', script.read_text()
+        ):
             exported = set(re.findall(r"export (?:async )?(?:function|const|class) (\w+)", (PAGE / module).read_text()))
             wanted = {name.split(" as ")[0].strip() for name in names.split(",") if name.strip()}
             assert wanted <= exported, (script.name, module, wanted - exported)

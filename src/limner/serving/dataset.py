@@ -38,7 +38,7 @@ def add_dataset(app: FastAPI, context: Context) -> None:
 
     @app.post(
         "/v1/dataset", summary="Save a picture with its mask.", status_code=201, response_model=schemas.SavedPair,
-        responses=schemas.refused(400, 401, 404, 408, 409, 413, 415, 422, 500, 503, 504, 507),
+        responses=schemas.refused(400, 401, 404, 409, 413, 415, 422, 500, 503, 504, 507),
         openapi_extra={"requestBody": schemas.dataset_body()},
     )  # fmt: skip
     async def save(request: Request) -> Response:

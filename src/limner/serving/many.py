@@ -27,7 +27,7 @@ from limner.serving.refusals import Refusal, refusal_of, unprocessable
 from limner.serving.waiting import patiently
 from limner.serving.working import Predicted
 
-_STATUSES = (400, 401, 404, 408, 413, 415, 422, 500, 503, 504)
+_STATUSES = (400, 401, 404, 413, 415, 422, 500, 503, 504)
 # A picture that is unlike all training pictures is worth a look even if the model is sure.
 _STRANGE = 0.5
 

@@ -193,7 +193,6 @@ def refused(*statuses: int) -> dict[int | str, dict[str, Any]]:
         400: "The picture or the request is damaged or not of the model's kind.",
         401: "The token is missing or wrong.",
         404: "There is nothing of that name.",
-        408: "The request came too slowly.",
         409: "There is one already.",
         413: "The request or picture is too large.",
         415: "The body is of another kind.",

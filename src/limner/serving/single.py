@@ -26,7 +26,7 @@ def add_predict(app: FastAPI, context: Context) -> None:
 
     @app.post(
         "/v1/predict", summary="Predict one picture.", response_model=schemas.Answer,
-        responses=schemas.refused(400, 401, 404, 408, 413, 415, 422, 500, 503, 504),
+        responses=schemas.refused(400, 401, 404, 413, 415, 422, 500, 503, 504),
         openapi_extra={"requestBody": schemas.predict_body()},
     )  # fmt: skip
     async def predict(request: Request) -> Response:

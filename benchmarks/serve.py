@@ -1,0 +1,242 @@
+"""`limner serve` under load: errors, lost and swapped answers, memory, latency and throughput, beside other servers.
+
+    python benchmarks/serve.py [--seconds 60] [--clients 32] [--peer-python PYTHON]
+
+Makes a model (a few steps on drawn cells), predicts each of its pictures offline, and lets clients ask for random ones
+all the time. Each answer is compared with the offline prediction of that picture. `--peer-python` is an interpreter
+that has litserve; without it LitServe is left out.
+"""
+
+import argparse
+import base64
+import http.client
+import io
+import json
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import limner
+from limner.serving.client import _form
+
+_PICTURES, _SIDE = 48, 256
+_NEAR = 0.002  # share of pixels that another batch size may decide otherwise
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--peer-python", default="")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        bundle, pictures, expected = _prepare(folder)
+        print(f"cores {os.cpu_count()}, load before {os.getloadavg()[0]:.1f}, {asked.clients} clients")
+        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6):.1f} pictures/s")
+        _load(
+            "limner",
+            folder,
+            [sys.executable, "-m", "limner", "serve", str(bundle), "--port", "{port}"],
+            "/v1/predict",
+            pictures,
+            expected,
+            asked.clients,
+            asked.seconds,
+        )
+        peers = str(Path(__file__).with_name("serve_peers.py"))
+        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6):.1f} pictures/s")
+        _load(
+            "FastAPI + torch",
+            folder,
+            [sys.executable, peers, "plain", str(bundle), "{port}"],
+            "/predict",
+            pictures,
+            expected,
+            asked.clients,
+            asked.seconds / 2,
+        )
+        if asked.peer_python:
+            _load(
+                "LitServe",
+                folder,
+                [asked.peer_python, peers, "litserve", str(bundle), "{port}"],
+                "/predict",
+                pictures,
+                expected,
+                asked.clients,
+                asked.seconds / 2,
+            )
+        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6):.1f} pictures/s")
+        print(f"load after {os.getloadavg()[0]:.1f}")
+
+
+def _prepare(folder: Path) -> tuple[Path, list[bytes], list[np.ndarray]]:
+    data = Path(limner.sample("cells", folder / "cells", count=_PICTURES))
+    settings = {
+        "training.device": "cpu",
+        "training.epochs": 2,
+        "training.steps_per_epoch": 10,
+        "training.batch": 4,
+        "model.conv_sizes": [16, 32, 64, 128],
+        "data.fit": "native",
+        "data.size": [128, 128],
+    }
+    run = limner.train(data, out=folder / "run", settings=settings)
+    bundle = Path(run.folder) / "model.safetensors"
+    files = sorted((data / "images").iterdir())
+    predictor = limner.load(bundle, device="cpu")
+    expected = [predictor.predict(file).mask for file in files]
+    assert expected[0].shape == (_SIDE, _SIDE)
+    return bundle, [file.read_bytes() for file in files], expected
+
+
+def _engine(bundle: Path, pictures: list[bytes], seconds: float) -> float:
+    """Pictures in a second of the predictor itself, decoded before, in its own batches, asked for what a server asks."""
+    script = (
+        "import sys, time, io, numpy as np, limner\n"
+        "from limner.allocator import keep_large_blocks\n"
+        "from PIL import Image\n"
+        "from pathlib import Path\n"
+        "keep_large_blocks()\n"
+        "p = limner.load(sys.argv[1], device='cpu')\n"
+        "files = sorted(Path(sys.argv[2]).iterdir())\n"
+        "inputs = [p.make_input(np.array(Image.open(f))) for f in files]\n"
+        "list(p.predict_inputs(inputs, probabilities=False, doubts=True))\n"
+        "start, count = time.perf_counter(), 0\n"
+        "while time.perf_counter() - start < float(sys.argv[3]):\n"
+        "    count += len(list(p.predict_inputs(inputs, probabilities=False, doubts=True)))\n"
+        "print(count / (time.perf_counter() - start))\n"
+    )
+    folder = bundle.parent.parent / "cells" / "images"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(bundle), str(folder), str(seconds)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout)
+
+
+def _load(name, folder, command, path, pictures, expected, clients, seconds) -> None:
+    port = _free_port()
+    log = (folder / "log").open("w")
+    server = subprocess.Popen([word.format(port=port) for word in command], stdout=log, stderr=log)
+    try:
+        _wait(port)
+        ask = multiprocessing.get_context("fork").Process
+        queue = multiprocessing.get_context("fork").SimpleQueue()
+        # Once before, so that what is made at the first request is there.
+        _client(port, path, pictures, expected, 1.0, 0, [])
+        memory: list[float] = []
+        process = ask(target=_clients, args=(port, path, pictures, expected, clients, seconds, queue))
+        process.start()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(min(2.0, seconds / 10))
+            memory.append(_memory(server.pid))
+        answers = queue.get()
+        process.join()
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(60)
+    right = [took for status, took in answers if status == "right"]
+    counts = {kind: sum(status == kind for status, _ in answers) for kind in ("right", "wrong", "503", "error")}
+    p50, p99 = np.percentile(right, (50, 99)) * 1000
+    third = max(1, len(memory) // 3)
+    print(
+        f"{name}: {len(right) / seconds:.1f} pictures/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms; {counts}; memory "
+        f"{np.mean(memory[:third]):.0f} MB in the first third, {np.mean(memory[-third:]):.0f} MB in the last, "
+        f"most {max(memory):.0f} MB",
+        flush=True,
+    )
+
+
+def _clients(port, path, pictures, expected, count, seconds, queue) -> None:
+    found: list[tuple[str, float]] = []
+    threads = [
+        threading.Thread(target=_client, args=(port, path, pictures, expected, seconds, seed, found))
+        for seed in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    queue.put(found)
+
+
+def _client(port, path, pictures, expected, seconds, seed, found) -> None:
+    chance, end = random.Random(seed), time.monotonic() + seconds
+    bodies = [_form([("image", "a.png", data)], {}) for data in pictures]
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    while time.monotonic() < end:
+        number = chance.randrange(len(pictures))
+        body, kind = bodies[number]
+        start = time.monotonic()
+        try:
+            connection.request("POST", path, body, {"Content-Type": kind})
+            answer = connection.getresponse()
+            data = answer.read()
+        except (OSError, http.client.HTTPException):
+            found.append(("error", 0.0))
+            connection.close()
+            continue
+        took = time.monotonic() - start
+        if answer.status == 503:
+            found.append(("503", took))
+            time.sleep(float(answer.headers["Retry-After"]))
+        elif answer.status != 200:
+            found.append(("error", took))
+        else:
+            found.append(("right" if _same(data, expected[number]) else "wrong", took))
+    connection.close()
+
+
+def _same(data: bytes, expected: np.ndarray) -> bool:
+    if data.startswith(b"{"):
+        data = base64.b64decode(json.loads(data)["targets"]["mask"]["mask"])
+    return float((np.array(Image.open(io.BytesIO(data))) != expected).mean()) <= _NEAR
+
+
+def _memory(pid: int) -> float:
+    """Megabytes of a process and its children."""
+    total = 0
+    for one in [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]:
+        text = Path(f"/proc/{one}/status").read_text()
+        total += int(text.partition("VmRSS:")[2].split()[0])
+    return total / 1024
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def _wait(port: int) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/health")
+            connection.getresponse().read()
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise SystemExit("the server does not answer")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Servers of others for `serve.py`: the same network behind FastAPI alone, and behind LitServe.
+
+python benchmarks/serve_peers.py plain BUNDLE PORT
+python benchmarks/serve_peers.py litserve BUNDLE PORT
+"""
+
+import io
+import sys
+
+import numpy as np
+import torch
+from PIL import Image
+
+from limner.bundle import load_bundle
+
+_BATCH, _WAIT = 8, 0.01
+
+
+class Network:
+    """A bundle's network, used as a tutorial would."""
+
+    def __init__(self, path: str) -> None:
+        bundle = load_bundle(path)
+        self.model, self.inputs = bundle.model.eval(), bundle.meta.inputs
+        self.precision = torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+
+    def read(self, data: bytes) -> np.ndarray:
+        return np.array(Image.open(io.BytesIO(data)))
+
+    def predict(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
+        mean, std = torch.tensor(self.inputs.mean), torch.tensor(self.inputs.std)
+        batch = torch.from_numpy(np.stack([one.reshape(*one.shape[:2], -1) for one in pictures])).float()
+        batch = (((batch - self.inputs.low) / (self.inputs.high - self.inputs.low) - mean) / std).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            logits = self.model(batch)["mask"]
+        return list((logits[:, 0] > 0).numpy().astype(np.uint8))
+
+    def write(self, mask: np.ndarray) -> bytes:
+        stream = io.BytesIO()
+        Image.fromarray(mask).save(stream, "PNG")
+        return stream.getvalue()
+
+
+def plain(path: str, port: int) -> None:
+    import uvicorn
+    from fastapi import FastAPI, Response, UploadFile
+
+    network, app = Network(path), FastAPI()
+
+    @app.post("/predict")
+    def predict(image: UploadFile) -> Response:
+        picture = network.read(image.file.read())
+        return Response(network.write(network.predict([picture])[0]), media_type="image/png")
+
+    uvicorn.run(app, port=port, log_level="error")
+
+
+def litserve(path: str, port: int) -> None:
+    import litserve as ls
+    from fastapi import Response, UploadFile
+
+    class Api(ls.LitAPI):
+        def setup(self, device: str) -> None:
+            self.network = Network(path)
+
+        async def decode_request(self, request: UploadFile) -> np.ndarray:
+            return self.network.read(await request["image"].read())
+
+        def batch(self, inputs):
+            return inputs
+
+        def predict(self, x):
+            return self.network.predict(x)
+
+        def unbatch(self, output):
+            return output
+
+        def encode_response(self, output: np.ndarray) -> Response:
+            return Response(self.network.write(output), media_type="image/png")
+
+    server = ls.LitServer(Api(max_batch_size=_BATCH, batch_timeout=_WAIT), accelerator="cpu")
+    server.run(host="127.0.0.1", port=port, generate_client_file=False, log_level="error")
+
+
+if __name__ == "__main__":
+    {"plain": plain, "litserve": litserve}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
