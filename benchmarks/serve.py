@@ -2,9 +2,9 @@
 
     python benchmarks/serve.py [--seconds 60] [--clients 32] [--peer-python PYTHON]
 
-Makes a model (a few steps on drawn cells), predicts each of its pictures offline, and lets clients ask for random ones
-all the time. Each answer is compared with the offline prediction of that picture. `--peer-python` is an interpreter
-that has litserve; without it LitServe is left out.
+Makes a model (an untrained U-Net, widths 16 to 128, float32), predicts each of its pictures offline, and lets clients
+ask for random ones all the time. Each answer is compared with the offline prediction of that picture. `--peer-python` is
+an interpreter that has litserve; without it LitServe is left out.
 """
 
 import argparse
@@ -24,9 +24,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 import limner
+from limner.bundle import BundleMeta, DataSpec, InputSpec, ModelSpec, TargetSpec, TilingSpec, save_bundle
+from limner.models import create_model
 from limner.serving.client import _form
 
 _PICTURES, _SIDE = 48, 256
@@ -43,7 +46,7 @@ def main() -> None:
         folder = Path(place)
         bundle, pictures, expected = _prepare(folder)
         print(f"cores {os.cpu_count()}, load before {os.getloadavg()[0]:.1f}, {asked.clients} clients")
-        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6):.1f} pictures/s")
+        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6):.1f} pictures/s", flush=True)
         _load(
             "limner",
             folder,
@@ -55,7 +58,7 @@ def main() -> None:
             asked.seconds,
         )
         peers = str(Path(__file__).with_name("serve_peers.py"))
-        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6):.1f} pictures/s")
+        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6):.1f} pictures/s", flush=True)
         _load(
             "FastAPI + torch",
             folder,
@@ -77,32 +80,35 @@ def main() -> None:
                 asked.clients,
                 asked.seconds / 2,
             )
-        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6):.1f} pictures/s")
+        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6):.1f} pictures/s", flush=True)
         print(f"load after {os.getloadavg()[0]:.1f}")
 
 
 def _prepare(folder: Path) -> tuple[Path, list[bytes], list[np.ndarray]]:
     data = Path(limner.sample("cells", folder / "cells", count=_PICTURES))
-    settings = {
-        "training.device": "cpu",
-        "training.epochs": 2,
-        "training.steps_per_epoch": 10,
-        "training.batch": 4,
-        "model.conv_sizes": [16, 32, 64, 128],
-        "data.fit": "native",
-        "data.size": [128, 128],
-    }
-    run = limner.train(data, out=folder / "run", settings=settings)
-    bundle = Path(run.folder) / "model.safetensors"
+    bundle = folder / "model.safetensors"
+    torch.manual_seed(7)
+    kwargs = {"conv_sizes": [16, 32, 64, 128], "in_channels": 1, "out_channels": {"mask": 1}}
+    network = create_model("unet", **kwargs)
+    meta = BundleMeta(
+        model=ModelSpec(name="unet", kwargs=kwargs),
+        inputs=InputSpec(channels=1, dtype="uint8", low=0.0, high=255.0, mean=[0.4], std=[0.2], fit="native"),
+        targets={"mask": TargetSpec(task="binary", names=["rest", "cell"], colors=[(0, 0, 0), (230, 159, 0)])},
+        tiling=TilingSpec(size=512),
+        data=DataSpec(hash="0", count=1),
+        precision="float32",
+    )
+    save_bundle(bundle, network, meta)
     files = sorted((data / "images").iterdir())
     predictor = limner.load(bundle, device="cpu")
     expected = [predictor.predict(file).mask for file in files]
     assert expected[0].shape == (_SIDE, _SIDE)
+    assert len({mask.tobytes() for mask in expected}) == len(files)
     return bundle, [file.read_bytes() for file in files], expected
 
 
 def _engine(bundle: Path, pictures: list[bytes], seconds: float) -> float:
-    """Pictures in a second of the predictor itself, decoded before, in its own batches, asked for what a server asks."""
+    """Pictures in a second of the predictor itself, in its own batches, of pictures decoded before."""
     script = (
         "import sys, time, io, numpy as np, limner\n"
         "from limner.allocator import keep_large_blocks\n"
@@ -118,7 +124,7 @@ def _engine(bundle: Path, pictures: list[bytes], seconds: float) -> float:
         "    count += len(list(p.predict_inputs(inputs, probabilities=False, doubts=True)))\n"
         "print(count / (time.perf_counter() - start))\n"
     )
-    folder = bundle.parent.parent / "cells" / "images"
+    folder = bundle.parent / "cells" / "images"
     done = subprocess.run(
         [sys.executable, "-c", script, str(bundle), str(folder), str(seconds)],
         capture_output=True,

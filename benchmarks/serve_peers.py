@@ -22,12 +22,13 @@ class Network:
     def __init__(self, path: str) -> None:
         bundle = load_bundle(path)
         self.model, self.inputs = bundle.model.eval(), bundle.meta.inputs
-        self.precision = torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
 
     def read(self, data: bytes) -> np.ndarray:
+        """A picture's pixels."""
         return np.array(Image.open(io.BytesIO(data)))
 
     def predict(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
+        """Masks of pictures of one size."""
         mean, std = torch.tensor(self.inputs.mean), torch.tensor(self.inputs.std)
         batch = torch.from_numpy(np.stack([one.reshape(*one.shape[:2], -1) for one in pictures])).float()
         batch = (((batch - self.inputs.low) / (self.inputs.high - self.inputs.low) - mean) / std).permute(0, 3, 1, 2)
@@ -36,6 +37,7 @@ class Network:
         return list((logits[:, 0] > 0).numpy().astype(np.uint8))
 
     def write(self, mask: np.ndarray) -> bytes:
+        """A mask as PNG."""
         stream = io.BytesIO()
         Image.fromarray(mask).save(stream, "PNG")
         return stream.getvalue()

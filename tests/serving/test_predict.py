@@ -165,3 +165,28 @@ def test_pages_of_a_tiff_are_chosen(serve, bundle, picture):
     expected = limner.load(bundle, device="cpu").predict(picture(seed=2))
     mask = server.predict(stream.getvalue(), page="1").json["targets"]["multiclass"]["mask"]
     assert np.array_equal(_picture(mask), expected.masks["multiclass"])
+
+
+def test_a_preview_is_what_browsers_can_show(serve, every_task, picture):
+    deep = picture(channels=1).astype(np.uint16) * 200
+    server = serve(models={"m": every_task("unet", channels=1, dtype="uint16", high=65535.0)})
+    answer = server.predict(encode_png(deep), answers="preview").json
+    shown = _picture(answer["preview"])
+    assert (shown.shape, shown.dtype) == ((24, 32, 3), np.uint8)
+    assert shown.max() == 255
+    assert "mask" not in answer["targets"]["binary"]
+
+
+def test_masks_that_a_client_corrected_are_drawn_and_measured(serve, bundle, png):
+    server = serve(models={"all": bundle})
+    mask = np.zeros((24, 32), np.uint8)
+    mask[4:8, 5:15] = 1
+    sent = [("images", "x.png", png()), ("masks", "x.png", encode_png(mask))]
+    fields = {"answers": "mask,objects,coco", "target": "binary"}
+    archive = zipfile.ZipFile(io.BytesIO(server.ask("/v1/batch", files=sent, fields=fields).body))
+    assert np.array_equal(np.array(Image.open(archive.open("masks/x.png"))), mask)
+    assert [one["area"] for one in json.loads(archive.read("annotations.json"))["annotations"]] == [40]
+    assert archive.read("objects.csv").decode().count("\n") == 2
+    assert server.ask("/v1/batch", files=sent[:1], fields=fields).status == 422
+    wrong = [sent[0], ("masks", "x.png", encode_png(mask[1:]))]
+    assert "24×32" in server.ask("/v1/batch", files=wrong, fields=fields).error["expected"]

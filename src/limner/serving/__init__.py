@@ -11,9 +11,16 @@ Layer: beside `training` and `evaluation`. The only importer of web libraries, w
     models      which models are served; a bundle that changes is loaded again
     answers     a prediction as JSON
     packing     many predictions as a zip
+    naming      names of strangers, made into names of files
+    given_masks masks that clients send
     saving      pictures and masks into a folder, in pairs that are whole or absent
     counting    what `/metrics` says
-    app         the endpoints
+    learning    training on these, in a process of its own
+    working     the threads, and the way of a picture through them
+    waiting     as long as the client waits
+    context     what the endpoints share
+    single · many · dataset · training   the endpoints
+    app         all of them together
     server      running it until a signal
     client      the API from Python; needs the standard library alone
 

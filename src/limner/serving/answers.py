@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -18,14 +18,16 @@ from jaxtyping import Float, Shaped
 from limner.bundle import TargetSpec
 from limner.data.annotations.writing import to_geojson
 from limner.images import encode_png, encode_rle
+from limner.inference.drawing import show_inputs
 from limner.inference.familiarity import Strangeness
+from limner.inference.inputs import ModelInput
 from limner.inference.object_sizes import measure_objects
 from limner.inference.object_tables import class_objects, outlines_of
 from limner.inference.prediction import Prediction
 from limner.metrics import foreground
 from limner.types import Spacing
 
-ANSWERS = ("mask", "probabilities", "rle", "polygons", "objects", "uncertainty")
+ANSWERS = ("mask", "probabilities", "rle", "polygons", "objects", "uncertainty", "preview")
 """What a client may ask for."""
 
 _DEEP = 65_535
@@ -53,6 +55,11 @@ def targets_of(
         else _classes(prediction, name, spec, answers, spacing)
         for name, spec in specs.items()
     }
+
+
+def preview_of(picture: ModelInput, parts: Mapping[str, int]) -> str:
+    """The picture as 8-bit PNG in base64, as people see it; of several inputs the last."""
+    return _png(show_inputs(picture.picture, parts).main)
 
 
 def strange_of(strange: Strangeness | None) -> dict[str, Any] | None:
@@ -152,7 +159,8 @@ def _plane(mask: np.ndarray, spec: TargetSpec, index: int) -> Shaped[np.ndarray,
 
 
 def _grey(shares: Float[np.ndarray, "height width"]) -> Shaped[np.ndarray, "height width"]:
-    return np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)
+    grey: np.ndarray = np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)
+    return grey
 
 
 def _png(picture: np.ndarray) -> str:

@@ -23,12 +23,14 @@ from limner.serving.context import Context
 from limner.serving.counting import TEXT, Counting
 from limner.serving.dataset import add_dataset
 from limner.serving.guard import Guard
+from limner.serving.learning import Learning
 from limner.serving.many import add_many
 from limner.serving.models import Models
 from limner.serving.refusals import Refusal, refusal_of
 from limner.serving.saving import Dataset
 from limner.serving.settings import Settings
 from limner.serving.single import add_predict
+from limner.serving.training import add_training
 from limner.serving.working import Work
 
 _log = logging.getLogger(__name__)
@@ -47,7 +49,8 @@ def create_app(models: Models, settings: Settings, counting: Counting) -> Guard:
     """
     work = Work(settings)
     dataset = None if settings.save is None else Dataset(settings.save)
-    context = Context(models, settings, work, counting, dataset)
+    learning = None if dataset is None else Learning(dataset, models)
+    context = Context(models, settings, work, counting, dataset, learning)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -55,6 +58,8 @@ def create_app(models: Models, settings: Settings, counting: Counting) -> Guard:
         yield
         watching.cancel()
         # Requests have been answered by now, or their clients are gone.
+        if learning is not None:
+            await asyncio.to_thread(learning.close)
         models.close()
         work.close()
 
@@ -71,6 +76,7 @@ def create_app(models: Models, settings: Settings, counting: Counting) -> Guard:
     add_predict(app, context)
     add_many(app, context)
     add_dataset(app, context)
+    add_training(app, context)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     paths = frozenset({*app.openapi()["paths"], "/", "/openapi.json"})
     guard = Guard(app, settings, counting, paths)

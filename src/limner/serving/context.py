@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from limner.serving.counting import Counting
+from limner.serving.learning import Learning
 from limner.serving.models import Models
 from limner.serving.saving import Dataset
 from limner.serving.settings import Settings
@@ -24,6 +25,7 @@ class Context:
         work: Its threads.
         counting: Told of what it does.
         dataset: Where clients may save; None if they may not.
+        learning: Trains on what they saved; likewise.
     """
 
     models: Models
@@ -31,3 +33,4 @@ class Context:
     work: Work
     counting: Counting
     dataset: Dataset | None
+    learning: Learning | None

@@ -9,16 +9,20 @@ import asyncio
 import math
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from limner.bundle import TargetSpec
 from limner.errors import LimnerError
+from limner.inference.prediction import Prediction
 from limner.serving import schemas
 from limner.serving.answers import strange_of
 from limner.serving.context import Context
+from limner.serving.given_masks import mask_target, read_ids
 from limner.serving.models import Served
 from limner.serving.naming import unlike
 from limner.serving.packing import PACKED, Package
@@ -55,15 +59,27 @@ def add_many(app: FastAPI, context: Context) -> None:
 
 async def _batch(request: Request, context: Context) -> bytes:
     sent = await read_request(request, context.settings)
-    served = _checked(sent, ("model", "answers", "spacing"), context)
+    masks = [one.data for one in sent.files if one.field == "masks"]
+    sent = Sent([one for one in sent.files if one.field != "masks"], sent.fields)
+    served = _checked(sent, ("model", "answers", "spacing", "target"), context)
     answers = choose_answers(sent.fields.get("answers"), PACKED)
     spacing = choose_spacing(sent.fields.get("spacing"))
     meta = served.predictor.meta
+    targets = meta.targets
+    if masks or "target" in sent.fields:
+        target, spec = mask_target(served, sent.fields.get("target"))
+        targets = {target: spec}
+        if len(masks) != len(sent.files):
+            raise unprocessable(
+                f"as many masks as images: {len(sent.files)}", str(len(masks)), "Send one for each, in their order."
+            )
     names = unlike([one.name for one in sent.files], "picture")
     with tempfile.TemporaryDirectory(prefix="limner-") as place:
-        package = Package(Path(place, "all"), meta.targets, meta.inputs.parts, answers, spacing)
+        package = Package(Path(place, "all"), targets, meta.inputs.parts, answers, spacing)
 
         async def add(number: int, found: Predicted) -> None:
+            if masks:
+                found = await context.work.run(_with_mask, found, target, spec, masks[number])
             await context.work.run(package.add, names[number], sent.files[number].name or names[number], found)
 
         probabilities = bool({"probabilities", "objects"} & set(answers))
@@ -75,6 +91,22 @@ async def _batch(request: Request, context: Context) -> bytes:
         path = Path(place, "all.zip")
         await context.work.run(package.close, names, path)
         return path.read_bytes()
+
+
+def _with_mask(found: Predicted, target: str, spec: TargetSpec, data: bytes) -> Predicted:
+    """A prediction with another mask, that a client has corrected."""
+    ids = read_ids(data, spec, found.picture.size, ignore=False)
+    only = {"masks": {target: ids}, "values": {}}
+    kept = {name: {target: part[target]} for name, part in _parts(found.prediction).items() if target in part}
+    return replace(found, prediction=replace(found.prediction, **(kept | only)))
+
+
+def _parts(prediction: Prediction) -> dict[str, dict[str, Any]]:
+    return {
+        "probs": prediction.probs,
+        "uncertainty": prediction.uncertainty,
+        "expected_dice": prediction.expected_dice,
+    }
 
 
 async def _rank(request: Request, context: Context) -> dict[str, Any]:

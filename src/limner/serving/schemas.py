@@ -175,6 +175,26 @@ class Ranking(BaseModel):
     failed: dict[str, Problem]
 
 
+class Epoch(BaseModel):
+    """What an epoch came to."""
+
+    epoch: int
+    loss: float | None
+    dice: float | None
+
+
+class Training(BaseModel):
+    """A training."""
+
+    state: Literal["idle", "running", "done", "failed", "stopped"]
+    epoch: int
+    epochs: int | None = Field(description="That were asked for.")
+    metrics: list[Epoch]
+    log: list[str] = Field(description="Its last lines.")
+    model: str | None = Field(description="Under which the new model is served.")
+    error: Problem | None
+
+
 class Answer(BaseModel):
     """What a model says of a picture."""
 
@@ -185,6 +205,7 @@ class Answer(BaseModel):
     seconds: float
     strange: Strange | None
     targets: dict[str, TargetAnswer]
+    preview: str | None = Field(None, description="The picture as 8-bit PNG in base64, for people.")
 
 
 def refused(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -254,7 +275,13 @@ def predict_body() -> dict[str, Any]:
 def batch_body() -> dict[str, Any]:
     """The body of `POST /v1/batch`."""
     words = {"type": "string", "description": f"Of {', '.join(PACKED)}, parted by commas. Default: mask."}
-    return _many({"answers": words, "model": _MODEL, "spacing": _SPACING})
+    masks = {
+        "type": "array",
+        "items": _FILE,
+        "description": "Masks of class ids to use in place of predicted ones: as many as images, in their order.",
+    }
+    target = {"type": "string", "description": "Of these masks; by default mask, or the model's first."}
+    return _many({"answers": words, "model": _MODEL, "spacing": _SPACING, "masks": masks, "target": target})
 
 
 def rank_body() -> dict[str, Any]:
@@ -280,3 +307,18 @@ def dataset_body() -> dict[str, Any]:
     }
     schema = {"type": "object", "properties": fields, "required": ["image", "mask"]}
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+
+
+def train_body() -> dict[str, Any]:
+    """The body of `POST /v1/train`."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "model": _MODEL,
+            "epochs": {"type": "integer", "minimum": 1, "maximum": 10_000},
+            "time": {"type": "string", "description": "As 90s, 15m or 2h.", "pattern": "^[1-9][0-9]{0,3}[smh]$"},
+        },
+        "oneOf": [{"required": ["epochs"]}, {"required": ["time"]}],
+        "additionalProperties": False,
+    }
+    return {"required": True, "content": {"application/json": {"schema": schema}}}

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from limner.serving import schemas
-from limner.serving.answers import ANSWERS, needs, strange_of, targets_of
+from limner.serving.answers import ANSWERS, needs, preview_of, strange_of, targets_of
 from limner.serving.context import Context
 from limner.serving.reading import choose_answers, choose_page, choose_spacing, read_request
 from limner.serving.refusals import unprocessable
@@ -63,5 +63,7 @@ def _encode(name: str, found: Predicted, answers: tuple[str, ...], spacing: Spac
         "strange": strange_of(found.strange),
         "targets": targets_of(found.prediction, found.model.meta.targets, answers, spacing),
     }
+    if "preview" in answers:
+        answer["preview"] = preview_of(found.picture, found.model.meta.inputs.parts)
     answer["seconds"] = round(time.perf_counter() - started, 4)
     return json.dumps(answer, allow_nan=False).encode()
