@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import limner
-from limner.images import encode_png, read_image, read_mask
+from limner.images import encode_png
 
 pytestmark = pytest.mark.slow
 
@@ -294,10 +294,10 @@ def test_corrections_are_undone_and_saved(show, bundle, pictures, tmp_path):
     page.click("#save")
     page.wait_for_selector("#save:has-text('Saved')")
     (stored,) = (tmp_path / "corrected" / "masks").iterdir()
-    saved = read_mask(str(stored))
+    saved = np.array(Image.open(stored))
     assert (saved > 0).sum() == polygon
     assert np.array_equal(
-        read_image(str(tmp_path / "corrected" / "images" / stored.name)), read_image(str(pictures[0]))
+        np.array(Image.open(tmp_path / "corrected" / "images" / stored.name)), np.array(Image.open(pictures[0]))
     )
     page.keyboard.press("f")
     page.mouse.click(x, y - 250)
@@ -306,7 +306,7 @@ def test_corrections_are_undone_and_saved(show, bundle, pictures, tmp_path):
     page.click("#save")
     page.get_by_role("button", name="Replace").click()
     page.wait_for_selector("#save:has-text('Saved')")
-    assert (read_mask(str(stored)) > 0).sum() == count(page)
+    assert (np.array(Image.open(stored)) > 0).sum() == count(page)
 
 
 def test_correcting_with_the_keyboard_alone(show, bundle, pictures):
@@ -412,7 +412,23 @@ def test_the_zip_has_what_was_asked_for(show, bundle, pictures):
     for ending in (f"masks/{stem}.png", ".csv", ".geojson"):
         assert any(name.endswith(ending) for name in names), (ending, names)
     assert any("overlay" in name for name in names)
-    assert any("coco" in name for name in names), names
+    assert "annotations.json" in names
+
+
+def test_pictures_are_offered_in_the_order_of_their_worth(show, bundle, pictures, tmp_path):
+    page = show(pictures[:4], save=tmp_path / "corrected")
+    model = limner.load(bundle, device="cpu")
+    doubts = {file.name: 1 - model.predict(file).score for file in pictures[:4]}
+    page.click("#next")
+    page.wait_for_selector("#list .place:not([hidden])")
+    names = page.locator("#list .name").all_inner_texts()
+    assert names == sorted(doubts, key=lambda name: -doubts[name])
+    assert page.locator("#list li:nth-child(1) .pick").get_attribute("aria-current") == "true"
+    page.click("#save")
+    page.wait_for_selector("#save:has-text('Saved')")
+    assert "1 corrected picture" in page.inner_text("#dataset-note")
+    page.click("#next")
+    page.wait_for_selector(f"#list li:nth-child(4) .name:has-text('{names[0]}')")
 
 
 def test_a_token_is_asked_for_once(show, pictures):

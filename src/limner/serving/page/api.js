@@ -83,14 +83,30 @@ export const batch = (images, masks, fields) =>
 
 export const dataset = () => call("/v1/dataset");
 
-export const save = (image, mask, name, target, replace) =>
-  call("/v1/dataset", { method: "POST", body: form({ image, mask, name, target, replace: replace ? "true" : "" }) });
+export const save = (image, mask, fields) => call("/v1/dataset", { method: "POST", body: form({ image, mask, ...fields }) });
 
-export const rank = (images, model) => call("/v1/rank", { method: "POST", body: form({ images, model }) });
+/** Pictures in the order in which correcting them is worth most: `{index, score, because}`. */
+export async function rank(images, model) {
+  // Names may be twice; numbers are not.
+  const numbered = images.map((file, n) => new File([file], `${n}_${file.name}`, { type: file.type }));
+  const { pictures } = await call("/v1/rank", { method: "POST", body: form({ images: numbered, model }) });
+  return pictures.map((one) => ({ ...one, index: parseInt(one.name, 10) }));
+}
 
 export const training = () => call("/v1/train");
 export const startTraining = (model, length) => call("/v1/train", { method: "POST", body: { model, ...length } });
 export const stopTraining = () => call("/v1/train", { method: "DELETE" });
+
+/** Sends a list whole or, where the server finds it too large (413), in halves. Gives the answers in order. */
+export async function inParts(items, send) {
+  try {
+    return [await send(items)];
+  } catch (error) {
+    if (error.status !== 413 || items.length < 2) throw error;
+    const half = Math.ceil(items.length / 2);
+    return [...(await inParts(items.slice(0, half), send)), ...(await inParts(items.slice(half), send))];
+  }
+}
 
 /** The bytes that a base64 text stands for. */
 export function bytesOf(text) {

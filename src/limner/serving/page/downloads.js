@@ -16,13 +16,16 @@ async function fetchAll() {
   button.disabled = true;
   say(`Making the zip of ${plural(items.length, "picture")} …`);
   try {
-    const fields = { model: app.model, target: shownTarget(items[0]), answers: picked().join(",") };
+    const fields = { model: app.model, answers: picked().join(",") };
     if (app.pixel.size > 0) fields.spacing = app.pixel.size * MILLIMETRES[app.pixel.unit];
     // Moved thresholds and corrections are known to this page alone: then its masks are outlined and measured.
-    const masks = [];
-    if (items.some(differs) && items.every(exclusive)) for (const item of items) masks.push(await maskOf(item));
-    download(await api.batch(items.map((item) => item.file), masks, fields), "limner.zip");
-    say(`The zip of ${plural(items.length, "picture")} is there.`);
+    const own = items.some(differs) && items.every(exclusive);
+    const zips = await api.inParts(items, async (part) => {
+      const masks = own ? await Promise.all(part.map(maskOf)) : [];
+      return api.batch(part.map((item) => item.file), masks, own ? { ...fields, target: shownTarget(part[0]) } : fields);
+    });
+    zips.forEach((zip, n) => download(zip, zips.length > 1 ? `limner_${n + 1}.zip` : "limner.zip"));
+    say(`${zips.length > 1 ? plural(zips.length, "zip") : "The zip"} of ${plural(items.length, "picture")} made.`);
   } catch (error) {
     complain(error);
   } finally {

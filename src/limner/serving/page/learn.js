@@ -1,7 +1,7 @@
 // Saving corrected masks, training on them in the background, and which picture to correct next.
 
 import * as api from "./api.js";
-import { byId, complain, el, figure, plural, say } from "./dom.js";
+import { byId, complain, figure, plural, say } from "./dom.js";
 import { exclusive, maskOf } from "./masks.js";
 import { choose } from "./queue.js";
 import { answered, app, emit, on, shownTarget } from "./state.js";
@@ -44,9 +44,9 @@ async function save(replace = false) {
   byId("save").disabled = true;
   try {
     const name = item.name.replace(/\.[^.]+$/, "");
-    const found = await api.save(item.file, await maskOf(item), name, target, replace);
+    await api.save(item.file, await maskOf(item), { name, model: item.model, target, replace: replace ? "true" : "" });
     item.saved.add(target);
-    count = found.count ?? (await api.dataset()).count;
+    count = (await api.dataset()).count;
     say(`The mask of ${item.name} is saved.`);
     emit("item", item);
   } catch (error) {
@@ -65,6 +65,20 @@ async function offerToReplace(item) {
   if (dialog.returnValue === "replace") await save(true);
 }
 
+function reasonOf({ expected_dice: dice, strange }) {
+  if (strange?.alarming) return "it is unlike the training pictures";
+  return Number.isFinite(dice) ? `its expected Dice is ${dice.toFixed(2)}` : "";
+}
+
+/** Ranks in parts that the server takes. */
+async function rankParts(items) {
+  const found = await api.inParts(items, async (part) => {
+    const ranked = await api.rank(part.map((item) => item.file), app.model);
+    return ranked.map((entry) => ({ ...entry, item: part[entry.index] }));
+  });
+  return found.flat().sort((one, other) => other.score - one.score);
+}
+
 /** Orders the pictures that were not saved by how much correcting each is worth, and shows the first. */
 async function order() {
   const items = answered().filter((item) => !item.saved.size);
@@ -75,18 +89,18 @@ async function order() {
   byId("next").disabled = true;
   say(`Ordering ${plural(items.length, "picture")} …`);
   try {
-    const found = (await api.rank(items.map((item) => item.file), app.model)).pictures;
+    const found = await rankParts(items);
     for (const item of app.items) item.rank = null;
     const ordered = found.map((entry, place) => {
-      const item = items[entry.index];
-      item.rank = { place: place + 1, because: entry.because };
+      const { item } = entry;
+      item.rank = { place: place + 1, because: reasonOf(entry) };
       return item;
     });
     app.items = [...ordered, ...app.items.filter((item) => !ordered.includes(item))];
     choose(ordered[0]);
     emit("items");
     const because = ordered[0].rank.because;
-    say(`Correct ${ordered[0].name} first${because ? `: ${[because].flat().join(", ")}` : ""}.`);
+    say(`Correct ${ordered[0].name} first${because ? `: ${because}` : ""}.`);
   } catch (error) {
     complain(error);
   }

@@ -101,7 +101,11 @@ function leave() {
 
 async function unlock() {
   const dialog = byId("token-dialog");
-  if (!dialog.open) dialog.showModal();
+  if (dialog.open) return;
+  if (byId("token").value) byId("token-note").textContent = "That token was refused. Type the one the server was started with.";
+  byId("token").value = "";
+  dialog.returnValue = "";
+  dialog.showModal();
   await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
   api.useToken(byId("token").value);
   await begin();

@@ -70,7 +70,7 @@ export function fit() {
 /** Enlarges by a factor about a point of the picture, or about the middle. */
 export function zoom(factor, about = camera) {
   if (!app.opened) return;
-  const scale = Math.min(Math.max(camera.scale * factor, leastScale() / 2), 64 * density());
+  const scale = Math.min(Math.max(camera.scale * factor, Math.min(leastScale() / 2, density())), 64 * density());
   const share = camera.scale / scale;
   camera.x = about.x + (camera.x - about.x) * share;
   camera.y = about.y + (camera.y - about.y) * share;
