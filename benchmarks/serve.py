@@ -2,9 +2,9 @@
 
     python benchmarks/serve.py [--seconds 60] [--clients 32] [--peer-python PYTHON]
 
-Makes a model (an untrained U-Net, widths 16 to 128, float32), predicts each of its pictures offline, and lets clients
-ask for random ones all the time. Each answer is compared with the offline prediction of that picture. `--peer-python` is
-an interpreter that has litserve; without it LitServe is left out.
+Makes a model (an untrained U-Net, widths 8 to 32, float32), predicts each of its pictures offline, and lets clients
+ask for random ones all the time. Each answer is compared with the offline prediction of that picture. `--peer-python`
+is an interpreter that has litserve; without it LitServe is left out.
 """
 
 import argparse
@@ -88,7 +88,7 @@ def _prepare(folder: Path) -> tuple[Path, list[bytes], list[np.ndarray]]:
     data = Path(limner.sample("cells", folder / "cells", count=_PICTURES))
     bundle = folder / "model.safetensors"
     torch.manual_seed(7)
-    kwargs = {"conv_sizes": [16, 32, 64, 128], "in_channels": 1, "out_channels": {"mask": 1}}
+    kwargs = {"conv_sizes": [8, 16, 32], "in_channels": 1, "out_channels": {"mask": 1}}
     network = create_model("unet", **kwargs)
     meta = BundleMeta(
         model=ModelSpec(name="unet", kwargs=kwargs),

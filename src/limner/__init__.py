@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from limner.export.reader import ExportedModel
     from limner.inference.prediction import Prediction
     from limner.inference.predictor import Predictor
+    from limner.serving.client import Client
     from limner.workflow.card import card
     from limner.workflow.check import check
     from limner.workflow.evaluate import evaluate
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BundleError",
+    "Client",
     "ConfigError",
     "DataError",
     "ExportedModel",
@@ -77,6 +79,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Client": ("limner.serving.client", "Client"),
     "ExportedModel": ("limner.export.reader", "ExportedModel"),
     "Prediction": ("limner.inference.prediction", "Prediction"),
     "Predictor": ("limner.inference.predictor", "Predictor"),

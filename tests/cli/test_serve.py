@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -66,9 +67,14 @@ def test_what_cannot_be_served_is_refused(refused, trained, words, expected):
     assert expected in refused("serve", trained.folder, *words)
 
 
-def test_a_port_that_is_taken_is_refused(refused, trained):
-    import socket
+def test_without_its_extra_the_command_says_what_to_install(refused, trained, monkeypatch):
+    for module in ("limner.serving.server", "limner.serving.app"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    assert "pip install 'limner[serve]'" in refused("serve", trained.folder)
 
+
+def test_a_port_that_is_taken_is_refused(refused, trained):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

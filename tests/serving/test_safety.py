@@ -123,20 +123,39 @@ def test_ordinary_pictures_are_no_polyglots(picture):
     assert decode_upload(encode_jpeg(image) + encode_jpeg(image[:8, :8]), "it").shape == (24, 32, 3)
 
 
-@settings(max_examples=150)
-@given(data=st.data())
-def test_damaged_pictures_are_read_or_refused(data):
-    """Nothing else comes of them, whatever bytes are changed, cut or put in."""
+@st.composite
+def damaged(draw):
+    """A picture of which bytes were changed, cut or put in."""
     image = np.arange(24 * 32 * 3, dtype=np.uint32).reshape(24, 32, 3).astype(np.uint8)
-    form = data.draw(st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"]))
     stream = io.BytesIO()
-    Image.fromarray(image).save(stream, form)
+    Image.fromarray(image).save(stream, draw(st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"])))
     broken = bytearray(stream.getvalue())
-    for _ in range(data.draw(st.integers(1, 6))):
-        place = data.draw(st.integers(0, len(broken) - 1))
-        broken[place : place + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=8))
+    for _ in range(draw(st.integers(1, 6))):
+        place = draw(st.integers(0, len(broken) - 1))
+        broken[place : place + draw(st.integers(0, 4))] = draw(st.binary(max_size=8))
+    return bytes(broken)
+
+
+@settings(max_examples=150)
+@given(damaged())
+def test_damaged_pictures_are_read_or_refused(data):
+    """Nothing else comes of them."""
     with contextlib.suppress(DataError):
-        assert decode_upload(bytes(broken), "it").ndim == 3
+        assert decode_upload(data, "it").ndim == 3
+
+
+@pytest.mark.slow
+def test_a_server_outlives_a_thousand_damaged_pictures(serve, every_task, png):
+    server = serve(models={"m": every_task("unet")}, max_pixels=10_000, timeout=20.0)
+
+    @settings(max_examples=1000, deadline=None, database=None)
+    @given(damaged())
+    def send(data):
+        reply = server.predict(data)
+        assert reply.status in (200, 400, 413), reply
+
+    send()
+    assert server.predict(png()).status == 200
 
 
 def test_a_token_is_asked_for(serve, every_task, png):

@@ -2,9 +2,9 @@
 
 Layer: serving. Imports no web library and no torch.
 
-    from limner.serving.client import Client
+    import limner
 
-    client = Client("http://127.0.0.1:8000")
+    client = limner.Client("http://127.0.0.1:8000")
     prediction = client.predict("picture.png")
     prediction.mask  # height × width, class ids
 """

@@ -11,7 +11,6 @@ from pathlib import Path
 from limner.allocator import keep_large_blocks
 from limner.errors import ConfigError, MissingExtra
 from limner.inference.predicting import Predicting
-from limner.serving.models import model_names
 from limner.serving.settings import Settings
 from limner.workflow.models import is_exported, open_models
 from limner.workflow.places import bundle_path
@@ -41,6 +40,7 @@ def serve(
         LimnerError: A model cannot be loaded, or the address cannot be listened on.
     """
     try:
+        from limner.serving.models import model_names
         from limner.serving.server import serve_models
     except ModuleNotFoundError as error:
         raise MissingExtra(
