@@ -67,11 +67,13 @@ def test_what_cannot_be_served_is_refused(refused, trained, words, expected):
     assert expected in refused("serve", trained.folder, *words)
 
 
-def test_without_its_extra_the_command_says_what_to_install(refused, trained, monkeypatch):
+def test_without_its_extra_the_command_says_what_to_install(limner, trained, monkeypatch):
     for module in ("limner.serving.server", "limner.serving.app"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setitem(sys.modules, "fastapi", None)
-    assert "pip install 'limner[serve]'" in refused("serve", trained.folder)
+    result = limner("serve", trained.folder)
+    assert result.code == 2
+    assert "pip install 'limner[serve]'" in result.err
 
 
 def test_a_port_that_is_taken_is_refused(refused, trained):
