@@ -59,6 +59,7 @@ STAGES = {
     "annotations": "Reading annotations",
     "draw": "Drawing masks",
     "place": "Placing files",
+    "shard": "Filling shards",
     "compose": "Composing",
 }
 

@@ -37,6 +37,7 @@ from limner.images.resize import resize_image, resize_mask
 from limner.images.rle import decode_rle, encode_rle
 from limner.images.rle_tables import is_rle_table, read_row, rle_names
 from limner.images.series import Series, Slice, read_series, read_slice
+from limner.images.shards import make_chunk, shard_location, shards_at
 from limner.images.source import Source, natural_key
 from limner.images.stream import hash_file, read_bytes, reading_once
 from limner.images.volumes import Volume, choose_plane
@@ -82,6 +83,7 @@ __all__ = [
     "is_url",
     "is_volume",
     "key_location",
+    "make_chunk",
     "member_location",
     "names_below",
     "natural_key",
@@ -106,6 +108,8 @@ __all__ = [
     "rle_names",
     "row_location",
     "send_file",
+    "shard_location",
+    "shards_at",
     "suffix_of",
     "to_channels",
     "without_suffix",
