@@ -26,6 +26,7 @@ from limner.data.digests import digest_text
 from limner.errors import DataError, OutputError
 from limner.files import output_error, write_bytes, write_text
 from limner.images import (
+    exists_url,
     is_url,
     make_chunk,
     names_below,
@@ -73,8 +74,7 @@ def is_shards(place: str | Path | None) -> bool:
     if place is None:
         return False
     if is_url(str(place)) and not str(place).startswith("file://"):
-        # Files that a URL names itself are no folder.
-        return not str(place).endswith((".zip", ".csv")) and MARK in names_below(str(place))
+        return exists_url(f"{str(place).rstrip('/')}/{MARK}")
     return (Path(str(place).removeprefix("file://")) / MARK).is_file()
 
 

@@ -32,7 +32,7 @@ from limner.images.read import (
     read_mask,
     read_volume,
 )
-from limner.images.remote import names_below, remove_url, send_file
+from limner.images.remote import exists_url, names_below, remove_url, send_file
 from limner.images.resize import resize_image, resize_mask
 from limner.images.rle import decode_rle, encode_rle
 from limner.images.rle_tables import is_rle_table, read_row, rle_names
@@ -76,6 +76,7 @@ __all__ = [
     "encode_segmentation",
     "encode_volume",
     "encode_webp",
+    "exists_url",
     "hash_file",
     "is_dicom",
     "is_picture",

@@ -60,6 +60,13 @@ def names_below(url: str) -> list[str]:
         return [path.removeprefix(root) for path in filesystem.find(root.rstrip("/"))]
 
 
+def exists_url(url: str) -> bool:
+    """Whether a URL names a file that is there; raises as `names_below`."""
+    with _explained(url):
+        filesystem, path = _resolve(url)
+        return bool(filesystem.exists(path))
+
+
 def send_file(path: Path, url: str) -> None:
     """Put a file where a URL says, in place of what is there; object stores show it whole or not at all.
 

@@ -122,5 +122,5 @@ def _opened(place: str) -> Any:
         # A forked process must not share connections.
         _READERS.process, _READERS.by_place = os.getpid(), {}
     if place not in _READERS.by_place:
-        _READERS.by_place[place] = _litdata().StreamingDataset(place, shuffle=False, drop_last=False)
+        _READERS.by_place[place] = _litdata().StreamingDataset(place, shuffle=False)
     return _READERS.by_place[place]

@@ -7,6 +7,7 @@ trains, copy `fit` and change the copy.
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ from limner.training.validation import Validation
 
 BUNDLE_NAME = "model.safetensors"
 _LOOKED_AT = 8
+_SEEN_WITHIN = 90.0  # seconds; network disks remember for a while that there was nothing
 
 
 @dataclass(frozen=True)
@@ -205,12 +207,15 @@ def _begin(
             f"Set training.batch={count} or more, or start fewer processes.",
         )
     write_text(run / "plan.yaml", plan.to_yaml())
-    return plan, checkpoint, None if checkpoint is None else read_state(checkpoint)
+    return plan, checkpoint and checkpoint.absolute(), checkpoint and read_state(checkpoint)
 
 
 def _check_seen(run: Path, together: Ranks) -> None:
     """See that all processes have the run folder, which they go on from."""
-    seen = together.gather((run / "plan.yaml").is_file())
+    plan, end = run / "plan.yaml", time.monotonic() + (0 if together.first else _SEEN_WITHIN)
+    while not plan.is_file() and time.monotonic() < end:
+        time.sleep(0.5)
+    seen = together.gather(plan.is_file())
     if not all(seen):
         raise ConfigError(
             f"a run folder that all processes see at '{run.absolute()}'",

@@ -12,9 +12,14 @@ from typing import Any
 
 from limner.data.catalog import Catalog
 from limner.data.shards import Shards, write_shards
+from limner.errors import ConfigError
+from limner.images import is_url
 from limner.training.record import write_data
 from limner.types import Progress, no_progress
 from limner.workflow.settings import prepare_data, read_settings
+
+READABLE = ("s3://", "gs://")
+"""Stores that can be written, with fsspec, and streamed from, with LitData, under one name."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,20 @@ def shard(
     Raises:
         DataError: As for `train`; or a picture that is no file, such as a row of a table.
         OutputError: The place cannot be written, or holds something else.
+        ConfigError: A store that cannot be streamed from.
         MissingExtra: LitData is not installed.
     """
+    place = str(out).removeprefix("file://")
+    if is_url(place) and not place.startswith(READABLE):
+        raise ConfigError(
+            "a folder, or a store that training can stream from",
+            f"'{place}'",
+            f"Choose an --out that begins with {' or '.join(READABLE)}, or a folder, and copy it to where it belongs.",
+        )
     prepared = prepare_data(read_settings(None, overrides, settings, data=data), progress)
 
     def describe(catalog: Catalog, folder: Path) -> None:
         write_data(folder, replace(prepared, catalog=catalog))
 
-    made = write_shards(prepared.catalog, describe, str(out), lambda done, total: progress("shard", done, total))
+    made = write_shards(prepared.catalog, describe, place, lambda done, total: progress("shard", done, total))
     return ShardResult(made, prepared.catalog.split_counts())
