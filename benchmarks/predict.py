@@ -1,13 +1,15 @@
-"""Folder prediction: Limner's engines against a plain eager loop over the same pictures.
+"""Folder prediction: Limner's engines against a plain eager loop, SMP, MONAI and nnU-Net, over the same pictures.
 
-    python benchmarks/predict.py                           # 200 pictures, three rounds: about an hour on 2 cores
-    python benchmarks/predict.py --pictures 12 --rounds 1
+    python benchmarks/predict.py --environments DIR                 # 200 of 512×512 and 20 of 1280×1918
+    python benchmarks/predict.py --environments DIR --share 0.1     # a tenth of them
 
-Drawn pictures of cells, 512×512, colour, as PNG; untrained networks, one binary target. The plain side is the loop most
-repositories have: one picture at a time, Pillow → float32, channels first, eager → sigmoid > 0.5 → Pillow. Limner's
-sides are `limner predict`: reading and writing overlap the network. `int8` is a file of `limner export`, its proof left
-out, used by the small reader one picture at a time. Each measurement is a process of its own, sides alternate, and what
-comes before the second picture (imports, loading, compiling) is left out; the ratio of medians is what counts.
+Drawn pictures of cells in colour, as PNG; untrained networks, one binary target. `predict_peers.py` says what the other
+sides do. Limner's sides are `limner predict`: read, predict and write at once. Every side but SMP, which has its own
+networks, runs the same network. Sides that cut large pictures use tiles of 512 with a quarter over the neighbour; the
+plain loop and SMP predict them whole. Each measurement is a process of its own, sides alternate, and what comes before
+the second picture (imports, loading, compiling, starting workers) is left out of the rate. The clock tells how long it
+takes; the processor's seconds, of the process and its workers, depend less on what else the machine does. Memory is the
+most that these hold together. At the end: seconds of a whole command on one small picture.
 """
 
 from __future__ import annotations
@@ -15,22 +17,27 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import venv
 from pathlib import Path
 
 NETWORKS = {
-    "unet, widths 16–128": ("unet", {"conv_sizes": [16, 32, 64, 128]}),
-    "mobilenetv2_100": ("encoder_unet", {"encoder": "mobilenetv2_100"}),
+    "unet": ("unet", {"conv_sizes": [16, 32, 64, 128]}),
+    "mobilenetv2": ("encoder_unet", {"encoder": "mobilenetv2_100"}),
 }
-SIDES = ("plain", "torch", "torch bf16", "onnxruntime", "openvino", "openvino bf16", "openvino int8")
+SETS = {"512×512": (200, (512, 512)), "1280×1918": (20, (1280, 1918))}
+PEERS = {"plain loop": "", "SMP": "segmentation-models-pytorch", "MONAI": "monai", "nnU-Net": "nnunetv2"}
+LIMNER = ("torch float32", "torch bf16", "onnxruntime float32", "openvino float32", "openvino bf16", "openvino int8")
+ROOT = Path(__file__).resolve().parent.parent
 
 
-def make(folder: Path, count: int) -> None:
-    """Pictures, and per network a bundle of each precision and a file in int8."""
+def make(folder: Path, share: float) -> None:
+    """Pictures of each size, and per network a bundle of each precision and a file in int8."""
     import numpy as np
     import torch
 
@@ -46,11 +53,15 @@ def make(folder: Path, count: int) -> None:
         save_bundle,
     )
     from limner.export.formats import write_model
-    from limner.images import read_image
+    from limner.images import read_image, write_image
     from limner.models import create_model
 
-    limner.sample("cells", folder / "cells", count=count, size=(512, 512))
-    examples = [read_image(str(path))[..., :3] for path in sorted((folder / "cells/images").iterdir())[:8]]
+    for name, (count, size) in SETS.items():
+        limner.sample("cells", folder / name, count=max(3, round(count * share)), size=size)
+        for path in (folder / name / "images").iterdir():
+            # Readers of the peers count channels, and the drawn pictures are grey.
+            write_image(path, np.repeat(read_image(str(path))[..., :1], 3, axis=2))
+    examples = [read_image(str(path)) for path in sorted((folder / "512×512/images").iterdir())[:8]]
     inputs = InputSpec(
         channels=3, dtype="uint8", low=0.0, high=255.0, mean=[0.5] * 3, std=[0.25] * 3, fit="native", size=(512, 512)
     )
@@ -58,98 +69,171 @@ def make(folder: Path, count: int) -> None:
         torch.manual_seed(0)
         kwargs = {"in_channels": 3, "out_channels": {"mask": 1}, **kwargs}
         model = create_model(architecture, **kwargs).eval()
-        for precision in ("float32", "bf16"):
-            meta = BundleMeta(
-                model=ModelSpec(name=architecture, kwargs=kwargs),
-                inputs=inputs,
-                targets={"mask": TargetSpec(task="binary", names=["rest", "cell"], colors=[(0, 0, 0), (255, 0, 0)])},
-                tiling=TilingSpec(size=512),
-                precision=precision,
-                data=DataSpec(hash="0", count=0),
-            )
-            save_bundle(folder / f"{name}-{precision}.safetensors", model, meta)
+        meta = BundleMeta(
+            model=ModelSpec(name=architecture, kwargs=kwargs),
+            inputs=inputs,
+            targets={"mask": TargetSpec(task="binary", names=["rest", "cell"], colors=[(0, 0, 0), (255, 0, 0)])},
+            tiling=TilingSpec(size=512, overlap=0.25),
+            precision="float32",
+            data=DataSpec(hash="0", count=0),
+        )
+        save_bundle(folder / f"{name}.safetensors", model, meta)
         about = {
             "limner": meta.model_dump_json(),
             "limner_export": json.dumps({"to": "openvino", "precision": "int8", "stride": model.stride}),
         }
-        bundle = load_bundle(folder / f"{name}-float32.safetensors")
         write_model(
             folder / f"{name}-int8.xml",
-            bundle,
+            load_bundle(folder / f"{name}.safetensors"),
             to="openvino",
             precision="int8",
             about=about,
-            examples=[np.ascontiguousarray(np.broadcast_to(example, (512, 512, 3))) for example in examples],
+            examples=examples,
         )
 
 
-def measure(folder: Path, network: str, side: str, out: Path) -> float:
-    """Seconds per picture, from the first finished one on."""
-    pictures = sorted((folder / "cells/images").iterdir())
-    begun: list[float] = []
-    if side == "plain":
-        import numpy as np
-        import torch
-        from PIL import Image
+class Finished(list[float]):
+    """When each picture was finished, and the processor's seconds until the first one was."""
 
-        from limner.bundle import load_bundle
+    begun = 0.0
 
-        model = load_bundle(folder / f"{network}-float32.safetensors").model
-        for path in pictures:
-            images = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)[None].float()
-            with torch.no_grad():
-                mask = model((images / 255 - 0.5) / 0.25)["mask"][0, 0].sigmoid() > 0.5
-            Image.fromarray(mask.numpy().astype(np.uint8)).save(out / path.name)
-            begun.append(time.perf_counter())
-    elif side.endswith("int8"):
-        import limner
-        from limner.images import write_image
+    def append(self, moment: float) -> None:
+        """Note a moment."""
+        self.begun = self.begun or time.process_time()
+        super().append(moment)
 
-        model = limner.load(folder / f"{network}-int8.xml")
-        for path in pictures:
-            write_image(out / path.name, model.predict(path).mask)
-            begun.append(time.perf_counter())
+
+def measure(folder: Path, network: str, size: str, side: str, out: Path) -> tuple[float, float]:
+    """Seconds per picture by the clock and of the processor, from the first finished one on."""
+    pictures = sorted((folder / size / "images").iterdir())
+    finished = Finished()
+    if side in PEERS:
+        import predict_peers
+
+        predict_peers.PREDICT[side](folder / f"{network}.safetensors", pictures, out, finished)
     else:
         import limner
 
-        engine, _, precision = side.partition(" ")
+        engine, precision = side.split()
+        # In int8 a model is a file that was exported.
+        int8 = precision == "int8"
         limner.predict(
-            folder / f"{network}-{precision or 'float32'}.safetensors",
-            [folder / "cells/images"],
+            folder / (f"{network}-int8.xml" if int8 else f"{network}.safetensors"),
+            [folder / size / "images"],
             out,
-            engine=engine,
+            engine=None if int8 else engine,
+            precision="auto" if int8 else precision,
             device="cpu",
-            progress=lambda _stage, _done, _total: begun.append(time.perf_counter()),
+            progress=lambda _stage, _done, _total: finished.append(time.perf_counter()),
         )
-    return (begun[-1] - begun[0]) / (len(begun) - 1)
+    # Workers count whole, with their start: when they began to work is not known.
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = time.process_time() - finished.begun + workers.ru_utime + workers.ru_stime
+    return (finished[-1] - finished[0]) / (len(pictures) - 1), busy / (len(pictures) - 1)
+
+
+def environment(folder: Path | None, side: str) -> str:
+    """The Python that runs a side, made where it is missing."""
+    package = PEERS.get(side)
+    if not package:
+        return sys.executable
+    if folder is None:
+        raise SystemExit(f"--environments DIR: {side} needs '{package}' in an environment of its own.")
+    python = folder / package / "bin/python"
+    if not python.exists():
+        venv.create(folder / package, with_pip=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", ROOT, package], check=True
+        )
+    return str(python)
+
+
+def memory(process: int) -> int:
+    """Bytes that a process and its children hold, shared pages shared out among them."""
+    held = 0
+    for status in Path("/proc").glob("[0-9]*/smaps_rollup"):
+        try:
+            number, parent = (
+                int(status.parent.name),
+                int((status.parent / "stat").read_text().rsplit(")", 1)[1].split()[1]),
+            )
+            if process in (number, parent):
+                held += int(status.read_text().partition("\nPss:")[2].split()[0]) * 1024
+        except (OSError, IndexError, ValueError):
+            continue  # ended meanwhile
+    return held
+
+
+def run(python: str, *arguments: str) -> tuple[float, float, int]:
+    """Seconds by the clock and of the processor that a measurement printed, and the most memory it held."""
+    command = [python, __file__, "--one", *arguments]
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, stdout=printed, stderr=errors)
+        most = 0
+        while process.poll() is None:
+            most = max(most, memory(process.pid))
+            time.sleep(0.2)
+        printed.seek(0), errors.seek(0)
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)} failed:\n{errors.read()[-3000:]}")
+        clock, busy = map(float, printed.read().splitlines()[-1].split())
+        return clock, busy, most
+
+
+def start_up(folder: Path, out: Path) -> dict[str, float]:
+    """Median seconds of whole commands on one picture of 512×512."""
+    picture = min((folder / "512×512/images").iterdir())
+    bundle = folder / "mobilenetv2.safetensors"
+    limner = [sys.executable, "-m", "limner"]
+    commands = {
+        "python -c 'import torch'": [sys.executable, "-c", "import torch"],
+        "limner --help": [*limner, "--help"],
+        "limner predict, one picture": [*limner, "predict", str(bundle), str(picture), "-o", str(out), "--overwrite"],
+    }
+    seconds = {}
+    for name, command in commands.items():
+        times = []
+        for _ in range(4):
+            begun = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            times.append(time.perf_counter() - begun)
+        seconds[name] = statistics.median(times[1:])
+    return seconds
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--pictures", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--one", nargs=3, metavar=("FOLDER", "NETWORK", "SIDE"))
+    parser.add_argument("--environments", type=Path, help="folder of the peers' environments")
+    parser.add_argument("--share", type=float, default=1.0, help="of the pictures")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--sides", nargs="*", default=[*PEERS, *LIMNER])
+    parser.add_argument("--one", nargs=4, metavar=("FOLDER", "NETWORK", "SIZE", "SIDE"))
     arguments = parser.parse_args()
     if arguments.one:
-        folder, network, side = arguments.one
+        folder, network, size, side = arguments.one
         with tempfile.TemporaryDirectory() as out:
-            print(json.dumps(measure(Path(folder), network, side, Path(out))))
+            print(*measure(Path(folder), network, size, side, Path(out)))
         return
+    pythons = {side: environment(arguments.environments, side) for side in arguments.sides}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        make(folder, arguments.pictures)
-        for network in NETWORKS:
-            seconds: dict[str, list[float]] = {side: [] for side in SIDES}
-            for _ in range(arguments.rounds):
-                for side in SIDES:
-                    command = [sys.executable, __file__, "--one", str(folder), network, side]
-                    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-                    seconds[side].append(float(found.splitlines()[-1]))
-            plain = statistics.median(seconds["plain"])
-            print(f"{network}, load average {os.getloadavg()[0]:.1f}", flush=True)
-            for side, times in seconds.items():
-                median = statistics.median(times)
-                print(f"  {side:15s} {1 / median:7.2f} pictures/s  {plain / median:5.2f}×", flush=True)
+        make(folder, arguments.share)
+        for size in SETS:
+            for network in NETWORKS:
+                found: dict[str, list[tuple[float, float, int]]] = {side: [] for side in arguments.sides}
+                for _ in range(arguments.rounds):
+                    for side in arguments.sides:
+                        found[side].append(run(pythons[side], temporary, network, size, side))
+                print(f"{size}, {network}, load average {os.getloadavg()[0]:.1f}", flush=True)
+                print("| side | pictures/s | × | processor s | × | GiB |\n|---|--:|--:|--:|--:|--:|", flush=True)
+                plain = [statistics.median(values) for values in zip(*found["plain loop"], strict=True)]
+                for side, results in found.items():
+                    clock, busy, _ = (statistics.median(values) for values in zip(*results, strict=True))
+                    most = max(held for _, _, held in results) / 2**30
+                    faster, lighter = plain[0] / clock, plain[1] / busy
+                    print(f"| {side} | {1 / clock:.2f} | {faster:.2f} | {busy:.3f} | {lighter:.2f} | {most:.2f} |")
+        for name, seconds in start_up(folder, folder / "one").items():
+            print(f"{name}: {seconds:.2f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limner.inference.tiling import gaussian_weights, plan_tiles
+from limner.errors import ConfigError
+from limner.inference.tiling import (
+    final_rows,
+    gaussian_weights,
+    plan_spans,
+    plan_strips,
+    plan_tiles,
+    spline_weights,
+)
 
 
 def indices(size: tuple[int, int], tile: int, overlap: float) -> list[tuple[int, int, int, int]]:
@@ -75,3 +83,74 @@ def test_neighbours_overlap_at_least_as_asked(length: int, tile: int, overlap: f
     starts = [piece.columns.start for piece in plan_tiles((1, length), tile, overlap)]
     tile = min(tile, length)
     assert all(second - first <= max(1, tile * (1 - overlap)) for first, second in pairwise(starts))
+
+
+def test_the_spline_window_by_hand() -> None:
+    """2u² up to the quarter, 1 − 2(1 − u)² from there, at pixel centres; u is 1 in the middle."""
+    np.testing.assert_allclose(spline_weights(2), [0.5, 0.5])
+    np.testing.assert_allclose(spline_weights(3), [2 / 9, 1, 2 / 9], rtol=1e-6)
+    np.testing.assert_allclose(spline_weights(4), [0.125, 0.875, 0.875, 0.125])
+    # Windows that overlap by half sum to 1 by themselves.
+    np.testing.assert_allclose(spline_weights(64)[32:] + spline_weights(64)[:32], 1, rtol=1e-6)
+
+
+def test_spline_tiles_on_a_4_by_4_picture() -> None:
+    """Tiles of 3 pixels: in the two middle rows and columns both weigh, 9 to 2."""
+    first, second, third, fourth = plan_tiles((4, 4), 3, 0.5, "spline")
+    near, far = 9 / 11, 2 / 11
+    np.testing.assert_allclose(
+        first.weights(), [[1, near, far], [near, near * near, near * far], [far, far * near, far * far]], rtol=1e-6
+    )
+    np.testing.assert_allclose(second.weights()[0], [far, near, 1], rtol=1e-6)
+    blend = np.zeros((4, 4))
+    for number, tile in zip((1.0, 2.0, 3.0, 4.0), (first, second, third, fourth), strict=True):
+        blend[tile.index] += number * tile.weights()
+    across = [1, near + 2 * far, far + 2 * near, 2]
+    down = np.array([0, 2 * far, 2 * near, 2])
+    np.testing.assert_allclose(blend, np.add.outer(down, across), rtol=1e-6)
+
+
+def test_an_unknown_window_is_refused() -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'gaussian'"):
+        plan_tiles((4, 4), 2, 0.5, "gausian")
+
+
+def test_rows_of_a_4_by_4_picture_are_done_as_soon_as_no_tile_adds_to_them() -> None:
+    spans = plan_spans(4, 2, 0.5)
+    assert [(span.start, span.stop) for span in spans] == [(0, 2), (1, 3), (2, 4)]
+    done = [final_rows(spans, place) for place in range(3)]
+    assert [(rows.start, rows.stop) for rows in done] == [(0, 1), (1, 2), (2, 4)]
+
+
+def test_strips_of_a_4_by_4_picture() -> None:
+    """Of columns 0–1 the first two tiles weigh; the second reaches over, and weighs in columns 2–3 too."""
+    spans = plan_spans(4, 2, 0.5)
+    left, right = plan_strips(spans, 4, most=2, align=2)
+    assert [(span.start, span.stop) for span in left.spans] == [(0, 2), (1, 3)]
+    assert [(span.start, span.stop) for span in right.spans] == [(1, 3), (2, 4)]
+    assert (left.start, left.stop, left.reads) == (0, 2, slice(0, 3))
+    assert (right.start, right.stop, right.reads) == (2, 4, slice(1, 4))
+    (whole,) = plan_strips(spans, 4, most=100, align=2)
+    assert (whole.start, whole.stop, len(whole.spans)) == (0, 4, 3)
+
+
+@given(
+    length=st.integers(1, 300),
+    tile=st.integers(1, 64),
+    overlap=st.floats(0, 0.9),
+    most=st.integers(1, 200),
+    align=st.integers(1, 64),
+)
+def test_strips_hold_every_span_that_weighs_in_them(
+    length: int, tile: int, overlap: float, most: int, align: int
+) -> None:
+    spans = plan_spans(length, tile, overlap)
+    strips = plan_strips(spans, length, most, align)
+    assert [strip.start for strip in strips] == [0, *(strip.stop for strip in strips[:-1])]
+    assert strips[-1].stop == length
+    for strip in strips:
+        assert strip.start % align == 0
+        total = np.zeros(length)
+        for span in strip.spans:
+            total[span.pixels] += span.weights
+        np.testing.assert_allclose(total[strip.start : strip.stop], 1, rtol=1e-6)

@@ -135,6 +135,9 @@ class TilingSpec(_Spec):
 
     size: Annotated[int, Field(ge=1, description="Side of a tile; pictures up to it are predicted whole.")]
     overlap: Annotated[float, Field(ge=0, lt=1, description="Least share of a tile over its neighbour.")] = 0.5
+    window: Annotated[
+        Literal["gaussian", "spline"], Field(description="What weighs a tile's pixels where tiles overlap.")
+    ] = "gaussian"
 
 
 class PostStep(_Spec):
@@ -163,6 +166,27 @@ class FamiliarSpec(_Spec):
     def _agree(self) -> FamiliarSpec:
         if any(len(row) != len(self.scale) for row in self.features):
             raise ValueError(f"rows must have the {len(self.scale)} numbers of scale")
+        return self
+
+
+class PlantedSpec(_Spec):
+    """How training pictures look as they are and with faults planted in them, to tell the fault of another picture.
+
+    A row of the table is a picture with a fault: the place of the fault in `faults`, the group of the picture, and its
+    numbers (`limner.evaluation.explain.appearance`) between `low` and `high` in 255 steps.
+    """
+
+    faults: Annotated[
+        list[tuple[str, str]], Field(min_length=2, description="Kind of each fault, empty of none, and its words.")
+    ]
+    low: Annotated[list[float], Field(min_length=1, description="Of each number.")]
+    high: Annotated[list[float], Field(min_length=1, description="Likewise.")]
+    table: Annotated[str, Field(description="The rows as bytes, compressed by zlib, in base64.")]
+
+    @model_validator(mode="after")
+    def _agree(self) -> PlantedSpec:
+        if len(self.low) != len(self.high):
+            raise ValueError(f"{len(self.low)} numbers have a low but {len(self.high)} a high")
         return self
 
 
@@ -223,6 +247,7 @@ class BundleMeta(_Spec):
         list[ViewsSpec], Field(description="What views bought with these thresholds; empty where it was not measured.")
     ] = []
     familiar: Annotated[FamiliarSpec | None, Field(description="To tell pictures unlike the training set.")] = None
+    planted: Annotated[PlantedSpec | None, Field(description="To tell why a picture is unlike it.")] = None
     precision: Annotated[
         Literal["auto", "bf16", "float32"],
         Field(description="Arithmetic that was asked for; `auto`: the device's best."),

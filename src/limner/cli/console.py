@@ -53,6 +53,7 @@ STAGES = {
     "prove": "Comparing with the model",
     "views": "Comparing views",
     "predict": "Predicting",
+    "tiles": "Tiles of a large picture",
     "explain": "Trying changes",
     "review": "Comparing with masks",
     "trace": "Reading tracings",

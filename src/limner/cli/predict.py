@@ -182,6 +182,27 @@ def run(
     address: Annotated[
         str, typer.Option(help="Of the cluster: auto, HOST:PORT of its head, or local (this machine alone).")
     ] = "auto",
+    stream: Annotated[
+        str,
+        typer.Option(
+            help="Pictures to read by window and write as tiled TIFF, in memory that does not grow with them: auto "
+            "(TIFF and zarr of more than 64 million pixels), always or never."
+        ),
+    ] = "auto",
+    skip_empty: Annotated[
+        bool,
+        typer.Option(
+            "--skip-empty", help="Of these, leave out tiles of one value or of bright glass: they become background."
+        ),
+    ] = False,
+    tile_weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WINDOW",
+            help="What weighs tiles where they overlap: gaussian or spline. Default: what the model says.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict masks for pictures: same names and sub-folders, at the pictures' own size."""
@@ -216,9 +237,12 @@ def run(
             device=device,
             batch_size=batch,
             engine=engine,
-            precision=precision,
             cluster=cluster,
             address=address,
+            stream=stream,
+            skip_empty=skip_empty,
+            tile_weights=tile_weights,
+            precision=precision,
             progress=stages,
         )
     finally:
@@ -257,6 +281,7 @@ def as_dict(result: FolderResult) -> dict[str, Any]:
         "resumed": result.resumed,
         "unlike_training": dict(result.strange),
         "engine": result.engine,
+        "huge": {"pictures": result.huge, "tiles": result.tiles, "empty": result.empty},
         "views": result.views,
         "int8": list(result.int8),
         **doubts,
@@ -269,6 +294,9 @@ def result_lines(result: FolderResult, out: str | None) -> list[str]:
     lines = []
     if result.resumed:
         lines.append(f"{_counted(result.resumed, 'picture')} finished before, left out")
+    if result.huge:
+        left = f", {result.empty:,} of them empty and left out" if result.empty else ""
+        lines.append(f"{_counted(result.huge, 'large picture')} by window: {_counted(result.tiles, 'tile')}{left}")
     if out is not None:
         kind = "file" if any(str(path).endswith(".tif") for path in result.written[:100]) else "mask"
         lines.append(f"{_counted(len(result.written), kind)} written to {out}")

@@ -123,7 +123,8 @@ class ExportedModel:
         """Logits at the network's scale, whole or blended from the tiles that the predictor takes."""
         height, width = pixels.shape[:2]
         padded = _round_up(height, self.stride), _round_up(width, self.stride)
-        tiles = plan_tiles(padded, _round_up(self.meta.tiling.size, self.stride), self.meta.tiling.overlap)
+        tiling = self.meta.tiling
+        tiles = plan_tiles(padded, _round_up(tiling.size, self.stride), tiling.overlap, tiling.window)
         if len(tiles) == 1:
             return self._run(pixels)
         filled = stack_padded([pixels], padded)[0]

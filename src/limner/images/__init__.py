@@ -1,12 +1,13 @@
 """Read and write pictures and masks of every format, from anywhere.
 
-Layer: images. The only importer of Pillow, tifffile, imagecodecs, pydicom, highdicom and
-nibabel. Imports no torch.
+Layer: images. The only importer of Pillow, tifffile, imagecodecs, zarr, rasterio, pydicom, highdicom and nibabel.
+Imports no torch.
 """
 
 from limner.images.archives import archive_contents
 from limner.images.channels import to_channels
 from limner.images.dicom_seg import Segment, encode_segmentation, require_segmentations
+from limner.images.geo import Tag, Tags, is_georeferenced
 from limner.images.jpeg import PIXELS, JpegStorage
 from limner.images.kinds import IMAGE_SUFFIXES, picture_suffix, suffix_of, without_suffix
 from limner.images.locations import (
@@ -40,7 +41,9 @@ from limner.images.series import Series, Slice, read_series, read_slice
 from limner.images.shards import make_chunk, shard_location, shards_at
 from limner.images.source import Source, natural_key
 from limner.images.stream import hash_file, read_bytes, reading_once
+from limner.images.tiled_tiff import TILE, TiledTiff
 from limner.images.volumes import Volume, choose_plane
+from limner.images.windows import STREAM_PIXELS, RowReader, Windows, missing, open_windows, windowed_size
 from limner.images.write import (
     IGNORE_COLOR,
     encode_jpeg,
@@ -50,21 +53,29 @@ from limner.images.write import (
     write_mask,
     write_planes,
 )
+from limner.images.zarr_windows import is_zarr
 from limner.images.zip_writer import ZipWriter, write_zip
 
 __all__ = [
     "IGNORE_COLOR",
     "IMAGE_SUFFIXES",
     "PIXELS",
+    "STREAM_PIXELS",
+    "TILE",
     "JpegStorage",
     "Location",
     "PictureInfo",
+    "RowReader",
     "Segment",
     "Series",
     "Slice",
     "Source",
     "StoredMask",
+    "Tag",
+    "Tags",
+    "TiledTiff",
     "Volume",
+    "Windows",
     "ZipWriter",
     "archive_contents",
     "choose_plane",
@@ -79,15 +90,19 @@ __all__ = [
     "exists_url",
     "hash_file",
     "is_dicom",
+    "is_georeferenced",
     "is_picture",
     "is_rle_table",
     "is_url",
     "is_volume",
+    "is_zarr",
     "key_location",
     "make_chunk",
     "member_location",
+    "missing",
     "names_below",
     "natural_key",
+    "open_windows",
     "page_location",
     "parse_location",
     "picture_suffix",
@@ -113,6 +128,7 @@ __all__ = [
     "shards_at",
     "suffix_of",
     "to_channels",
+    "windowed_size",
     "without_suffix",
     "write_image",
     "write_mask",

@@ -45,8 +45,8 @@ def check_pixels(size: Size, channels: int, location: str) -> None:
         raise DataError(
             f"a picture has at most {PIXEL_LIMIT:,} pixels",
             f"'{location}' says it is {height:,}×{width:,} with {channels:,} channels",
-            "If the file is sound, cut it into smaller pictures or raise limner.images.limits.PIXEL_LIMIT; "
-            "if it is not, remove it.",
+            "If the file is sound, save it as a TIFF in tiles, which limner predict reads by window, cut it into "
+            "smaller pictures or raise limner.images.limits.PIXEL_LIMIT; if it is not, remove it.",
         )
 
 

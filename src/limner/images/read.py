@@ -114,11 +114,11 @@ def decode_mask(data: bytes, where: str) -> Shaped[np.ndarray, "height width *ch
         DataError: It is damaged, too large or no such picture.
     """
     stream = io.BytesIO(data)
-    with _explained(where, None):
+    with explained(where, None):
         kind = _recognise(stream, where)
     if kind not in pillow.KINDS:
         raise DataError("a PNG", f"'{where}' holds {kind.upper()}", "Save it as PNG.")
-    with _explained(where, kind):
+    with explained(where, kind):
         return np.ascontiguousarray(pillow.decode(stream, kind, None, where).array)
 
 
@@ -139,7 +139,7 @@ def _decoded(location: str, *, stored: bool) -> Iterator[Decoded]:
     What is done with them inside is guarded too, as memory may be short.
     """
     if suffix_of(parse_location(location).path) in NIFTI_SUFFIXES:
-        with _explained(location, "nifti"):
+        with explained(location, "nifti"):
             yield nifti.decode(lambda: _checked_nifti(location), location, stored=stored)
         return
     with _opened(location) as (stream, kind, place):
@@ -172,16 +172,17 @@ def _expanded(decoded: Decoded, location: str) -> Shaped[np.ndarray, "height wid
 @contextlib.contextmanager
 def _opened(location: str) -> Iterator[tuple[io.BufferedIOBase, Kind, Location]]:
     with open_location(location) as stream:
-        with _explained(location, None):
+        with explained(location, None):
             kind = _recognise(stream, location)
-        with _explained(location, kind):
+        with explained(location, kind):
             place = parse_location(location)
             _check_fragment(kind, place, location)
             yield stream, kind, place
 
 
 @contextlib.contextmanager
-def _explained(location: str, kind: Kind | None) -> Iterator[None]:
+def explained(location: str, kind: Kind | None) -> Iterator[None]:
+    """Inside, whatever a decoder raises becomes a `DataError` that names the file and its kind."""
     try:
         yield
     except LimnerError:
@@ -218,7 +219,7 @@ def read_volume(location: str) -> Volume:
         DataError: As `read_info`.
         MissingExtra: nibabel is not installed.
     """
-    with _explained(location, "nifti"), _checked_nifti(location) as stream:
+    with explained(location, "nifti"), _checked_nifti(location) as stream:
         return nifti.read_grid(stream, location)
 
 
@@ -234,7 +235,7 @@ def encode_volume(slices: UInt8[np.ndarray, "slices height width"], location: st
         MissingExtra: nibabel is not installed.
     """
     place = parse_location(location)
-    with _explained(location, "nifti"), _checked_nifti(place.file) as stream:
+    with explained(location, "nifti"), _checked_nifti(place.file) as stream:
         return nifti.encode(slices, stream, place.plane, location)
 
 

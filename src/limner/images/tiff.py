@@ -29,6 +29,8 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _TRANSPARENCY, _YCBCR = 0, 1, 2,
 _PLAIN = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _TRANSPARENCY)
 _JPEG = (6, 7)
 _ORIENTATION = 274
+# Scanners of slides add pictures of the label and of the whole glass; tifffile puts the scan first.
+_SLIDES = ("svs", "ndpi", "scn", "bif", "philips", "qpi", "avs")
 
 
 class _Reading(threading.local):
@@ -44,7 +46,7 @@ for _library in ("tifffile", "imagecodecs"):
 
 
 @dataclass(frozen=True)
-class _Stack:
+class Stack:
     """The planes of a file, and which of them make up each picture.
 
     `rows[page]` lists the planes that are the channels of that page: one plane in most files, one
@@ -57,12 +59,12 @@ class _Stack:
 
 def inspect(stream: io.BufferedIOBase, page: int | None, location: str) -> PictureInfo:
     """Facts from the tags; pixels are not decoded."""
-    with _open(stream) as file:
-        stack = _stack(file, location)
+    with open_tiff(stream) as file:
+        stack = stack_of(file, location)
         row = stack.rows[choose_page(page, len(stack.rows), location) if page is not None else 0]
         header = _header(stack.planes[row[0]], location)
         palette = header.photometric == _PALETTE
-        orientation = _orientation(header)
+        orientation = orientation_of(header)
         return PictureInfo(
             upright_size((header.imagelength, header.imagewidth), orientation),
             3 if palette else header.samplesperpixel * len(row),
@@ -75,13 +77,13 @@ def inspect(stream: io.BufferedIOBase, page: int | None, location: str) -> Pictu
 
 def decode(stream: io.BufferedIOBase, page: int | None, location: str) -> Decoded:
     """Pixels of one page, channels last, with palette indices kept."""
-    with _open(stream) as file:
-        stack = _stack(file, location)
+    with open_tiff(stream) as file:
+        stack = stack_of(file, location)
         row = stack.rows[choose_page(page, len(stack.rows), location)]
         header = _header(stack.planes[row[0]], location)
         check_memory(header.nbytes * len(row), location)
         parts = [_pixels(stack.planes[part], location) for part in row]
-        orientation, palette = _orientation(header), _palette(header, location)
+        orientation, palette = orientation_of(header), palette_of(header, location)
     array = parts[0] if len(parts) == 1 else np.dstack(parts)
     if palette is not None and array.dtype == bool:
         array = array.view(np.uint8)  # which of two colours
@@ -89,25 +91,41 @@ def decode(stream: io.BufferedIOBase, page: int | None, location: str) -> Decode
 
 
 @contextmanager
-def _open(stream: io.BufferedIOBase) -> Iterator[Any]:
+def open_tiff(stream: io.BufferedIOBase) -> Iterator[Any]:
+    """A `tifffile.TiffFile`, whose list of pages is whole; the log stays silent meanwhile."""
     import tifffile
 
     stream.seek(0)
+    with quiet(), tifffile.TiffFile(cast("IO[bytes]", stream)) as file:
+        check_chain(file)
+        yield file
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Inside, tifffile and its decoders tell the log nothing of what this thread reads."""
+    outer = _READING.active
     _READING.active = True
     try:
-        with tifffile.TiffFile(cast("IO[bytes]", stream)) as file:
-            check_chain(file)
-            yield file
+        yield
     finally:
-        _READING.active = False
+        _READING.active = outer
 
 
-def _stack(file: Any, location: str) -> _Stack:
+def stack_of(file: Any, location: str) -> Stack:
+    """The pictures of a file; of a scanned slide the slide alone, without its label and its overview.
+
+    Raises:
+        DataError: The planes are not listed in the file.
+    """
+    if file.series and file.series[0].kind in _SLIDES:
+        slide = file.series[0].levels[0]
+        return Stack(slide.pages, np.arange(len(slide.pages))[:, None])
     # Reduced copies are the thumbnails and pyramids that viewers use, not pictures of their own.
     series = [one for one in file.series if not one.keyframe.is_reduced]
     if len(series) != 1:
         planes = [plane for plane in file.pages if not plane.is_reduced]
-        return _Stack(planes, np.arange(len(planes))[:, None])
+        return Stack(planes, np.arange(len(planes))[:, None])
     axes, shape = series[0].get_axes(False), series[0].get_shape(False)
     plane_axes = series[0].keyframe.axes
     if series[0].is_truncated or series[0].is_multifile:
@@ -119,17 +137,27 @@ def _stack(file: Any, location: str) -> _Stack:
     lead = [(axis, length) for axis, length in zip(axes, shape, strict=True) if axis not in plane_axes]
     order = np.arange(len(series[0].pages))
     if math.prod(length for _, length in lead) != len(order):
-        return _Stack(series[0].pages, order[:, None])
+        return Stack(series[0].pages, order[:, None])
     order = order.reshape([length for _, length in lead])
     channel = next((position for position, (axis, _) in enumerate(lead) if axis == "C"), None)
     order = order[..., None] if channel is None else np.moveaxis(order, channel, -1)
-    return _Stack(series[0].pages, order.reshape(-1, order.shape[-1]))
+    return Stack(series[0].pages, order.reshape(-1, order.shape[-1]))
 
 
 def _header(plane: Any, location: str) -> Any:
-    """The page that describes the plane, once it is known to be one that can be read faithfully."""
-    header = plane.keyframe  # the planes of a stack share one
+    """The page that describes the plane, once it is known to be of a size that can be read at once."""
+    header = header_of(plane, location)
     check_pixels((int(header.imagelength), int(header.imagewidth)), int(header.samplesperpixel), location)
+    return header
+
+
+def header_of(plane: Any, location: str) -> Any:
+    """The page that describes the plane, once it is known to be one that can be read faithfully.
+
+    Raises:
+        DataError: It is not.
+    """
+    header = plane.keyframe  # the planes of a stack share one
     jpeg_color = header.photometric == _YCBCR and header.compression in _JPEG
     if header.photometric not in _PLAIN and not jpeg_color:
         found = f"colours stored as {getattr(header.photometric, 'name', header.photometric)}"
@@ -150,6 +178,11 @@ def _pixels(plane: Any, location: str) -> np.ndarray:
     array = np.asarray(plane.asarray())
     if header.axes == "SYX":
         array = np.moveaxis(array, 0, -1)
+    return as_shown(array, header)
+
+
+def as_shown(array: np.ndarray, header: Any) -> np.ndarray:
+    """Stored numbers with white as the largest."""
     # tifffile writes boolean arrays under "white is zero" without turning them round; take its own files as meant.
     if header.photometric != _WHITE_IS_ZERO or (array.dtype == bool and header.software == "tifffile.py"):
         return array
@@ -158,7 +191,12 @@ def _pixels(plane: Any, location: str) -> np.ndarray:
     return array ^ array.dtype.type(2**header.bitspersample - 1) if array.dtype.kind == "u" else array
 
 
-def _palette(header: Any, location: str) -> UInt8[np.ndarray, "entries 3"] | None:
+def palette_of(header: Any, location: str) -> UInt8[np.ndarray, "entries 3"] | None:
+    """Colours of a page of indices; None of other pages.
+
+    Raises:
+        DataError: They are missing.
+    """
     if header.photometric != _PALETTE:
         return None
     if header.colormap is None:
@@ -168,7 +206,8 @@ def _palette(header: Any, location: str) -> UInt8[np.ndarray, "entries 3"] | Non
     return (colors >> 8 if colors.max(initial=0) > 255 else colors).astype(np.uint8)
 
 
-def _orientation(header: Any) -> int:
+def orientation_of(header: Any) -> int:
+    """How the page must be turned, 1 to 8; see `limner.images.orientation`."""
     tag = header.tags.get(_ORIENTATION)
     value = int(tag.value) if tag is not None else 1
     return value if 1 <= value <= 8 else 1

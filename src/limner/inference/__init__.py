@@ -20,6 +20,10 @@ so the number seen in training is the number the user gets.
     folder       read, predict and write many pictures
     wanted       what that shall leave behind
     destinations where it goes
+    streaming    a picture by window: sums of a row of tiles, finished rows
+    huge         one such picture from file to files
+    empty        tiles in which there is nothing to find
+    previews     a small copy of a large picture and its masks
     pipeline     what is done with each picture before and after the network
     shards       a part of the pictures, for one of several processes
     journal      what is known of finished pictures, on the disk

@@ -31,12 +31,14 @@ class Destinations:
         tables: Of all pictures.
         journal: What is known of finished pictures: hidden, with the results.
         delivery: Brings all these to where they belong; None where they are made there.
+        replacing: Whether results may be there already.
     """
 
     outputs: Outputs | None
     tables: Sequence[Table]
     journal: Path
     delivery: Delivery | None = None
+    replacing: bool = False
 
     @classmethod
     def plan(

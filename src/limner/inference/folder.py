@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,8 +18,8 @@ from limner.inference.collisions import check_results
 from limner.inference.delivery import Copies, copied, delivery_to, normal_place
 from limner.inference.destinations import Destinations, result_place
 from limner.inference.journal import Journal, Record, is_there
-from limner.inference.outputs import volume_name
-from limner.inference.pipeline import APART, STRANGE, Failure, Job, Outcome
+from limner.inference.outputs import huge_outputs, volume_name
+from limner.inference.pipeline import APART, EMPTY, STRANGE, TILES, Failure, Job, Outcome
 from limner.inference.predicting import Predicting
 from limner.inference.shards import Shard
 from limner.inference.stacking import Stacker, check_dicom, check_slices, volume_of
@@ -53,6 +53,9 @@ class FolderResult:
         engine: What ran the network.
         int8: What was measured of each model in int8, see `limner.workflow.int8`; empty in other precisions.
         views: Which views were used, and what is known of them, as a sentence.
+        huge: Number of pictures that were read by window, among them those whose results were there.
+        tiles: How many tiles these have.
+        empty: How many of the tiles were left out, because there is nothing in them.
     """
 
     written: Sequence[Path | str]
@@ -67,6 +70,9 @@ class FolderResult:
     engine: str = "torch"
     views: str = ""
     int8: Sequence[Mapping[str, Any]] = ()
+    huge: int = 0
+    tiles: int = 0
+    empty: int = 0
 
 
 def predict_folder(
@@ -80,6 +86,7 @@ def predict_folder(
     shard: Shard = _WHOLE,
     made: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    tile_progress: Callable[[int, int], None] | None = None,
 ) -> FolderResult:
     """Write the masks of pictures, under the pictures' names and sub-folders (see `Outputs`).
 
@@ -98,6 +105,7 @@ def predict_folder(
         shard: Which part of the pictures; tables get its number in their names.
         made: What tells the model and its use from others; a call that goes on must have the same.
         progress: Told the number of pictures done and of all pictures.
+        tile_progress: Told the number of tiles done, and of all tiles of a picture that is read by window.
 
     Raises:
         DataError: There is no picture, or results cannot be told apart; nothing is written.
@@ -107,7 +115,7 @@ def predict_folder(
     """
     return predict_places(
         predictor.meta,
-        lambda to, tasks: Job(predictor, to, wanted).run(tasks),
+        lambda to, tasks: Job(predictor, to, wanted, tile_progress=tile_progress).run(tasks),
         pictures,
         out,
         wanted,
@@ -162,11 +170,12 @@ def predict_places(
         if delivery is not None and resume and there(to.journal):
             delivery.fetch(to.journal)
         going_on = resume and is_there(to.journal)
+        to = replace(to, replacing=overwrite or going_on)
         check_results(
             to,
             lambda: to.files(tasks, apart=wanted.flag_below is not None),
             (source for task in found.tasks for source in task.sources),
-            None if overwrite or going_on else there,
+            None if to.replacing else there,
         )
         names = [task.result for task in tasks]
         with (
@@ -208,7 +217,7 @@ def _predict_all(
             elif stacker is not None:
                 stacker.add(outcome.picture.location, outcome.masks)
             else:
-                tally.written.add(place, apart=outcome.record[APART])
+                tally.written.add(place, apart=outcome.record[APART], huge=TILES in outcome.record)
             if stacker is not None:
                 following = tasks[todo[done]] if done < len(todo) else None
                 _stack(stacker, to, tasks, place, following, tally)
@@ -248,8 +257,14 @@ class _Tally:
     strange: list[tuple[int, str]] = field(default_factory=list)
     doubtful: int = 0
     predicted: int = 0
+    huge: int = 0
+    tiles: int = 0
+    empty: int = 0
 
     def count(self, place: int, record: Record) -> None:
+        self.huge += TILES in record
+        self.tiles += record.get(TILES, 0)
+        self.empty += record.get(EMPTY, 0)
         self.doubtful += record[APART]
         if record[STRANGE]:
             self.strange.append((place, record[STRANGE]))
@@ -267,6 +282,9 @@ class _Tally:
             doubtful=self.doubtful,
             strange=[(tasks[place].picture.name, because) for place, because in sorted(self.strange)],
             rle=to.rle,
+            huge=self.huge,
+            tiles=self.tiles,
+            empty=self.empty,
         )
 
 
@@ -278,7 +296,8 @@ def _unfinished(
         record = journal[place]
         name = result_place(tasks[place].result, apart=record[APART])
         whole = all(table.key in record for table in to.tables)
-        if not whole or (to.outputs is not None and not all(map(there, to.outputs.paths(name)))):
+        outputs = huge_outputs(to.outputs) if to.outputs is not None and TILES in record else to.outputs
+        if not whole or (outputs is not None and not all(map(there, outputs.paths(name)))):
             journal.forget(place)
     if wanted.form == "nifti":
         # A volume is written with all its slices.

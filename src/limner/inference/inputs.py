@@ -92,9 +92,16 @@ def make_input(
         )
         picture = pixels = join_pictures(checked)
         where = names[list(inputs.parts)[-1]]
+    return ModelInput(picture, scaled(pixels, inputs), where)
+
+
+def scaled(
+    pixels: Shaped[np.ndarray, "height width channels"], inputs: InputSpec
+) -> Shaped[np.ndarray, "scaled_height scaled_width channels"]:
+    """Pixels with the network's channels and numbers at its scale."""
     if inputs.fit == "resize" and inputs.size is not None and pixels.shape[:2] != inputs.size:
-        pixels = resize_image(pixels, inputs.size)
-    return ModelInput(picture, pixels, where)
+        return resize_image(pixels, inputs.size)
+    return pixels
 
 
 def _read(given: Given, where: str) -> tuple[np.ndarray, str]:

@@ -9,7 +9,7 @@ import io
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ class Outputs:
 
     def paths(self, name: str) -> list[Path]:
         """Every file that `write` makes."""
-        found = [*self.masks(name), *self._probs_paths(name)]
+        found = [*self.masks(name), *self.probs_paths(name)]
         if self.overlays:
             found += [self._overlay_path(name, target) for target in self.targets]
         if self.uncertainty:
@@ -127,9 +127,7 @@ class Outputs:
             for target in self.targets:
                 self._write_target(name, target, source, prediction)
         self._write_probs(name, prediction)
-        if self.overlays:
-            for target in self.targets:
-                write_image(self._overlay_path(name, target), self._draw(target, picture, prediction))
+        self.write_overlays(name, picture, prediction)
         if self.uncertainty:
             for target, unsure in prediction.uncertainty.items():
                 grey = np.rint(unsure * 255).astype(np.uint8)
@@ -137,6 +135,12 @@ class Outputs:
         if self.contours:
             for target in self._with_masks():
                 self._write_contours(name, target, source, prediction)
+
+    def write_overlays(self, name: str, picture: np.ndarray, prediction: Prediction) -> None:
+        """Write the overlays alone, if they are wanted; see `write`."""
+        if self.overlays:
+            for target in self.targets:
+                write_image(self._overlay_path(name, target), self._draw(target, picture, prediction))
 
     def remove(self, name: str) -> None:
         """Take away the results of that name, where there are some.
@@ -175,7 +179,7 @@ class Outputs:
             write_image(path, ids.astype(np.uint16) if self.form == "png16" else ids)
 
     def _write_probs(self, name: str, prediction: Prediction) -> None:
-        paths = self._probs_paths(name)
+        paths = self.probs_paths(name)
         if self.probabilities == "npz":
             write_bytes(paths[0], _encode_probs(prediction))
         elif self.probabilities == "tiff":
@@ -210,7 +214,8 @@ class Outputs:
             return [place / name / f"{class_name.replace('/', '_')}{suffix}" for class_name in spec.names]
         return [place / f"{name}{suffix}"]
 
-    def _probs_paths(self, name: str) -> list[Path]:
+    def probs_paths(self, name: str) -> list[Path]:
+        """The files of probabilities: one, or one for each target with masks."""
         folder = self.folder / "probabilities"
         if self.probabilities == "tiff":
             return [self._place(folder, target) / f"{name}.tif" for target in self._with_masks()]
@@ -243,11 +248,15 @@ class Outputs:
         return overlay(show_inputs(picture, self.parts).main, prediction.masks[target], spec.colors)
 
 
+def huge_outputs(outputs: Outputs) -> Outputs:
+    """The files of a picture that is read by window: masks are TIFF, and nothing needs the whole picture."""
+    return replace(outputs, form="tiff", uncertainty=False, contours=())
+
+
 def _planes(mask: np.ndarray, spec: TargetSpec) -> Bool[np.ndarray, "classes height width"]:
     """Where each class but the background is."""
     if spec.task == "multilabel":
-        present: np.ndarray = np.moveaxis(mask, -1, 0) == 1
-        return present
+        return np.asarray(np.moveaxis(mask, -1, 0) == 1)
     return np.stack([mask == index for index in foreground(spec.task, len(spec.names))])
 
 

@@ -67,6 +67,8 @@ class Predictor(Predicting):
             to help on pictures the network did not learn from (`BundleMeta.views`), else none.
         engines: What runs the networks, in place of torch; then `model` is not asked.
         engine_name: What these are.
+        window: What weighs the pixels of tiles that overlap, of `limner.inference.tiling.WINDOWS`; by default what
+            the bundle says.
 
     Attributes:
         engine_name: What runs the networks: `torch`, `onnxruntime` or `openvino`.
@@ -88,6 +90,7 @@ class Predictor(Predicting):
         tta: str = "none",
         engines: Sequence[Engine] = (),
         engine_name: str = "torch",
+        window: str | None = None,
     ) -> None:
         self.meta = meta
         self.engine_name = engine_name
@@ -102,6 +105,7 @@ class Predictor(Predicting):
         self._batch_size = batch_size
         self._most_at_once = batch_size or _MOST_PER_BATCH
         self._tile = meta.tiling.size
+        self._window = window or meta.tiling.window
 
     @classmethod
     def from_file(
@@ -114,6 +118,7 @@ class Predictor(Predicting):
         uncertainty: str = "single",
         tta: str = "none",
         engine: str = "torch",
+        window: str | None = None,
     ) -> Predictor:
         """A predictor for a bundle; `auto` is the fastest device of this machine.
 
@@ -125,6 +130,7 @@ class Predictor(Predicting):
             uncertainty: See the class.
             tta: See the class.
             engine: One of `limner.inference.engines.ENGINES`; `auto` is the fastest that is installed.
+            window: See the class.
 
         Raises:
             BundleError: The file is not a bundle this version can use.
@@ -146,6 +152,7 @@ class Predictor(Predicting):
             tta=tta,
             engines=engines,
             engine_name=name,
+            window=window,
         )
 
     def make_input(self, picture: Given | Mapping[str, Given], where: str = "the picture") -> ModelInput:
@@ -189,6 +196,49 @@ class Predictor(Predicting):
             return self.meta.targets
         # What a promise is worth was found with the plain looks; others promise less.
         return {name: spec.model_copy(update={"dice_curve": []}) for name, spec in self.meta.targets.items()}
+
+    def opinion(self, picture: ModelInput) -> Opinion:
+        """What all looks say about one picture, at the network's scale.
+
+        Raises:
+            ResourceError: It does not fit in memory, even in small tiles.
+        """
+        return self._opinions([picture])[0]
+
+    @property
+    def looks(self) -> Sequence[Look]:
+        """The ways in which the networks are asked."""
+        return self._looks
+
+    @property
+    def window(self) -> str:
+        """What weighs the pixels of tiles that overlap."""
+        return self._window
+
+    def tile_side(self) -> int:
+        """Side of a tile in pixels: the bundle's, as a multiple of the network's stride."""
+        return _round_up(self.meta.tiling.size, self.engine.stride)
+
+    def logits_of_tiles(self, look: Look, tiles: Sequence[np.ndarray]) -> Iterator[Logits]:
+        """Logits of tiles of one shape, in order, in batches that keep the device busy.
+
+        Raises:
+            ResourceError: Not even one tile fits in memory.
+        """
+        at_once = self._at_once((tiles[0].shape[0], tiles[0].shape[1])) if tiles else 1
+        for start in range(0, len(tiles), at_once):
+            batch = [look.view.show(tile) for tile in tiles[start : start + at_once]]
+            try:
+                found = self._run(look, np.stack(batch))
+            except OutOfMemory as error:
+                raise ResourceError(
+                    f"enough memory for a tile of {tiles[0].shape[0]}×{tiles[0].shape[1]} pixels",
+                    str(error).splitlines()[0],
+                    "Close other programs, or use device=cpu.",
+                ) from error
+            for place in range(len(batch)):
+                size = tiles[0].shape[0], tiles[0].shape[1]
+                yield {name: look.view.undo(logits[place], size) for name, logits in found.items()}
 
     def _groups(self, inputs: Iterable[ModelInput]) -> Iterator[list[ModelInput]]:
         """Neighbours of one shape, at most a batch of them; large pictures come alone."""
@@ -245,7 +295,7 @@ class Predictor(Predicting):
     def _logits_in_tiles(self, look: Look, pictures: list[np.ndarray], size: Size) -> list[Logits]:
         stride = self.engine.stride
         padded = (_round_up(size[0], stride), _round_up(size[1], stride))
-        tiles = plan_tiles(padded, _round_up(self._tile, stride), self.meta.tiling.overlap)
+        tiles = plan_tiles(padded, _round_up(self._tile, stride), self.meta.tiling.overlap, self._window)
         if len(tiles) == 1:
             batches = self._run(look, stack_padded(pictures, padded))
             return [

@@ -20,6 +20,7 @@ from limner.images import (
     is_picture,
     is_url,
     is_volume,
+    is_zarr,
     natural_key,
     page_location,
     parse_location,
@@ -117,7 +118,7 @@ def result_names(pictures: Sequence[Picture]) -> list[str]:
 def _look(place: str) -> Iterator[tuple[Picture, bool]]:
     """Files of a place, and whether they were named themselves, so that they are pictures whatever their suffix."""
     path = Path(place)
-    if path.is_file() and path.suffix.lower() != ".zip":
+    if (path.is_file() and path.suffix.lower() != ".zip") or is_zarr(path):
         yield Picture(str(path.absolute()), path.name), True
     elif _is_part(place) or ("://" in place and suffix_of(place) in IMAGE_SUFFIXES):
         yield Picture(_absolute(place), _part_name(place)), True
@@ -156,7 +157,7 @@ def _matches(pattern: str) -> Iterator[Picture]:
     fixed = Path(pattern)
     while glob.has_magic(str(fixed)):
         fixed = fixed.parent
-    matches = [path for path in map(Path, glob.glob(pattern, recursive=True)) if path.is_file()]  # noqa: PTH207 - Path.glob takes no absolute pattern
+    matches = [path for path in map(Path, glob.glob(pattern, recursive=True)) if path.is_file() or is_zarr(path)]  # noqa: PTH207 - Path.glob takes no absolute pattern
     if not matches:
         raise DataError(f"files that match '{pattern}'", "none", "Check the pattern and the folder it starts in.")
     names = sorted((path.relative_to(fixed).as_posix() for path in matches), key=natural_key)

@@ -6,7 +6,7 @@ Layer: inference. Values only.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from limner.images import is_url
 from limner.inference.doubtful import check_flag
 from limner.inference.outputs import MASK_FORMS, PROBABILITY_FORMS
 from limner.types import Spacing
+
+STREAMING = ("auto", "always", "never")
+"""Which pictures are read by window."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,9 @@ class Wanted:
         simplify: How far a simpler outline may leave the object's, in pixels; 0 keeps every corner.
         measure: Also `objects.csv`: sizes of every object.
         spacing: Size of the pixels of all pictures in mm, for sizes; None takes what each picture's file says.
+        stream: Which pictures are read by window and predicted by tile, of `STREAMING`: `auto` takes those of more
+            than `limner.images.STREAM_PIXELS` pixels where all that is wanted can be had so.
+        skip_empty: Of these, leave out tiles of background, see `limner.inference.empty`.
     """
 
     form: str = "png"
@@ -50,6 +56,25 @@ class Wanted:
     simplify: float = 0.0
     measure: bool = False
     spacing: Spacing | None = None
+    stream: str = "auto"
+    skip_empty: bool = False
+
+    @property
+    def whole_only(self) -> list[str]:
+        """What is wanted and needs the whole picture in memory."""
+        return [
+            option
+            for option, given in (
+                (f"--format {self.form}", self.form not in ("png", "tiff")),
+                ("--probabilities (npz)", self.probabilities == "npz"),
+                ("--uncertainty", self.uncertainty),
+                ("--flag-below", self.flag_below is not None),
+                ("--rle", self.rle is not None),
+                ("--contours", bool(self.contours)),
+                ("--measure", self.measure),
+            )
+            if given
+        ]
 
     @property
     def doubts(self) -> bool:
@@ -82,8 +107,25 @@ class Wanted:
         if self.rle is not None and is_url(str(self.rle)):
             raise ConfigError("a file for run lengths", f"'{self.rle}'", "Name a file on this machine for --rle.")
         check_flag(self.flag_below, targets)
+        self._check_stream()
         self._check_forms(targets)
         self._check_objects(targets)
+
+    def _check_stream(self) -> None:
+        if self.stream not in STREAMING:
+            raise ConfigError(
+                f"--stream {', '.join(STREAMING)}",
+                f"'{self.stream}'",
+                f"{did_you_mean(self.stream, STREAMING)}Correct it.",
+            )
+        if self.stream == "always":
+            check_streaming(self.whole_only)
+        if self.stream == "never" and self.skip_empty:
+            raise ConfigError(
+                "pictures read by window, whose empty tiles can be left out",
+                "--stream never",
+                "Leave out --stream never, or --skip-empty.",
+            )
 
     def _check_forms(self, targets: Mapping[str, TargetSpec]) -> None:
         for option, given, known in (
@@ -133,4 +175,23 @@ class Wanted:
             made["--simplify"] = self.simplify
         if self.measure:
             made["--spacing"] = self.spacing
+        if self.skip_empty:
+            made["--skip-empty"] = True
         return made
+
+
+def check_streaming(whole_only: Sequence[str]) -> None:
+    """Refuse what cannot be had of a picture that is read by window.
+
+    Args:
+        whole_only: See `Wanted`.
+
+    Raises:
+        ConfigError: There is such.
+    """
+    if whole_only:
+        raise ConfigError(
+            "results that can be written by tile: masks as TIFF, --probabilities-as tiff, --overlay",
+            f"{', '.join(whole_only)}, which needs the whole picture in memory",
+            "Leave it out, or cut the picture into parts.",
+        )

@@ -41,11 +41,12 @@ class Assignment:
         parts: Of such a folder the hidden part in which results are made; it is there before a worker is.
         witness: A file with a picture that this machine sees and all others must see; empty where there is none.
         device: See `Predictor`.
-        precision: See `Predictor`.
         batch_size: See `Predictor`.
         uncertainty: See `Predictor`.
-        tta: See `Predictor`; not `auto`.
         engine: See `Predictor.from_file`.
+        precision: See `Predictor`.
+        tta: See `Predictor`.
+        window: See `Predictor`.
         version: Of Limner, which all machines must have.
     """
 
@@ -54,11 +55,12 @@ class Assignment:
     parts: str = ""
     witness: str = ""
     device: str = "auto"
-    precision: str = "auto"
     batch_size: int | None = None
     uncertainty: str = "single"
-    tta: str = "none"
     engine: str = "torch"
+    precision: str = "auto"
+    tta: str = "none"
+    window: str | None = None
     version: str = __version__
 
 
@@ -82,11 +84,12 @@ class Worker:
             self._predictor = Predictor.from_file(
                 path,
                 device=assignment.device,
-                precision=assignment.precision,
                 batch_size=assignment.batch_size,
                 uncertainty=assignment.uncertainty,
-                tta=assignment.tta,
                 engine=assignment.engine,
+                precision=assignment.precision,
+                tta=assignment.tta,
+                window=assignment.window,
             )
 
     def answer(self, questions: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -103,7 +106,8 @@ class Worker:
             # For these questions only: a worker is ended without a word, but not in the midst of them.
             with _place_to_make(out, self._assignment.parts) as delivery:
                 to = Destinations.plan(out, wanted, self._predictor.meta, Shard(), delivery)
-                for place, outcome in Job(self._predictor, to, wanted).run(map(_task, (line for _, line in questions))):
+                job = Job(self._predictor, to, wanted, windows=False)
+                for place, outcome in job.run(map(_task, (line for _, line in questions))):
                     yield questions[place][0], _answer(outcome)
         except LimnerError as error:
             yield STOPPED, refusal(error)

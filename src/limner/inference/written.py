@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import overload
 
 from limner.inference.destinations import Destinations, result_place
+from limner.inference.outputs import huge_outputs
 
 
 class Written(Sequence[Path | str]):
@@ -25,10 +26,14 @@ class Written(Sequence[Path | str]):
         self._to = to
         self._names = names
         self._places = array("q")
+        # Pictures that were read by window, whose masks have another form: there are few.
+        self._huge: set[int] = set()
         self._each = len(to.outputs.masks("a")) if to.outputs is not None else 0
 
-    def add(self, place: int, *, apart: bool) -> None:
-        """Add the files of the picture at `place`, which may lie apart."""
+    def add(self, place: int, *, apart: bool, huge: bool = False) -> None:
+        """Add the files of the picture at `place`, which may lie apart, or be those of one read by window."""
+        if huge:
+            self._huge.add(place)
         # The place, or for results that lie apart its complement.
         self._places.append(~place if apart else place)
 
@@ -52,4 +57,5 @@ class Written(Sequence[Path | str]):
         number, which = divmod(index % len(self), self._each)
         place = self._places[number]
         name = result_place(self._names[place if place >= 0 else ~place], apart=place < 0)
+        outputs = huge_outputs(outputs) if place in self._huge else outputs
         return self._to.belongs(outputs.masks(name)[which])

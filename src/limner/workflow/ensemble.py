@@ -45,6 +45,7 @@ def join_bundles(paths: Sequence[Path], out: Path, data: DataSpec, steps: Sequen
             "data": data,
             "scores": {},
             "familiar": None,
+            "planted": None,
             "views": [],
             "post_processing": list(steps),
         }

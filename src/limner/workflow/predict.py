@@ -16,6 +16,7 @@ from limner.inference.folder import FolderResult, predict_folder
 from limner.inference.shards import Shard, parse_shard
 from limner.inference.view_evidence import views_sentence
 from limner.inference.wanted import Wanted
+from limner.inference.worker import Assignment
 from limner.types import Progress, Spacing, no_progress
 from limner.workflow.cluster import predict_on_cluster
 from limner.workflow.int8 import prepare_int8
@@ -51,6 +52,9 @@ def predict(
     precision: str = "auto",
     cluster: str | None = None,
     address: str = "auto",
+    stream: str = "auto",
+    skip_empty: bool = False,
+    tile_weights: str | None = None,
     progress: Progress = no_progress,
 ) -> FolderResult:
     """Write masks for pictures: same names and sub-folders, at the pictures' own size.
@@ -90,6 +94,10 @@ def predict(
             refused if it loses Dice, see `limner.workflow.int8`.
         cluster: `ray`: predict on all machines of a Ray cluster.
         address: Of the cluster: `auto`, `HOST:PORT` or `local`, see `limner.inference.cluster.Cluster`.
+        stream: Which pictures are read by window, predicted by tile and written as tiled TIFF, in memory that does not
+            grow with them: `auto` (those of more than 64 million pixels), `always` or `never`.
+        skip_empty: Of these, leave out tiles of background: of one value, or of bright glass.
+        tile_weights: What weighs tiles that overlap: `gaussian` or `spline`. Default: what the model says.
         progress: Told of the progress.
 
     Raises:
@@ -100,12 +108,6 @@ def predict(
         raise ConfigError("a cluster for --address", "none", "Add --cluster ray, or leave --address out.")
     part = Shard() if shard is None else parse_shard(shard)
     paths = [bundle_path(one) for one in ([model] if isinstance(model, str | Path) else model)]
-    bundles = [path for path in paths if not is_exported(path)]
-    measured = []
-    if precision == "int8" and cluster is None:
-        measured = [prepare_int8(path, engine=engine, progress=progress) for path in bundles]
-    if tta == "auto" and len(paths) == len(bundles) == 1:
-        _measure_views(paths[0], device, engine or "torch", progress)
     wanted = Wanted(
         form=form,
         probabilities=probabilities if isinstance(probabilities, str) else "npz" if probabilities else "",
@@ -117,46 +119,61 @@ def predict(
         simplify=simplify,
         measure=measure,
         spacing=spacing,
+        stream=stream,
+        skip_empty=skip_empty,
     )
     made = {
         "model": models_digest(paths),
         "--uncertainty": uncertainty,
+        "--tta": tta,
         "--engine": engine or "torch",
         "--precision": precision,
+        "--tile-weights": tile_weights,
     }
-    source = uncertainty or "single"
 
     def tell(done: int, total: int) -> None:
         progress("predict", done, total)
 
     if cluster is not None:
-        return predict_on_cluster(
+        asked = Assignment(
+            wanted,
+            None,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            uncertainty=uncertainty or "single",
+            tta=tta,
+            engine=engine or "torch",
+            window=tile_weights,
+        )
+        result = predict_on_cluster(
             cluster,
             address,
             paths,
             pictures,
             out,
-            wanted,
+            asked,
             overwrite=overwrite,
             resume=resume,
             shard=part,
             made=made,
-            device=device,
-            precision=precision,
-            batch_size=batch_size,
-            uncertainty=source,
-            tta=tta,
-            engine=engine or "torch",
             progress=tell,
         )
+        return replace(result, engine=asked.engine)
+    bundles = [path for path in paths if not is_exported(path)]
+    measured = [prepare_int8(path, engine=engine, progress=progress) for path in bundles if precision == "int8"]
+    if tta == "auto" and len(paths) == len(bundles) == 1:
+        _measure_views(paths[0], device, engine or "torch", progress)
+        made["model"] = models_digest(paths)
     predictor = open_models(
         paths,
         device=device,
         precision=precision,
         batch_size=batch_size,
-        uncertainty=source,
+        uncertainty=uncertainty or "single",
         tta=tta,
         engine=engine,
+        window=tile_weights,
     )
     result = predict_folder(
         predictor,
@@ -168,6 +185,7 @@ def predict(
         shard=part,
         made={**made, "--tta": predictor.tta, "--engine": predictor.engine_name},
         progress=tell,
+        tile_progress=lambda done, total: progress("tiles", done, total),
     )
     views = views_sentence(predictor.meta, predictor.tta, models=len(paths))
     return replace(result, engine=predictor.engine_name, views=views, int8=measured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy import ndimage
 from torch.nn import functional
 
 import limner
 from limner.bundle import BundleMeta, DataSpec, InputSpec, ModelSpec, PostStep, TargetSpec, TilingSpec
 from limner.data.labels import LabelMap
+from limner.evaluation.explain import suspects
 from limner.evaluation.explain.causes import Evidence, rank_causes
 from limner.evaluation.explain.findings import Sight
 from limner.evaluation.explain.ladder import Background, Explanation, explain_picture
@@ -44,7 +47,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[np.ndarray, np
 
 @pytest.fixture(scope="module")
 def model(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Model:
-    """A U-Net that has learned the first 28 in some seconds."""
+    """A U-Net that has learned the first 28 in some seconds, and remembers them, and how they look with faults."""
     pictures = np.stack([picture for picture, _ in pairs[:28]])
     truth = torch.from_numpy(np.stack([mask for _, mask in pairs[:28]])).float()[:, None]
     unit = pictures / 255
@@ -55,7 +58,7 @@ def model(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Model:
         network = create_model("unet", **kwargs)
         images = torch.from_numpy(((unit - mean) / std).transpose(0, 3, 1, 2)).float().contiguous()
         optimizer = torch.optim.AdamW(network.parameters(), 5e-3)
-        for step in range(90):
+        for step in range(60):
             chosen = torch.arange(7) + 7 * (step % 4)
             sides = [-1] if step % 2 else []
             logits = network(images[chosen].flip(sides))["mask"]
@@ -75,6 +78,7 @@ def model(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Model:
     known, others = (
         np.array([features(picture, inputs) for picture, _ in part]) for part in (pairs[:28], pairs[28:32])
     )
+    rows = [suspects.rows_of(picture, inputs, ["flip_h"], n, 28) for n, (picture, _) in enumerate(pairs[:28])]
     label_map = LabelMap("binary", ("background", "lesion"), ((0, 0, 0), (255, 0, 0)), values=((0,), (255,)))
     meta = BundleMeta(
         model=ModelSpec(name="unet", kwargs=kwargs),
@@ -90,6 +94,7 @@ def model(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Model:
         tiling=TilingSpec(size=256),
         symmetries=["flip_h"],
         familiar=learn(known, [""] * 28, others),
+        planted=suspects.learn(rows, [""] * 28),
         data=DataSpec(hash="0", count=36),
     )
     return Model(network.eval(), meta)
@@ -97,7 +102,7 @@ def model(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Model:
 
 @pytest.fixture(scope="module")
 def unseen(pairs: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
-    return pairs[32:]
+    return pairs[32:34]
 
 
 def first(found: Explanation) -> str:
@@ -113,15 +118,29 @@ def of_another_kind(picture: np.ndarray) -> np.ndarray:
     return resize_mask(tiles, (SIDE, SIDE))
 
 
+def larger(picture: np.ndarray) -> np.ndarray:
+    middle = slice(SIDE // 3, SIDE // 3 * 2)
+    return resize_image(np.ascontiguousarray(picture[middle, middle]), (SIDE, SIDE))
+
+
+def compressed(picture: np.ndarray) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=4)
+    return np.asarray(Image.open(file))
+
+
 FAULTS: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "channels reversed": ("channels", lambda picture: np.ascontiguousarray(picture[..., ::-1])),
     "inverted": ("inverted", lambda picture: 255 - picture),
     "from 0 to 1": ("values", lambda picture: (picture / 255).astype(np.float32)),
     "16 bits": ("values", lambda picture: picture.astype(np.uint16) * 257),
     "dark": ("exposure", lambda picture: dull(picture, 0.2)),
+    "overexposed": ("exposure", lambda picture: dull(picture.astype(np.float64), 2.2)),
     "gamma": ("exposure", lambda picture: (255 * (picture / 255) ** 4).astype(np.uint8)),
+    "objects larger": ("size", larger),
     "noise": ("noisy", lambda picture: dull(picture + np.random.default_rng(0).normal(0, 60, picture.shape), 1)),
-    "blurred": ("blurred", lambda picture: ndimage.gaussian_filter(picture, (5, 5, 0))),
+    "compressed": ("noisy", compressed),
+    "moved": ("blurred", lambda picture: ndimage.uniform_filter1d(picture, 7, axis=1)),
     "another kind": ("another kind", of_another_kind),
     "constant": ("constant", lambda picture: np.full_like(picture, 90)),
 }
@@ -134,8 +153,18 @@ def test_a_fault_of_the_picture_comes_first(model: Model, unseen: list[Any], fau
     assert found == [kind] * len(unseen)
 
 
-def test_small_objects_are_found_by_their_mask(model: Model, unseen: list[Any]) -> None:
-    picture, mask = unseen[3]
+def test_without_knowledge_of_faults_changes_that_help_are_named(model: Model, unseen: list[Any]) -> None:
+    """Of models that were trained before faults were planted, or on too few pictures."""
+    plain = replace(model, meta=model.meta.model_copy(update={"planted": None}))
+    for fault in ("channels reversed", "inverted", "dark", "another kind"):
+        kind, plant = FAULTS[fault]
+        found = explain_picture(plain, plant(unseen[0][0]), "x.png", {}, USUAL)
+        assert first(found) == kind
+        assert "does not know how faults look" in next(rung.found for rung in found.rungs if rung.name == "looks")
+
+
+def test_small_objects_are_found_by_their_mask(model: Model, pairs: list[Any]) -> None:
+    picture, mask = pairs[35]
     found = explain_picture(model, np.tile(picture, (4, 4, 1)), "x.png", {"mask": np.tile(mask, (4, 4))}, USUAL)
     assert first(found) == "size"
     assert "times as large" in found.causes[0].evidence

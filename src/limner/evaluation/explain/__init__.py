@@ -9,6 +9,10 @@ Layer: part of `evaluation`.
     given      the picture as given: what was read, and conversions where it is refused
     rungs      what was looked at, in words and numbers
     causes     which faults explain what was found, the likeliest first
+    appearance what a picture looks like, in numbers
+    planting   faults planted in training pictures
+    forest     trees that tell kinds of pictures by their numbers
+    suspects   which fault a picture looks as if it had
     nearest    the training pictures that are most like it
     page       all of it as one offline page
 """

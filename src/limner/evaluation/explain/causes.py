@@ -3,11 +3,13 @@
 Layer: part of `evaluation`. The rules:
 
 1. A picture that is refused, constant or a mask is explained by that.
-2. A change of the picture speaks for its fault where its benefit (the share of the distance to the training pictures
-   that it takes away, and the Dice that it adds) is at least `WORTH`, and it does not leave the picture strange.
-3. A change that undoes its fault roughly counts `MARGIN` less than one that does so exactly, and one of size `MARGIN`
-   less again: there are many of them, and almost every picture knows one that makes the model surer. A true mask makes
-   that unnecessary.
+2. Where the bundle knows how its training pictures look with faults, a picture that looks as if it had one is explained
+   by it (`suspects`). What undoing it brings is told beside it.
+3. Where it does not, or where the truth is known, a change of the picture speaks for its fault where its benefit (the
+   share of the distance to the training pictures that it takes away, and the Dice that it adds) is at least `WORTH`,
+   and it does not leave the picture strange. A change that undoes its fault roughly counts `MARGIN` less than one that
+   does so exactly, and one of size `MARGIN` less again: there are many of them, and almost every picture knows one that
+   makes the model surer. A true mask makes that unnecessary.
 4. Threshold, steps and tiles are weighed by the Dice that they add, in the same unit.
 5. A strange picture that no change brings near is of another kind. Where nothing is answered about a usual picture,
    nothing is there. Where the model is unsure of a usual picture, that is said.
@@ -21,6 +23,7 @@ from dataclasses import dataclass, replace
 
 from limner.evaluation.explain.findings import STRANGE, Cause, Kind, Sight, Trial
 from limner.evaluation.explain.rungs import THRESHOLDS, Sweep, effect
+from limner.evaluation.explain.suspects import AS_GIVEN, Suspicion
 
 WORTH = 0.15
 """Benefit below which a change explains nothing."""
@@ -36,6 +39,9 @@ UNSURE_THRESHOLD = 0.4
 """Promise below which a class that another threshold would answer is not worth it."""
 
 _CERTAIN = 3.0
+_OF_FILES: tuple[Kind, ...] = ("values", "alpha")
+_OF_ANSWERS: tuple[Kind, ...] = ("threshold", "steps", "tiles")
+_BELOW_LOOKS = 0.3
 _TITLES: dict[Kind, tuple[str, str]] = {
     "values": (
         "The values are on another scale than those of the training pictures",
@@ -100,6 +106,7 @@ class Evidence:
         mask_values: The few values of a picture that has no more.
         refused: Why the predictor refuses the picture, if it does, and with what it was looked at instead.
         lost_detail: By how much it is less sharp than the least sharp training picture, see `rungs.lost_detail`.
+        suspicion: Which fault it looks as if it had; None where that is not known.
     """
 
     sight: Sight
@@ -111,6 +118,12 @@ class Evidence:
     mask_values: Sequence[float] | None = None
     refused: Cause | None = None
     lost_detail: float = 0.0
+    suspicion: Suspicion | None = None
+
+    @property
+    def looks_usual(self) -> bool:
+        """Whether it is known to look as training pictures do, rather than as they do with some fault."""
+        return self.suspicion is not None and self.suspicion.kind is None
 
     @property
     def doubtful(self) -> bool:
@@ -123,7 +136,8 @@ class Evidence:
 def rank_causes(evidence: Evidence) -> list[Cause]:
     """The causes, the likeliest first; none where nothing is wrong."""
     first = _of_the_file(evidence)
-    found = first + _of_trials(evidence)
+    looks = _of_looks(evidence)
+    found = first + looks + [cause for cause in _of_trials(evidence) if cause.kind not in {one.kind for one in looks}]
     found += _of_thresholds(evidence)
     found += _of_detail(evidence, explained=bool(found))
     found = sorted(found, key=lambda cause: -cause.weight)
@@ -158,6 +172,38 @@ def _of_the_file(evidence: Evidence) -> list[Cause]:
     return found
 
 
+def _of_looks(evidence: Evidence) -> list[Cause]:
+    """The faults that the picture looks as if it had; of less likely ones those at least half as probable."""
+    suspicion = evidence.suspicion
+    if suspicion is None or suspicion.kind is None or evidence.mask_values is not None:
+        return []
+    kinds = [kind for kind in suspicion.limits if suspicion.suspects(kind)]
+    most = max((suspicion.shares[kind] for kind in kinds), default=0.0)
+    found = [_looking(kind, suspicion, evidence) for kind in kinds if suspicion.shares[kind] >= most / 2]
+    if not suspicion.strange:
+        return found
+    evident = (
+        f"it resembles training pictures {suspicion.words} most, but is {suspicion.far:.1f} times as far from them as "
+        "they are from one another"
+    )
+    return [_of_another_kind(evidence.sight, evident, 1.0), *(one for one in found if one.kind != "another kind")]
+
+
+def _looking(kind: Kind, suspicion: Suspicion, evidence: Evidence) -> Cause:
+    share = suspicion.shares[kind]
+    words = "" if suspicion.words == AS_GIVEN or kind != suspicion.kind else f"{suspicion.words} "
+    evident = f"it looks as training pictures do {words}({share:.0%}; without a fault {suspicion.shares[AS_GIVEN]:.0%})"
+    if kind == "another kind":
+        return _of_another_kind(evidence.sight, evident, share)
+    title, remedy = _TITLES[kind]
+    trials = [trial for trial in evidence.trials if trial.kind == kind]
+    if not trials:
+        return Cause(kind, title, evident, remedy.format(change="it as in training"), share)
+    best = max(trials, key=lambda trial: trial.benefit)
+    evident += f"; {best.change}: {effect(best)}"
+    return Cause(kind, title, evident, remedy.format(change=best.change), share, best)
+
+
 def _of_trials(evidence: Evidence) -> list[Cause]:
     """The best trial of every kind that explains enough."""
     if evidence.constant:
@@ -166,12 +212,25 @@ def _of_trials(evidence: Evidence) -> list[Cause]:
     for trial in filter(helps, evidence.trials):
         if trial.kind not in best or trial.benefit > best[trial.kind].benefit:
             best[trial.kind] = trial
-    return [_cause(trial, _weight(trial)) for trial in best.values()]
+    if evidence.suspicion is None:
+        return [_cause(trial, _weight(trial)) for trial in best.values()]
+    found = []
+    for trial in best.values():
+        if trial.kind in _OF_FILES:
+            # What a change of the file explains is no fault of the picture, whatever it looks like.
+            if not evidence.looks_usual or trial.before.strange:
+                found.append(_cause(trial, 1 + trial.benefit))
+        elif trial.kind in _OF_ANSWERS:
+            found.append(_cause(trial, _weight(trial)))
+        elif not math.isnan(trial.after.dice) and trial.surer >= WORTH:
+            # The truth says that this helps; what the picture looks like comes first.
+            found.append(_cause(trial, min(trial.surer, _BELOW_LOOKS)))
+    return found
 
 
 def helps(trial: Trial) -> bool:
     """Whether a change explains something: it brings enough, and does not leave the picture strange."""
-    left_strange = trial.after.strangeness > NEAR and trial.kind not in ("threshold", "steps", "tiles")
+    left_strange = trial.after.strangeness > NEAR and trial.kind not in _OF_ANSWERS
     # A strange picture has some cause; about a usual one a rough change must say more than chance does.
     brings = trial.benefit if trial.before.strange else _weight(trial)
     return brings >= WORTH and not left_strange
@@ -220,7 +279,7 @@ def _of_detail(evidence: Evidence, *, explained: bool) -> list[Cause]:
 
     A dark or flat picture has faint detail, too, so this counts only where no change explains it.
     """
-    if evidence.constant or evidence.lost_detail < WORTH or explained:
+    if evidence.suspicion is not None or evidence.constant or evidence.lost_detail < WORTH or explained:
         return []
     title, remedy = _TITLES["blurred"]
     evident = (
@@ -234,15 +293,11 @@ def _of_the_rest(evidence: Evidence, explained: bool) -> list[Cause]:
     """What is left to say where no change explains the answer."""
     sight = evidence.sight
     found = []
-    if not explained and sight.strange:
+    limit = NEAR if evidence.looks_usual else STRANGE
+    if not explained and sight.strangeness > limit:
         found.append(
-            Cause(
-                "another kind",
-                "This is another kind of picture than the model was trained on",
-                f"distance to the training pictures {sight.strangeness:.2f}, above 1 is unlike ({sight.because}); no "
-                "change of values, channels, size or sharpness brings it near",
-                "Do not trust the answer. Use pictures like those of the training, or train with pictures like this.",
-                sight.strangeness - STRANGE,
+            _of_another_kind(
+                sight, "no change of values, channels, size or sharpness brings it near", sight.strangeness - STRANGE
             )
         )
     elif not explained and sight.area == 0 and (math.isnan(sight.dice) or sight.dice < 1):
@@ -278,6 +333,17 @@ def _of_the_rest(evidence: Evidence, explained: bool) -> list[Cause]:
             )
         )
     return found
+
+
+def _of_another_kind(sight: Sight, evident: str, weight: float) -> Cause:
+    far = f"distance to the training pictures {sight.strangeness:.2f}, above 1 is unlike ({sight.because}); "
+    return Cause(
+        "another kind",
+        "This is another kind of picture than the model was trained on",
+        ("" if math.isnan(sight.strangeness) else far) + evident,
+        "Do not trust the answer. Use pictures like those of the training, or train with pictures like this.",
+        weight,
+    )
 
 
 def verdict(evidence: Evidence, causes: Sequence[Cause]) -> str:

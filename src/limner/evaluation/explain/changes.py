@@ -59,6 +59,11 @@ def value_changes(pixels: Pixels, inputs: InputSpec) -> Iterator[Change]:
     yield from _details(inputs)
 
 
+def can_be_ordered(inputs: InputSpec) -> bool:
+    """Whether the channels of a picture could be in another order, as those of a colour picture."""
+    return 2 <= inputs.channels <= _MOST_PERMUTED and not inputs.parts
+
+
 def turns(symmetries: list[Symmetry]) -> Iterator[Change]:
     """The picture mirrored and turned in the ways that the network has not learned."""
     known = symmetric_views(symmetries)
@@ -77,7 +82,7 @@ def turns(symmetries: list[Symmetry]) -> Iterator[Change]:
 
 def _orders(pixels: Pixels, inputs: InputSpec) -> Iterator[Change]:
     count = inputs.channels
-    if not 2 <= count <= _MOST_PERMUTED or inputs.parts or bool((pixels == pixels[..., :1]).all()):
+    if not can_be_ordered(inputs) or bool((pixels == pixels[..., :1]).all()):
         return
     for order in permutations(range(count)):
         if list(order) != list(range(count)):

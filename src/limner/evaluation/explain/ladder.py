@@ -8,12 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from jaxtyping import Shaped
 
-from limner.bundle import InputSpec
 from limner.data.catalog import Catalog
 from limner.errors import DataError
 from limner.evaluation.explain import given as reading
@@ -22,14 +21,16 @@ from limner.evaluation.explain.causes import Evidence, rank_causes, refused_caus
 from limner.evaluation.explain.findings import USUAL, Cause, Kind, Rung, Sight, Trial
 from limner.evaluation.explain.looking import Model, Truth, Viewer, summarise
 from limner.evaluation.explain.nearest import Neighbour, nearest
+from limner.evaluation.explain.suspects import Suspicion, suspect
 from limner.evaluation.explain.trials import Scene, make_scene, try_sizes, try_turns, try_values
-from limner.images import resize_image
-from limner.inference.inputs import ModelInput
+from limner.inference.inputs import ModelInput, scaled
 from limner.inference.prediction import Prediction
 from limner.inference.tiling import plan_tiles
 from limner.types import Progress, Size, no_progress
 
 _NEIGHBOURS = 4
+_POSSIBLE = 0.05
+"""Probability of a fault from which what undoes it is tried."""
 _SEEN_THROUGH = 0.01
 _MOST_WHOLE = 2048
 """Side up to which a picture is predicted in one piece, to see what its tiles change."""
@@ -141,10 +142,11 @@ def explain_picture(
         assert refused is not None
         return Explanation(where, f"{refused.title}.", [first], [refused])
     original = taken.pixels
-    one = ModelInput(original, _scaled(original, inputs), where)
+    one = ModelInput(original, scaled(original, inputs), where)
     constant = bool((original == original[:1, :1]).all())
+    suspicion = None if constant else suspect(original, model.meta)
     look = _Look(viewer, one, truth, rungs.times_training(one.size, background.sizes))
-    trials = () if constant else tuple(_trials(look, raw, progress))
+    trials = () if constant else tuple(_trials(look, raw, suspicion, progress))
     evidence = Evidence(
         look.sight,
         trials,
@@ -155,6 +157,7 @@ def explain_picture(
         reading.looks_like_a_mask(original, model.meta) if not constant else None,
         refused,
         rungs.lost_detail(one.pixels, model.meta),
+        suspicion,
     )
     causes = rank_causes(evidence)
     neighbours = nearest(one.pixels, model.meta, background.catalog, _NEIGHBOURS)
@@ -202,7 +205,7 @@ def _taken(
     kind: Kind = "channels" if str(picture.dtype) == inputs.dtype and "channel" in error.expected else "values"
     looked = []
     for way in reading.conversions(picture, inputs):
-        pixels = _scaled(way.pixels, inputs)
+        pixels = scaled(way.pixels, inputs)
         looked.append((way, viewer.see(pixels, viewer.predict(pixels))))
     if not looked:
         return None, refused_cause(kind, error.found, error.expected, error.remedy, None)
@@ -217,12 +220,17 @@ def _merit(sight: Sight) -> float:
     return (0.0 if math.isnan(sight.promise) else sight.promise) - far
 
 
-def _trials(look: _Look, raw: np.ndarray, progress: Progress) -> Iterator[Trial]:
-    """Everything that is tried."""
+def _trials(look: _Look, raw: np.ndarray, suspicion: Suspicion | None, progress: Progress) -> Iterator[Trial]:
+    """Everything that is tried.
+
+    Without a truth to judge by, changes that undo a fault which the picture does not look like at all are left out.
+    """
     viewer, scene, meta = look.viewer, look.scene, look.model.meta
+    shares = {} if suspicion is None or look.truth else suspicion.shares
+    possible = {kind for kind in get_args(Kind) if shares.get(kind, 1.0) >= _POSSIBLE}
     for done, tried in enumerate((try_values, try_sizes, try_turns)):
         progress("explain", done, 3)
-        yield from tried(viewer, scene)
+        yield from tried(viewer, scene, possible)
     progress("explain", 3, 3)
     yield from _grounds(look, raw)
     if meta.post_processing:
@@ -242,7 +250,7 @@ def _grounds(look: _Look, raw: np.ndarray) -> Iterator[Trial]:
             shown = reading.on_ground(raw, inputs.channels, white=white)
         except DataError:
             return
-        scene = make_scene(look.viewer, shown, _scaled(shown, inputs), look.truth)
+        scene = make_scene(look.viewer, shown, scaled(shown, inputs), look.truth)
         words = f"on {'white' if white else 'black'} ground instead of see-through"
         yield Trial("alpha", words, look.scene.before, scene.before)
 
@@ -254,6 +262,7 @@ def _rungs(look: _Look, evidence: Evidence, background: Background, neighbours: 
     yield rungs.detail_rung(one.picture, one.pixels, meta)
     yield rungs.size_rung(one.size, meta, background.sizes)
     yield rungs.familiarity_rung(look.sight)
+    yield rungs.suspicion_rung(evidence.suspicion)
     yield rungs.answer_rung(look.sight, background.usual)
     yield rungs.threshold_rung(evidence.sweeps)
     yield rungs.steps_rung(look.judge(look.without), look.sight, meta)
@@ -271,8 +280,3 @@ def _rungs(look: _Look, evidence: Evidence, background: Background, neighbours: 
         yield Rung("nearest", f"training pictures most like it: {shown}", numbers=numbers)
     if background.alike is not None:
         yield background.alike
-
-
-def _scaled(original: np.ndarray, inputs: InputSpec) -> np.ndarray:
-    """At the network's scale."""
-    return resize_image(original, inputs.size) if inputs.fit == "resize" and inputs.size else original

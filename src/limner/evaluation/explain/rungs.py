@@ -17,6 +17,7 @@ from limner.bundle import BundleMeta, InputSpec, TargetSpec
 from limner.errors import DataError
 from limner.evaluation.explain.findings import Rung, Sight, Trial, Verdict, number
 from limner.evaluation.explain.looking import first_class, foreground, planes
+from limner.evaluation.explain.suspects import Suspicion
 from limner.inference.familiarity import feature_names, features
 from limner.inference.prediction import Prediction
 from limner.types import Size
@@ -29,6 +30,7 @@ _UNLIKE_CHANNEL = 3.0
 OTHER_SIZE = 3.0
 """Times the sides of the training pictures from which a size is another one."""
 _AGREE = 0.8
+_MOST_KINDS = 4
 # Of Immerkær's estimate of noise (1996), as a share of the training range; of JPEG's grid over other steps.
 _NOISY, _BLOCKY = 0.03, 1.4
 
@@ -140,6 +142,17 @@ def familiarity_rung(sight: Sight) -> Rung:
     numbers = {"strangeness": number(sight.strangeness), "because": sight.because}
     found = f"{said}; distance {sight.strangeness:.2f}, above 1 is unlike"
     return Rung("familiarity", found, "odd" if sight.strange else "fine", numbers)
+
+
+def suspicion_rung(suspicion: Suspicion | None) -> Rung:
+    """Training pictures with which fault it looks like."""
+    if suspicion is None:
+        return Rung("looks", "the model does not know how faults look in its training pictures", "unknown")
+    ordered = sorted(suspicion.shares.items(), key=lambda pair: -pair[1])
+    shown = ", ".join(f"{kind} {share:.0%}" for kind, share in ordered[:_MOST_KINDS])
+    numbers = {kind: number(share) for kind, share in ordered}
+    found = f"as training pictures do {suspicion.words}: {shown}"
+    return Rung("looks", found, "odd" if suspicion.kind else "fine", numbers)
 
 
 def answer_rung(sight: Sight, usual: float) -> Rung:

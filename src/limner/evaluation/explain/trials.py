@@ -6,7 +6,7 @@ Layer: part of `evaluation`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from jaxtyping import Shaped
 
 from limner.bundle import InputSpec
 from limner.evaluation.explain.changes import turns, value_changes
-from limner.evaluation.explain.findings import Sight, Trial
+from limner.evaluation.explain.findings import Kind, Sight, Trial
 from limner.evaluation.explain.looking import Truth, Viewer, how_strange, summarise
 from limner.evaluation.explain.rungs import OTHER_SIZE, is_noisy
 from limner.images import resize_image, resize_mask
@@ -70,11 +70,13 @@ def make_scene(
     return Scene(original, pixels, truth, viewer.see(pixels, viewer.predict(pixels), truth), whole, times_training)
 
 
-def try_values(viewer: Viewer, scene: Scene) -> Iterator[Trial]:
-    """Changes of the numbers."""
+def try_values(viewer: Viewer, scene: Scene, kinds: Collection[Kind]) -> Iterator[Trial]:
+    """Changes of the numbers that undo faults of these kinds."""
     inputs = viewer.model.meta.inputs
     noisy = is_noisy(scene.original, inputs)
     for change in value_changes(scene.pixels, inputs):
+        if change.kind not in kinds:
+            continue
         # Small objects are fine detail, too, and smoothed away.
         if change.kind == "noisy" and not noisy:
             continue
@@ -83,19 +85,19 @@ def try_values(viewer: Viewer, scene: Scene) -> Iterator[Trial]:
         yield Trial(change.kind, change.words, scene.before, after, change.exact)
 
 
-def try_turns(viewer: Viewer, scene: Scene) -> Iterator[Trial]:
+def try_turns(viewer: Viewer, scene: Scene, kinds: Collection[Kind]) -> Iterator[Trial]:
     """The picture turned as the network has not learned it."""
-    for change in turns(viewer.model.meta.symmetries):
+    for change in turns(viewer.model.meta.symmetries) if "turned" in kinds else ():
         changed = np.ascontiguousarray(change.apply(scene.pixels))
         truth = {name: _turned(change.view, mask) for name, mask in scene.truth.items()}
         after = viewer.see(changed, viewer.predict(changed), truth)
         yield Trial(change.kind, f"the picture {change.words}", scene.before, after, change.exact)
 
 
-def try_sizes(viewer: Viewer, scene: Scene) -> Iterator[Trial]:
+def try_sizes(viewer: Viewer, scene: Scene, kinds: Collection[Kind]) -> Iterator[Trial]:
     """Objects shown smaller and larger."""
     noisy = is_noisy(scene.original, viewer.model.meta.inputs)
-    for zoom in _ZOOMS:
+    for zoom in _ZOOMS if "size" in kinds else ():
         # Shown smaller, noise is smoothed away: that says nothing about sizes.
         if noisy and zoom < 1:
             continue
