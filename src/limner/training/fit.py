@@ -181,8 +181,6 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
             summary = summarize(model, plan.channels, plan.size)
         write_text(run / "model.txt", summary.table() + "\n")
         reporter.summarized(summary, plan)
-        if together.count > 1:
-            reporter.note(f"{together.count} processes share every batch.")
         reporter.planned(plan, parameters, course.phases[0].steps)
     with interruption.handlers_kept(), _quiet_lightning(), _memory_errors(plan, module.state), answering():
         _trainer(plan, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
@@ -208,6 +206,8 @@ def _begin(
             f"batches of {smallest}",
             f"Set training.batch={count} or more, or start fewer processes.",
         )
+    if count > 1:
+        reporter.note(f"{count} processes share every batch.")
     write_text(run / "plan.yaml", plan.to_yaml())
     return (plan, None, None) if checkpoint is None else (plan, checkpoint.absolute(), read_state(checkpoint))
 
