@@ -286,6 +286,7 @@ def answering(who: str = "another process") -> Iterator[None]:
     except RuntimeError as error:
         if not _is_lost(error):
             raise
+        _ranks.lose()
         raise ResourceError(
             f"an answer of {who} that trains with this one",
             f"none: it has ended, or its machine is out of reach ({_words(error)})",

@@ -74,6 +74,9 @@ def follow(together: Ranks) -> Run:
                 fit(task.config, task.data, task.run, resume=task.resume)
         except Dismissed:
             raise SystemExit(2) from None
+        except BaseException:
+            together.lose()
+            raise
 
 
 def _nobody() -> _Task | Run:
