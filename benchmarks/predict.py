@@ -7,8 +7,9 @@ Drawn pictures of cells in colour, as PNG; untrained networks, one binary target
 sides do. Limner's sides are `limner predict`: read, predict and write at once. Every side but SMP, which has its own
 networks, runs the same network. Sides that cut large pictures use tiles of 512 with a quarter over the neighbour; the
 plain loop and SMP predict them whole. Each measurement is a process of its own, sides alternate, and what comes before
-the second picture (imports, loading, compiling, starting workers) is left out of the rate; memory is the most that the
-process and its workers hold together. At the end: seconds of a whole command on one small picture.
+the second picture (imports, loading, compiling, starting workers) is left out of the rate. The clock tells how long it
+takes; the processor's seconds, of the process and its workers, depend less on what else the machine does. Memory is the
+most that these hold together. At the end: seconds of a whole command on one small picture.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -90,10 +92,21 @@ def make(folder: Path, share: float) -> None:
         )
 
 
-def measure(folder: Path, network: str, size: str, side: str, out: Path) -> float:
-    """Seconds per picture, from the first finished one on."""
+class Finished(list[float]):
+    """When each picture was finished, and the processor's seconds until the first one was."""
+
+    begun = 0.0
+
+    def append(self, moment: float) -> None:
+        """Note a moment."""
+        self.begun = self.begun or time.process_time()
+        super().append(moment)
+
+
+def measure(folder: Path, network: str, size: str, side: str, out: Path) -> tuple[float, float]:
+    """Seconds per picture by the clock and of the processor, from the first finished one on."""
     pictures = sorted((folder / size / "images").iterdir())
-    finished: list[float] = []
+    finished = Finished()
     if side in PEERS:
         import predict_peers
 
@@ -113,7 +126,10 @@ def measure(folder: Path, network: str, size: str, side: str, out: Path) -> floa
             device="cpu",
             progress=lambda _stage, _done, _total: finished.append(time.perf_counter()),
         )
-    return (finished[-1] - finished[0]) / (len(pictures) - 1)
+    # Workers count whole, with their start: when they began to work is not known.
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = time.process_time() - finished.begun + workers.ru_utime + workers.ru_stime
+    return (finished[-1] - finished[0]) / (len(pictures) - 1), busy / (len(pictures) - 1)
 
 
 def environment(folder: Path | None, side: str) -> str:
@@ -148,8 +164,8 @@ def memory(process: int) -> int:
     return held
 
 
-def run(python: str, *arguments: str) -> tuple[float, int]:
-    """What a measurement printed, and the most memory it held."""
+def run(python: str, *arguments: str) -> tuple[float, float, int]:
+    """Seconds by the clock and of the processor that a measurement printed, and the most memory it held."""
     command = [python, __file__, "--one", *arguments]
     with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(command, stdout=printed, stderr=errors)
@@ -160,7 +176,8 @@ def run(python: str, *arguments: str) -> tuple[float, int]:
         printed.seek(0), errors.seek(0)
         if process.returncode:
             raise SystemExit(f"{' '.join(command)} failed:\n{errors.read()[-3000:]}")
-        return float(printed.read().splitlines()[-1]), most
+        clock, busy = map(float, printed.read().splitlines()[-1].split())
+        return clock, busy, most
 
 
 def start_up(folder: Path, out: Path) -> dict[str, float]:
@@ -195,7 +212,7 @@ def main() -> None:
     if arguments.one:
         folder, network, size, side = arguments.one
         with tempfile.TemporaryDirectory() as out:
-            print(measure(Path(folder), network, size, side, Path(out)))
+            print(*measure(Path(folder), network, size, side, Path(out)))
         return
     pythons = {side: environment(arguments.environments, side) for side in arguments.sides}
     with tempfile.TemporaryDirectory() as temporary:
@@ -203,16 +220,18 @@ def main() -> None:
         make(folder, arguments.share)
         for size in SETS:
             for network in NETWORKS:
-                found: dict[str, list[tuple[float, int]]] = {side: [] for side in arguments.sides}
+                found: dict[str, list[tuple[float, float, int]]] = {side: [] for side in arguments.sides}
                 for _ in range(arguments.rounds):
                     for side in arguments.sides:
                         found[side].append(run(pythons[side], temporary, network, size, side))
-                plain = statistics.median(seconds for seconds, _ in found["plain loop"])
                 print(f"{size}, {network}, load average {os.getloadavg()[0]:.1f}", flush=True)
+                print("| side | pictures/s | × | processor s | × | GiB |\n|---|--:|--:|--:|--:|--:|", flush=True)
+                plain = [statistics.median(values) for values in zip(*found["plain loop"], strict=True)]
                 for side, results in found.items():
-                    median = statistics.median(seconds for seconds, _ in results)
-                    most = max(held for _, held in results) / 2**30
-                    print(f"| {side} | {1 / median:.2f} | {plain / median:.2f} | {most:.2f} |", flush=True)
+                    clock, busy, _ = (statistics.median(values) for values in zip(*results, strict=True))
+                    most = max(held for _, _, held in results) / 2**30
+                    faster, lighter = plain[0] / clock, plain[1] / busy
+                    print(f"| {side} | {1 / clock:.2f} | {faster:.2f} | {busy:.3f} | {lighter:.2f} | {most:.2f} |")
         for name, seconds in start_up(folder, folder / "one").items():
             print(f"{name}: {seconds:.2f} s", flush=True)
 

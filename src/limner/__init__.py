@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from limner.workflow.predict import predict
     from limner.workflow.review import review
     from limner.workflow.run import Run
+    from limner.workflow.shard import shard
     from limner.workflow.show import show
     from limner.workflow.split import split
     from limner.workflow.train import train
@@ -72,6 +73,7 @@ __all__ = [
     "report",
     "review",
     "sample",
+    "shard",
     "show",
     "split",
     "train",
@@ -95,6 +97,7 @@ _HOMES = {
     "review": ("limner.workflow.review", "review"),
     "sample": ("limner.examples", "write_example"),
     "show": ("limner.workflow.show", "show"),
+    "shard": ("limner.workflow.shard", "shard"),
     "split": ("limner.workflow.split", "split"),
     "train": ("limner.workflow.train", "train"),
     "verify": ("limner.workflow.verify", "verify"),

@@ -7,7 +7,7 @@ Layer: bottom; imports nothing of Limner.
     ├── ConfigError    unknown keys, impossible values
     ├── BundleError    a model file that is foreign, newer or damaged
     ├── OutputError    a place that cannot be written: full disk, no permission, already there
-    ├── ResourceError  the machine is too small for what was asked: memory
+    ├── ResourceError  too little memory for what was asked, or a process of several that is gone
     ├── TrainingError  a training that learns nothing: NaN or infinity, a collapse
     └── MissingExtra   an optional dependency that is not installed
 
@@ -76,7 +76,7 @@ class OutputError(LimnerError):
 
 
 class ResourceError(LimnerError):
-    """The machine has too little memory for what was asked."""
+    """The machine has too little memory for what was asked, or a process that trains with others has lost one."""
 
 
 class TrainingError(LimnerError):

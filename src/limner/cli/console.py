@@ -60,6 +60,7 @@ STAGES = {
     "annotations": "Reading annotations",
     "draw": "Drawing masks",
     "place": "Placing files",
+    "shard": "Filling shards",
     "compose": "Composing",
 }
 

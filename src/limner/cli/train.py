@@ -132,6 +132,7 @@ def run(
     from limner.cli.experiment_tables import print_candidates, print_repeats
     from limner.cli.tables import print_ensemble, print_folds, print_scores
     from limner.cli.training_view import TrainingView
+    from limner.training.distributed import find_seat
     from limner.workflow.settings import separate_settings
     from limner.workflow.train import train
 
@@ -164,7 +165,8 @@ def run(
         "data.cache": None if cache else False,
     }
     settings = {name: value for name, value in given.items() if value is not None}
-    view = TrainingView(quiet=as_json, summary=summary)
+    follower = find_seat().rank > 0
+    view = TrainingView(quiet=as_json or follower, summary=summary)
     try:
         result = train(
             place,
@@ -179,6 +181,8 @@ def run(
         )
     finally:
         view.close()
+    if follower:
+        raise typer.Exit(EXIT_INTERRUPTED if result.interrupted else 0)
     if as_json:
         print_json(result.to_dict())
     elif result.summary is not None:

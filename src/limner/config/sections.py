@@ -194,7 +194,14 @@ class TrainingConfig(_Section):
 
     epochs: Count | None = Field(None, description="Passes over the training samples.")
     time: str | None = Field(None, description="Time budget, such as `90s`, `15m`, `2h`; the schedule fits into it.")
-    batch: Count | None = Field(None, description="Samples per step.")
+    batch: Count | None = Field(
+        None, description="Samples per step; of several processes those of all of them together."
+    )
+    sync_batchnorm: bool = Field(
+        True,
+        description="Where several processes train together: batch norms use the statistics of all their samples, as "
+        "one process would. Otherwise those of the few samples of each; faster over slow networks.",
+    )
     steps_per_epoch: Count | None = Field(
         None, description="Least steps per epoch: small data sets are passed several times, augmented anew."
     )

@@ -33,11 +33,12 @@ from limner.images.read import (
     read_mask,
     read_volume,
 )
-from limner.images.remote import names_below, remove_url, send_file
+from limner.images.remote import exists_url, names_below, remove_url, send_file
 from limner.images.resize import resize_image, resize_mask
 from limner.images.rle import decode_rle, encode_rle
 from limner.images.rle_tables import is_rle_table, read_row, rle_names
 from limner.images.series import Series, Slice, read_series, read_slice
+from limner.images.shards import make_chunk, shard_location, shards_at
 from limner.images.source import Source, natural_key
 from limner.images.stream import hash_file, read_bytes, reading_once
 from limner.images.tiled_tiff import TILE, TiledTiff
@@ -90,6 +91,7 @@ __all__ = [
     "encode_segmentation",
     "encode_volume",
     "encode_webp",
+    "exists_url",
     "hash_file",
     "inspect_upload",
     "is_dicom",
@@ -100,6 +102,7 @@ __all__ = [
     "is_volume",
     "is_zarr",
     "key_location",
+    "make_chunk",
     "member_location",
     "missing",
     "names_below",
@@ -126,6 +129,8 @@ __all__ = [
     "rle_names",
     "row_location",
     "send_file",
+    "shard_location",
+    "shards_at",
     "suffix_of",
     "to_channels",
     "windowed_size",

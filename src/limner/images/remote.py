@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from limner.errors import DataError, LimnerError, MissingExtra, OutputError
+from limner.images.shards import SCHEME, read_shard
 
 
 def fetch(url: str) -> bytes:
@@ -21,6 +22,8 @@ def fetch(url: str) -> bytes:
         DataError: Nothing is there, or it cannot be read.
         MissingExtra: The scheme needs a package that is not installed.
     """
+    if url.startswith(SCHEME):
+        return read_shard(url)
     with _explained(url):
         filesystem, path = _resolve(url)
         return bytes(filesystem.cat_file(path))
@@ -55,6 +58,13 @@ def names_below(url: str) -> list[str]:
         filesystem.invalidate_cache()
         root = root.rstrip("/") + "/"
         return [path.removeprefix(root) for path in filesystem.find(root.rstrip("/"))]
+
+
+def exists_url(url: str) -> bool:
+    """Whether a URL names a file that is there; raises as `names_below`."""
+    with _explained(url):
+        filesystem, path = _resolve(url)
+        return bool(filesystem.exists(path))
 
 
 def send_file(path: Path, url: str) -> None:

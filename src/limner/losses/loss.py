@@ -12,7 +12,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from limner.errors import ConfigError
-from limner.losses.truth import Term, Truth
+from limner.losses.truth import Term, Total, Truth, own
 from limner.types import Task
 
 
@@ -32,11 +32,13 @@ class Loss(nn.Module):
         task: Task,
         class_weights: Sequence[float] | None,
         ignore_index: int,
+        total: Total = own,
     ) -> None:
         super().__init__()
         self.terms = tuple(terms)
         self.task: Task = task
         self.ignore_index = ignore_index
+        self.total = total
         weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
         self.register_buffer("class_weights", weights, persistent=False)
 
@@ -51,7 +53,7 @@ class Loss(nn.Module):
         """
         weights = self._weights_for(logits)
         _check_shapes(logits, target, self.task)
-        truth = Truth(target, self.task, logits.shape[1], self.ignore_index)
+        truth = Truth(target, self.task, logits.shape[1], self.ignore_index, self.total)
         with torch.autocast(logits.device.type, enabled=False):
             values = logits.float()
             total = values.new_zeros(())

@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from limner.losses.truth import Truth, class_mean
+from limner.errors import ConfigError
+from limner.losses.truth import Truth, class_mean, own
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,12 @@ class Lovasz:
         self, logits: Float[Tensor, "batch channels height width"], truth: Truth, class_weights: Tensor | None
     ) -> Float[Tensor, ""]:
         """The loss of a batch, 0 or more; at most 1 for multiclass."""
+        if self.batch and truth.total is not own:
+            raise ConfigError(
+                "a loss whose sums several processes can share",
+                "the Lovász loss of a batch as one picture, which sorts all its pixels",
+                "Train in one process, or with batch=False.",
+            )
         valid = truth.valid().expand_as(logits)
         planes = truth.planes() & valid
         if truth.task == "multiclass":

@@ -91,6 +91,8 @@ class Tversky:
         predicted = torch.where(valid, probs, 0).sum(pixels)
         actual = planes.sum(pixels)
         hits = torch.where(planes, probs, 0).sum(pixels)
+        if self.batch:
+            predicted, actual, hits = truth.total(torch.stack([predicted, actual.to(hits.dtype), hits]))
         mistakes = self.alpha * (predicted - hits) + self.beta * (actual - hits)
         losses = 1 - (2 * hits + self.smooth) / (2 * hits + 2 * mistakes + self.smooth)
         counted = valid.expand_as(planes).sum(pixels) > 0

@@ -29,7 +29,7 @@ class CrossEntropy:
         self, logits: Float[Tensor, "batch channels height width"], truth: Truth, class_weights: Tensor | None
     ) -> Float[Tensor, ""]:
         """The loss of a batch, 0 or more."""
-        return weighted_mean(_cross_entropy(logits, truth), truth.pixel_weights(class_weights))
+        return weighted_mean(_cross_entropy(logits, truth), truth.pixel_weights(class_weights), truth.total)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Focal:
         losses = doubt**self.gamma * cross_entropy
         if self.alpha is not None:
             losses = losses * torch.where(truth.planes(), self.alpha, 1 - self.alpha)
-        return weighted_mean(losses, truth.pixel_weights(class_weights))
+        return weighted_mean(losses, truth.pixel_weights(class_weights), truth.total)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class AbsoluteError:
     ) -> Float[Tensor, ""]:
         """The loss of a batch, 0 or more. There are no classes to weight."""
         difference, known = _difference(logits, truth)
-        return weighted_mean(difference.abs(), known)
+        return weighted_mean(difference.abs(), known, truth.total)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class SquaredError:
     ) -> Float[Tensor, ""]:
         """The loss of a batch, 0 or more. There are no classes to weight."""
         difference, known = _difference(logits, truth)
-        return weighted_mean(difference.square(), known)
+        return weighted_mean(difference.square(), known, truth.total)
 
 
 def _cross_entropy(

@@ -16,6 +16,7 @@ from limner.losses.loss import Loss
 from limner.losses.lovasz import Lovasz
 from limner.losses.overlap import Dice, Tversky
 from limner.losses.pixelwise import AbsoluteError, CrossEntropy, Focal, SquaredError
+from limner.losses.truth import Total, own
 from limner.types import IGNORE, Task
 
 _SEGMENTATION: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
@@ -53,6 +54,7 @@ def create_loss(
     task: Task,
     class_weights: Sequence[float] | None = None,
     ignore_index: int = IGNORE,
+    total: Total = own,
     **options: Any,
 ) -> Loss:
     """The loss called `name`.
@@ -65,6 +67,7 @@ def create_loss(
             They weigh pixels in `ce`, `bce` and `focal`, and classes in `dice`, `tversky` and
             `lovasz`; both are means, so that only the ratios matter.
         ignore_index: Id of pixels that take no part.
+        total: Makes sums over samples those of the whole batch, where several processes share it.
         **options: Fields of the named losses, such as `gamma` or `smooth`. In a sum, each goes to
             every loss that has it.
 
@@ -91,7 +94,7 @@ def create_loss(
         terms.append(
             (share, kind(**{field.name: options[field.name] for field in fields(kind) if field.name in options}))
         )
-    return Loss(terms, task=task, class_weights=class_weights, ignore_index=ignore_index)
+    return Loss(terms, task=task, class_weights=class_weights, ignore_index=ignore_index, total=total)
 
 
 def _parse(name: str) -> dict[str, float]:

@@ -5,14 +5,23 @@ Layer: losses.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from limner.types import Task
+
+Total: TypeAlias = Callable[[Tensor], Tensor]
+"""Adds a sum over the samples of this process to those of the others that share the batch, for the gradient too."""
+
+
+def own(value: Tensor) -> Tensor:
+    """The total of a batch that is all here."""
+    return value
 
 
 @dataclass(frozen=True)
@@ -24,12 +33,14 @@ class Truth:
         task: What the numbers mean.
         classes: Channels of the logits.
         ignore_index: Id of pixels that take no part. Regression ignores what is not finite instead.
+        total: Makes sums over the samples those of the whole batch, of which other processes may have parts.
     """
 
     target: Shaped[Tensor, "batch ..."]
     task: Task
     classes: int
     ignore_index: int
+    total: Total = own
 
     def planes(self) -> Bool[Tensor, "batch {self.classes} height width"]:
         """One plane per channel of the logits: whether the pixel is of that class."""
@@ -67,10 +78,19 @@ class Term(Protocol):
         ...
 
 
-def weighted_mean(values: Float[Tensor, "*shape"], weights: Float[Tensor, "*shape"]) -> Float[Tensor, ""]:
-    """`Σ values · weights / Σ weights`; 0, still joined to the graph, where all weights are 0."""
+def weighted_mean(
+    values: Float[Tensor, "*shape"], weights: Float[Tensor, "*shape"], total: Total = own
+) -> Float[Tensor, ""]:
+    """`Σ values · weights / Σ weights`; 0, still joined to the graph, where all weights are 0.
+
+    Args:
+        values: What the mean is of.
+        weights: 0 or more each.
+        total: Makes both sums those of the whole batch.
+    """
     smallest = torch.finfo(weights.dtype).tiny
-    return (values * weights).sum() / weights.sum().clamp(min=smallest)
+    sums = total(torch.stack([(values * weights).sum(), weights.sum()]))
+    return sums[0] / sums[1].clamp(min=smallest)
 
 
 def class_mean(
@@ -95,4 +115,4 @@ def class_mean(
         weights = weights * (class_weights[1:] if truth.task == "binary" else class_weights)
     if truth.task == "multiclass" and not background:
         losses, weights = losses[:, 1:], weights[:, 1:]
-    return weighted_mean(losses, weights)
+    return weighted_mean(losses, weights, truth.total)

@@ -25,8 +25,10 @@ from limner.data.samples import Samples, SomeSamples
 from limner.errors import ConfigError
 from limner.images import parse_location
 from limner.losses import create_loss
+from limner.losses.truth import own
 from limner.models import EncoderUNet, create_model, load_encoder_weights, set_first_logits
 from limner.models.encoders import spread
+from limner.training.distributed import ranks
 from limner.training.freezing import find_part
 from limner.training.loader import Batches, EpochOrder
 from limner.training.module import Loss, Objective, SegmentationModule
@@ -152,6 +154,7 @@ def _objective(config: Config, data: Prepared, model: nn.Module, number: int, ph
             phase.losses[name],
             task=label_map.task,
             class_weights=None if label_map.task == "regression" else config.training.class_weights,
+            total=ranks().total if ranks().count > 1 else own,
         )
         for name, label_map in data.label_maps.items()
     }
@@ -269,4 +272,5 @@ def open_batches(
         size=phase.size,
         foreground=config.training.foreground_crops,
         main_target=next((name for name, found in data.label_maps.items() if found.task != "regression"), ""),
+        part=ranks().part,
     )

@@ -70,7 +70,7 @@ class Clock(pl.Callback):
         self._count += 1
         state.batch += 1
         state.step += 1
-        state.images += batch["images"].shape[0]
+        state.images += self._plan.course.phases[state.phase].batch  # of all processes
         now = time.monotonic()
         state.seconds += now - self._mark
         state.train_seconds += now - self._mark

@@ -19,7 +19,6 @@ import math
 import os
 import pickle
 import shlex
-import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from limner.errors import DataError, LimnerError, TrainingError
 from limner.files import atomic_path, write_text
+from limner.training.distributed import Ranks
 from limner.training.loader import Batch
 from limner.training.module import SegmentationModule, state_of
 from limner.training.state import TrainingState
@@ -86,6 +86,7 @@ class Checkpoints(pl.Callback):
         keep_best: Called when the validation score improved, to write the bundle that prediction needs.
         every: How long an epoch may go on without being saved.
         check: Called before anything is saved; raises where the state is not worth keeping.
+        ranks: The processes that train. All of them call this at the same steps; the first one writes.
     """
 
     def __init__(
@@ -95,12 +96,14 @@ class Checkpoints(pl.Callback):
         every: Interval,
         *,
         check: Callable[[], None] = lambda: None,
+        ranks: Ranks | None = None,
     ) -> None:
         self._folder = folder
         self._keep_best = keep_best
         self._every = every
         self._check = check
-        self._saved = time.monotonic()
+        self._ranks = ranks or Ranks()
+        self._saved = 0.0
         self._saved_step = 0
         self._epoch: int | None = None
 
@@ -111,20 +114,22 @@ class Checkpoints(pl.Callback):
     def save_last(self, trainer: pl.Trainer) -> None:
         """Save where the training stands, and keep the checkpoint before."""
         self._check()
-        step = state_of(trainer.lightning_module).step
-        if step != self._saved_step or not self.last.exists():
+        state = state_of(trainer.lightning_module)
+        step = state.step
+        if self._ranks.first and (step != self._saved_step or not self.last.exists()):
             # What a message needs, should the file be damaged; nothing else relies on it.
             steps = {LAST: step, PREVIOUS: self._saved_step}
             write_text(self._folder / _STEPS, json.dumps(steps))
         trainer.save_checkpoint(self.last)
-        self._saved, self._saved_step = time.monotonic(), step
+        self._saved, self._saved_step = state.seconds, step
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         state = state_of(pl_module)
-        self._saved, self._saved_step = time.monotonic(), state.step
-        for left in self._folder.glob(".*.tmp*"):  # by a kill
-            left.unlink(missing_ok=True)
-        if not self.last.exists():
+        self._saved, self._saved_step = state.seconds, state.step
+        if self._ranks.first:
+            for left in self._folder.glob(".*.tmp*"):  # by a kill
+                left.unlink(missing_ok=True)
+        if not self._ranks.of_first(self.last.exists):
             self.save_last(trainer)
         elif state.epoch and (state.best_epoch, state.batch) == (state.epoch, 0):
             self._link_best()  # a kill may have come between the two
@@ -135,8 +140,10 @@ class Checkpoints(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        since = state_of(pl_module).step - self._saved_step
-        if time.monotonic() - self._saved >= self._every.seconds or since >= self._every.steps:
+        state = state_of(pl_module)
+        # By the training's own clock, which all processes agree on.
+        seconds, steps = state.seconds - self._saved, state.step - self._saved_step
+        if seconds >= self._every.seconds or steps >= self._every.steps:
             self.save_last(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -147,7 +154,8 @@ class Checkpoints(pl.Callback):
         if best:
             self._check()
             # Before the checkpoint, which says that it is kept: a kill between the two repeats the epoch.
-            self._keep_best()
+            if self._ranks.first:
+                self._keep_best()
         self.save_last(trainer)
         if best:
             self._link_best()
@@ -159,14 +167,16 @@ class Checkpoints(pl.Callback):
         between = not pl_module.in_step and state.epoch == self._epoch
         # Ctrl-C twice is to end at once; what is not finite is not worth keeping.
         worth = isinstance(exception, Exception) and not isinstance(exception, TrainingError)
-        if between and worth and state.step != self._saved_step:
+        # Of several processes one cannot save: the others would have to take part.
+        if between and worth and state.step != self._saved_step and self._ranks.count == 1:
             try:
                 self.save_last(trainer)
             except (LimnerError, OSError) as error:
                 exception.add_note(f"What had been done since the last checkpoint could not be saved: {error}")
 
     def _link_best(self) -> None:
-        _link(self.last, self._folder / BEST)
+        if self._ranks.first:
+            _link(self.last, self._folder / BEST)
 
 
 def _link(path: Path, name: Path) -> None:

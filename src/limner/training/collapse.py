@@ -141,10 +141,10 @@ class Guard(pl.Callback):
         config: Settings.
         data: What the data look like.
         validation: Has the counts of the last validation.
-        run: Run folder, for `collapse.json`.
+        run: Run folder, for `collapse.json`; None writes none.
     """
 
-    def __init__(self, plan: Plan, config: Config, data: Prepared, validation: Validation, run: Path) -> None:
+    def __init__(self, plan: Plan, config: Config, data: Prepared, validation: Validation, run: Path | None) -> None:
         self._plan = plan
         self._config = config
         self._data = data
@@ -204,7 +204,8 @@ class Guard(pl.Callback):
         for name, history in self._seen.items():
             if len(history) >= self._window and has_collapsed(history, self._done(state), state.step):
                 self.collapse = diagnose(name, history, self._plan, self._config, self._data)
-                self.collapse.write(self._run)
+                if self._run is not None:
+                    self.collapse.write(self._run)
                 if not state.stopped:
                     state.stopped, trainer.should_stop = "collapse", True
                 return

@@ -20,6 +20,7 @@ from limner._version import __version__
 from limner.config import Config
 from limner.errors import DataError
 from limner.files import write_text
+from limner.training.distributed import ranks
 from limner.training.loader import Batch
 from limner.training.module import SegmentationModule, state_of
 from limner.training.plan import Plan
@@ -133,6 +134,7 @@ def made_with(plan: Plan) -> dict[str, str]:
         **versions(),
         "device": plan.device,
         "precision": plan.precision,
+        **({"processes": str(ranks().count)} if ranks().count > 1 else {}),
         "compute threads": str(torch.get_num_threads()),
         "system": here["system"],
         "processor": here["processor"],
@@ -146,6 +148,11 @@ def reproducibility(plan: Plan, config: Config) -> str:
         return (
             "not bit for bit: order and augmentation of the samples are the same with the same seed, but the "
             f"{'GPU' if plan.device == 'cuda' else plan.device} adds numbers up in an order that varies"
+        )
+    if ranks().count > 1:
+        return (
+            f"not bit for bit: {ranks().count} processes add up their parts of a step, which rounds otherwise than one "
+            "process does; order and augmentation of the samples are the same with the same seed"
         )
     if plan.seconds is not None:
         return (

@@ -7,6 +7,7 @@ trains, copy `fit` and change the copy.
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,20 +25,23 @@ from limner.data.cache import default_cache_dir
 from limner.data.catalog import spread
 from limner.data.prepare import Prepared
 from limner.data.samples import Decoding, image_location
-from limner.errors import DataError, ResourceError
+from limner.errors import ConfigError, DataError, ResourceError
 from limner.files import write_text
 from limner.inference.predictor import Predictor
 from limner.models import summarize
+from limner.training.agreement import Agreement
 from limner.training.build import build_meta, build_model, build_module, open_batches
 from limner.training.callbacks import Clock, Logs, Stop
 from limner.training.checkpoints import CheckpointFiles, Checkpoints, Interval, find_checkpoint, read_state
 from limner.training.collapse import COLLAPSE_NAME, Collapse, Guard
+from limner.training.distributed import Ranks, answering, ranks
 from limner.training.first_steps import FirstSteps, KeepFirstSteps, made_with, reproducibility
 from limner.training.loader import Batches, PhasedBatches
 from limner.training.nonfinite import NonFinite
 from limner.training.plan import Plan, make_plan
 from limner.training.progress import Reporter, Silent
 from limner.training.randomness import seed_generators
+from limner.training.shared_norm import share_statistics
 from limner.training.signals import Interruption
 from limner.training.start import Carried, carry_weights
 from limner.training.state import TrainingState
@@ -45,6 +49,7 @@ from limner.training.validation import Validation
 
 BUNDLE_NAME = "model.safetensors"
 _LOOKED_AT = 8
+_SEEN_WITHIN = 90.0  # seconds; network disks remember for a while that there was nothing
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Fitted:
         plan: What was decided.
         parameters: Trainable parameters of the network.
         reproducible: How far it can be repeated, in a sentence.
+        processes: How many trained together.
         carried: What it took over from the bundle it started from, in this sitting.
         collapse: What was seen where the network predicts one class alone; it stopped the training where
             `state.stopped` is `collapse`.
@@ -67,6 +73,7 @@ class Fitted:
     plan: Plan
     parameters: int
     reproducible: str
+    processes: int = 1
     carried: Carried | None = None
     collapse: Collapse | None = None
 
@@ -90,35 +97,30 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         OutputError: The run folder cannot be written.
         TrainingError: A loss or gradient is not finite.
     """
-    reporter = reporter or Silent()
+    reporter, together = reporter or Silent(), ranks()
     val = data.catalog.subset(data.catalog.indices("val"))
-    checkpoint = find_checkpoint(run, reporter.note) if resume else None
-    if resume and checkpoint is None:
-        reporter.note("This run was stopped before its first step; it begins now.")
-        resume = False
-    if resume:
-        plan = _extend(read_plan(run), config)
-    else:
-        plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
-    write_text(run / "plan.yaml", plan.to_yaml())
-
-    model, carried = _fresh_model(config, plan, data, fresh=not resume)
+    plan, checkpoint, state = together.of_first(lambda: _begin(config, data, run, resume, reporter))
+    _check_seen(run, together)
+    model, carried = _fresh_model(config, plan, data, fresh=checkpoint is None)
     if carried is not None:
         reporter.note(carried.summary(str(config.training.start_from)))
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    if checkpoint and (state := read_state(checkpoint)).is_finished(plan.epochs, plan.seconds, plan.patience):
+    if state and state.is_finished(plan.epochs, plan.seconds, plan.patience):
         # `stopped` is also the name of the setting that ended the training.
         setting = "the epochs of the last of training.phases" if plan.phases else f"training.{state.stopped}"
         reporter.note(f"This run has finished, after {state.epoch} epochs. For more, raise {setting}.")
         found = Collapse.read(run) if (run / COLLAPSE_NAME).is_file() else None
         return Fitted(run, state, plan, parameters, reproducibility(plan, config), collapse=found)
 
-    if checkpoint and state.stopped == "collapse" and config.training.collapse_guard:
+    if state and state.stopped == "collapse" and config.training.collapse_guard:
         return Fitted(run, state, plan, parameters, reproducibility(plan, config), collapse=Collapse.read(run))
 
-    # Of a run that goes on all the same, and what a kill left half written.
-    for left in (run / COLLAPSE_NAME, *run.glob(".*.tmp*")):
-        left.unlink(missing_ok=True)
+    if together.first:
+        # Of a run that goes on all the same, and what a kill left half written.
+        for left in (run / COLLAPSE_NAME, *run.glob(".*.tmp*")):
+            left.unlink(missing_ok=True)
+    if together.count > 1 and config.training.sync_batchnorm:
+        model = share_statistics(model, plan.device)
     course = plan.course
     module = build_module(config, plan, data, model)
     metas = [build_meta(config, plan, data, model, phase) for phase in course.phases]
@@ -136,8 +138,9 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
 
     batches = PhasedBatches(course, module.state, open_phase)
     # Before the clock runs: a cache is filled.
-    batches.open(state.epoch if checkpoint else 0)
-    interruption = Interruption(reporter)
+    batches.open(state.epoch if state else 0)
+    together.gather(None)  # whoever decodes a data set for hours is waited for
+    interruption = Interruption(reporter, alone=together.count == 1)
     validation = Validation(
         [Predictor(module.best_weights, meta, device=plan.device, precision=plan.precision) for meta in metas],
         val.subset(spread(np.arange(len(val)), plan.val_samples)),
@@ -146,6 +149,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         count=config.training.previews,
         reporter=reporter,
         interruption=interruption,
+        ranks=together,
     )
 
     def keep_best() -> None:
@@ -155,26 +159,71 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         save_bundle(run / BUNDLE_NAME, module.best_weights, meta)
 
     seconds, steps = parse_interval(config.training.save_every)
-    nonfinite = NonFinite(plan, run, batches.at, data.catalog.subset(data.catalog.indices("train")).ids)
-    checkpoints = Checkpoints(run / "checkpoints", keep_best, Interval(seconds, steps), check=nonfinite.check)
-    guard = Guard(plan, config, data, validation, run)
+    nonfinite = NonFinite(plan, run, batches.at, data.catalog.subset(data.catalog.indices("train")).ids, together)
+    checkpoints = Checkpoints(
+        run / "checkpoints", keep_best, Interval(seconds, steps), check=nonfinite.check, ranks=together
+    )
+    written = run if together.first else None
+    guard = Guard(plan, config, data, validation, written)
     callbacks = [
         Clock(plan, reporter),
+        Agreement(together, interruption, config.training.seed),
         nonfinite,
-        KeepFirstSteps(made_with(plan), run),
+        KeepFirstSteps(made_with(plan), written),
         validation,
         Stop(plan, validation, checkpoints, interruption),
         guard,
-        Logs(run, reporter),
+        *([Logs(run, reporter)] if together.first else []),
         checkpoints,
     ]
-    summary = summarize(model, plan.channels, plan.size)
-    write_text(run / "model.txt", summary.table() + "\n")
-    reporter.summarized(summary, plan)
-    reporter.planned(plan, parameters, course.phases[0].steps)
-    with interruption.handlers_kept(), _quiet_lightning(), _memory_errors(plan, module.state):
+    if together.first:
+        with together.apart():
+            summary = summarize(model, plan.channels, plan.size)
+        write_text(run / "model.txt", summary.table() + "\n")
+        reporter.summarized(summary, plan)
+        reporter.planned(plan, parameters, course.phases[0].steps)
+    with interruption.handlers_kept(), _quiet_lightning(), _memory_errors(plan, module.state), answering():
         _trainer(plan, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
-    return Fitted(run, module.state, plan, parameters, reproducibility(plan, config), carried, guard.collapse)
+    reproducible = reproducibility(plan, config)
+    return Fitted(run, module.state, plan, parameters, reproducible, together.count, carried, guard.collapse)
+
+
+def _begin(
+    config: Config, data: Prepared, run: Path, resume: bool, reporter: Reporter
+) -> tuple[Plan, Path | None, TrainingState | None]:
+    """The plan, written down, and where a run goes on: its checkpoint, and how far it is."""
+    checkpoint = find_checkpoint(run, reporter.note) if resume else None
+    if resume and checkpoint is None:
+        reporter.note("This run was stopped before its first step; it begins now.")
+    if checkpoint is None:
+        plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
+    else:
+        plan = _extend(read_plan(run), config)
+    smallest, count = min(phase.batch for phase in plan.course.phases), ranks().count
+    if smallest < count:
+        raise ConfigError(
+            f"a sample of every batch for each of the {count} processes",
+            f"batches of {smallest}",
+            f"Set training.batch={count} or more, or start fewer processes.",
+        )
+    if count > 1:
+        reporter.note(f"{count} processes share every batch.")
+    write_text(run / "plan.yaml", plan.to_yaml())
+    return (plan, None, None) if checkpoint is None else (plan, checkpoint.absolute(), read_state(checkpoint))
+
+
+def _check_seen(run: Path, together: Ranks) -> None:
+    """See that all processes have the run folder, which they go on from."""
+    plan, end = run / "plan.yaml", time.monotonic() + (0 if together.first else _SEEN_WITHIN)
+    while not plan.is_file() and time.monotonic() < end:
+        time.sleep(0.5)
+    seen = together.gather(plan.is_file())
+    if not all(seen):
+        raise ConfigError(
+            f"a run folder that all processes see at '{run.absolute()}'",
+            f"process {seen.index(False)} does not",
+            "Choose an --out on a disk that all machines share.",
+        )
 
 
 def repeat_first_steps(config: Config, data: Prepared, plan: Plan, rates: Sequence[float]) -> FirstSteps:
@@ -238,19 +287,20 @@ def _cache_dir(config: Config) -> Path | None:
 
 
 def _trainer(plan: Plan, callbacks: list[pl.Callback], *, steps: int = -1) -> pl.Trainer:
+    arguments = ranks().trainer_arguments(unused=any(phase.freeze for phase in plan.course.phases))
     return pl.Trainer(
         accelerator="gpu" if plan.device == "cuda" else plan.device,
-        devices=1,
         precision="bf16-mixed" if plan.precision == "bf16" else "32-true",
         max_steps=steps,
         max_epochs=-1,  # `Stop` decides, because a resumed training does not count from zero
         callbacks=callbacks,
-        plugins=[CheckpointFiles()],
+        plugins=[CheckpointFiles(), *arguments.pop("plugins")],
         logger=False,
         limit_val_batches=0,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        **arguments,
     )
 
 

@@ -13,7 +13,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TypeAlias, TypedDict
 
 import numpy as np
 import torch
@@ -43,6 +43,13 @@ class Batch(TypedDict):
 
 
 _AHEAD = 2
+
+Part: TypeAlias = Callable[[Int64[np.ndarray, " batch"]], Int64[np.ndarray, " part"]]
+
+
+def whole(keys: Int64[np.ndarray, " batch"]) -> Int64[np.ndarray, " batch"]:
+    """The part of a batch for a process that trains alone."""
+    return keys
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,7 @@ class Batches:
         size: Size,
         foreground: float = 0.0,
         main_target: str = "mask",
+        part: Part = whole,
     ) -> None:
         """Prepare batches.
 
@@ -102,6 +110,7 @@ class Batches:
             size: Size of the batches; larger pictures are cropped at random, smaller ones reflected.
             foreground: Share of crops centred on a foreground pixel of `main_target`.
             main_target: Target whose foreground crops are centred on; of no name where there are only numbers.
+            part: Which keys of a batch are for this process, where several share it.
         """
         self._samples = samples
         self._order = order
@@ -109,15 +118,16 @@ class Batches:
         self._size = size
         self._foreground = foreground
         self._main_target = main_target
+        self._part = part
 
     def __iter__(self) -> Iterator[Batch]:
         epoch, start = self._state.epoch, self._state.batch
         keys = self._order.keys(epoch)[start:]
-        return _ahead(self.make(epoch, row) for row in keys)
+        return _ahead(self.make(epoch, self._part(row)) for row in keys)
 
     def at(self, epoch: int, number: int) -> Batch:
-        """Batch `number`, from 0, of an epoch."""
-        return self.make(epoch, self._order.keys(epoch)[number])
+        """Batch `number`, from 0, of an epoch; of several processes the part of this one."""
+        return self.make(epoch, self._part(self._order.keys(epoch)[number]))
 
     def make(self, epoch: int, keys: Int64[np.ndarray, " batch"]) -> Batch:
         """The batch of these keys; the same whenever it is asked for."""

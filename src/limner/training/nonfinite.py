@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,8 +23,9 @@ from torch import Tensor, nn
 
 from limner.errors import LimnerError, TrainingError, shorten
 from limner.files import write_text
+from limner.training.distributed import Ranks
 from limner.training.loader import Batch
-from limner.training.module import SegmentationModule
+from limner.training.module import SegmentationModule, state_of
 from limner.training.plan import Plan
 
 NONFINITE_NAME = "nonfinite.json"
@@ -47,6 +47,9 @@ class Place:
     layer: str = ""
 
 
+NOWHERE = Place("nowhere any more when the step was repeated")
+
+
 class NonFinite(pl.Callback):
     """Stops the training where a loss or gradient is not finite, and says which batch, samples and layer.
 
@@ -55,13 +58,17 @@ class NonFinite(pl.Callback):
         run: Run folder, where `nonfinite.json` is left.
         batch_at: Makes the batch of an epoch and a place in it again.
         ids: Of the training samples, by number.
+        ranks: The processes that train; each looks at its part of the batch.
     """
 
-    def __init__(self, plan: Plan, run: Path, batch_at: Callable[[int, int], Batch], ids: Sequence[str]) -> None:
+    def __init__(
+        self, plan: Plan, run: Path, batch_at: Callable[[int, int], Batch], ids: Sequence[str], ranks: Ranks
+    ) -> None:
         self._plan = plan
         self._run = run
         self._batch_at = batch_at
         self._ids = ids
+        self._ranks = ranks
         self._trainer: pl.Trainer | None = None
         self._looked = 0.0
 
@@ -72,8 +79,9 @@ class NonFinite(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         # On a CPU a number is there as soon as it is computed.
-        if pl_module.device.type == "cpu" or time.monotonic() - self._looked > _LOOK_EVERY:
-            self._looked = time.monotonic()
+        seconds = state_of(pl_module).seconds
+        if pl_module.device.type == "cpu" or seconds - self._looked > _LOOK_EVERY:
+            self._looked = seconds
             self.check()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -95,10 +103,12 @@ class NonFinite(pl.Callback):
         state = module.state
         number = state.batch - (state.step - first)
         batch = self._batch_at(state.epoch, number)
-        with self._forward_context(module):
+        with self._forward_context(module), self._ranks.apart():
             place = locate(module, batch_to(batch, module.device))
         keys = batch["keys"].numpy()
         samples = [self._ids[key % len(self._ids)] for key in keys[list(place.rows) or slice(None)]]
+        found = self._ranks.gather((place, samples))
+        place, samples = next((one for one in found if one[0] != NOWHERE), found[0])
         self._raise(first, state.epoch, number, place, list(dict.fromkeys(samples)))
 
     def _forward_context(self, module: SegmentationModule) -> Any:
@@ -106,8 +116,9 @@ class NonFinite(pl.Callback):
 
     def _raise(self, step: int, epoch: int, batch: int, place: Place, samples: list[str]) -> None:
         record = {"step": step + 1, "epoch": epoch + 1, "batch": batch + 1, **asdict(place), "samples": samples}
-        with contextlib.suppress(LimnerError):  # the error says it all
-            write_text(self._run / NONFINITE_NAME, json.dumps(record, indent=2, ensure_ascii=False))
+        if self._ranks.first:
+            with contextlib.suppress(LimnerError):  # the error says it all
+                write_text(self._run / NONFINITE_NAME, json.dumps(record, indent=2, ensure_ascii=False))
         remedies = ["Look at these samples" if place.rows else "Look at the samples of this batch"]
         if self._plan.precision == "bf16":
             remedies.append("train with training.precision=float32")
@@ -158,7 +169,7 @@ def locate(module: SegmentationModule, batch: Batch) -> Place:
     for name, weight in reversed(list(module.model.named_parameters())):
         if weight.grad is not None and not weight.grad.isfinite().all():
             return Place(f"in the gradient of '{name}'", layer=name)
-    return Place("nowhere any more when the step was repeated")
+    return NOWHERE
 
 
 @contextlib.contextmanager

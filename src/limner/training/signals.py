@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 
@@ -16,6 +17,7 @@ from limner.training.progress import Reporter
 # Ctrl-C; the end that a queue or a service manager asks for; the warning a queue can be asked to give before it; a
 # terminal that was closed. Windows has the first two alone.
 _NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
+_ECHO = 2.0
 
 
 class Interruption:
@@ -25,11 +27,16 @@ class Interruption:
 
     Args:
         reporter: Told of the first signal.
+        alone: Whether this process may obey by itself; of several all must at the same step (see `agreement`).
     """
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(self, reporter: Reporter, *, alone: bool = True) -> None:
         self._reporter = reporter
+        self._alone = alone
         self._told = False
+        self._first = 0.0
+        self.heard = False
+        """Whether this process got a signal."""
         self.asked = False
         """Whether the training is to stop."""
 
@@ -51,9 +58,13 @@ class Interruption:
             return
 
         def ask(number: int, frame: FrameType | None) -> None:
-            if self.asked and number == signal.SIGINT:
+            # torchrun hands on the Ctrl-C that its processes have had from the terminal already.
+            again = self.heard and (self._alone or time.monotonic() - self._first > _ECHO)
+            if again and number == signal.SIGINT:
                 raise KeyboardInterrupt
-            self.asked = True
+            self._first = self._first or time.monotonic()
+            self.heard = True
+            self.asked = self.asked or self._alone
             # A signal in the middle of printing must not print: Python's streams refuse that with a RuntimeError.
             with contextlib.suppress(RuntimeError):
                 self.tell()

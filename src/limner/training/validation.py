@@ -21,9 +21,11 @@ from limner.inference.predictor import Predictor
 from limner.inference.score_table import TargetScores
 from limner.inference.scoring import score
 from limner.render import grid
+from limner.training.distributed import Ranks
 from limner.training.module import state_of
 from limner.training.progress import Reporter
 from limner.training.signals import Interruption
+from limner.training.state import TrainingState
 
 
 class _Interrupted(Exception):  # noqa: N818 - no error
@@ -41,6 +43,7 @@ class Validation(pl.Callback):
         count: Samples to draw, always the same ones.
         reporter: Told of the progress.
         interruption: Cuts a validation short: a queue that asks for the end does not wait for it.
+        ranks: The processes that train; the first one validates.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Validation(pl.Callback):
         count: int,
         reporter: Reporter,
         interruption: Interruption,
+        ranks: Ranks,
     ) -> None:
         self._predictors = predictors
         self._catalog = catalog
@@ -61,6 +65,7 @@ class Validation(pl.Callback):
         self._drawn = set(spread(np.arange(len(catalog)), count))
         self._reporter = reporter
         self._interruption = interruption
+        self._ranks = ranks
         self.seconds = 0.0
         """How long the last validation took."""
         self.cut_short = False
@@ -73,6 +78,15 @@ class Validation(pl.Callback):
         state = state_of(pl_module)
         if state.interrupted:
             return
+
+        def validate() -> tuple[float, bool, dict[str, tuple[float, float]], dict[str, Any]]:
+            self._validate(state)
+            return self.seconds, self.cut_short, self.foreground, state.__dict__
+
+        self.seconds, self.cut_short, self.foreground, values = self._ranks.of_first(validate)
+        state.__dict__.update(values)
+
+    def _validate(self, state: TrainingState) -> None:
         begin = time.monotonic()
         predictor = self._predictors[state.phase]
         rows: dict[int, list[np.ndarray]] = {}
@@ -83,7 +97,7 @@ class Validation(pl.Callback):
 
         def tell(done: int, total: int) -> None:
             self._reporter.stage("validate", done, total)
-            if self._interruption.asked and done < total:
+            if self._interruption.heard and done < total:
                 raise _Interrupted
 
         try:

@@ -25,8 +25,9 @@ from limner.evaluation.run_folder import ATTEMPT_NAME, ATTEMPTS_NAME
 from limner.files import output_error, write_text
 from limner.training.collapse import COLLAPSE_NAME, Collapse, overrides
 from limner.training.first_steps import FIRST_STEPS_NAME
-from limner.training.fit import BUNDLE_NAME, Fitted, fit
+from limner.training.fit import BUNDLE_NAME, Fitted
 from limner.training.progress import Reporter
+from limner.workflow.together import fit_together
 
 _FIRST = "1"
 _COPIED = ("plan.yaml", "metrics.jsonl", COLLAPSE_NAME, "previews")
@@ -65,14 +66,14 @@ def fit_with_remedies(config: Config, data: Prepared, run: Path, *, resume: bool
     """
     if _interrupted(run):
         _clear(run)
-    fitted = fit(effective_settings(config, run), data, run, resume=resume, reporter=reporter)
+    fitted = fit_together(effective_settings(config, run), data, run, resume=resume, reporter=reporter)
     collapse = fitted.collapse
     if collapse is not None:
         reporter.note(f"Collapse: {collapse.diagnosis}")
         if config.training.auto_fix and not (run / ATTEMPTS_NAME / _FIRST).exists():
             reporter.note(f"Beginning once more with {shlex.join(overrides(collapse.changes))}")
             _begin_again(run, fitted, collapse)
-            fitted = fit(effective_settings(config, run), data, run, resume=False, reporter=reporter)
+            fitted = fit_together(effective_settings(config, run), data, run, resume=False, reporter=reporter)
             if fitted.collapse is not None:
                 reporter.note(f"Collapse: {fitted.collapse.diagnosis}")
     return Tried(

@@ -162,6 +162,7 @@ def _record_training(record: RunRecord, fitted: Fitted, seed: int, started_from:
         "interrupted" if state.interrupted else "trained",
         seconds={"train": state.seconds},
         seed=seed,
+        **({"processes": fitted.processes} if fitted.processes > 1 else {}),
         reproducible=fitted.reproducible,
         stopped=state.stopped,
         epochs=state.epoch,

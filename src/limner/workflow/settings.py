@@ -5,7 +5,9 @@ Layer: workflow.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,19 @@ from limner.data.catalog import Catalog
 from limner.data.check.examine import QUICK, Examination
 from limner.data.labels import LabelMap
 from limner.data.prepare import Prepared, prepare
+from limner.data.shards import is_shards, located, read_part
 from limner.data.splits import parse_split
 from limner.data.target_options import TargetOptions
 from limner.errors import ConfigError
+from limner.files import write_bytes
+from limner.training.record import read_data
 from limner.types import Progress
 
 _SHARE = 0.15
 """Share of validation samples, and of test samples, where none is given."""
+_SHARD_FILES = ("samples.csv", "data.json")
+_FREE_IN_SHARDS = {"path", "size", "fit", "channels", "cache", "cache_dir", "cache_limit_gb", "check", "spacing"}
+"""Settings of `data` that say nothing about which samples there are, and so may be another for every training."""
 
 
 def separate_settings(words: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -68,10 +76,38 @@ def prepare_data(config: Config, progress: Progress, *, labels: Mapping[str, Lab
         DataError: See `limner.data.prepare`.
     """
     data = config.data
+    if is_shards(data.path):
+        return _read_shards(config)
     arguments = data_arguments(config) | {"labels": labels, "window": data.window, "progress": progress}
     with examination(config, progress) as looking:
         copies = None if data.check == "off" else looking.find_copies
         return prepare(**arguments, folds=data.folds, review=data.review, find_copies=copies, memory=looking.memory)
+
+
+def _read_shards(config: Config) -> Prepared:
+    """The samples of shards that the settings name, as they were when the shards were made.
+
+    Raises:
+        DataError: The shards cannot be read.
+        ConfigError: A setting that would give other samples than were settled then.
+    """
+    place = str(config.data.path).removeprefix("file://")
+    for name in sorted(DataConfig.model_fields.keys() - _FREE_IN_SHARDS):
+        asked = getattr(config.data, name)
+        if asked != DataConfig.model_fields[name].get_default(call_default_factory=True):
+            raise ConfigError(
+                f"what was settled when the shards '{place}' were made",
+                f"data.{name}={asked}",
+                "Leave it out, or make other shards with it.",
+            )
+    with tempfile.TemporaryDirectory(prefix="limner-shards-") as folder:
+        for name in _SHARD_FILES:
+            write_bytes(Path(folder) / name, read_part(place, name))
+        prepared = read_data(Path(folder))
+    catalog = located(prepared.catalog, place)
+    # Not kept with the shards, whose files have numbers instead of names.
+    pairs = [(name, name) for name in catalog.ids]
+    return replace(prepared, catalog=catalog, pairing=replace(prepared.pairing, pairs=pairs))
 
 
 def examination(config: Config, progress: Progress, *, whole: bool = False) -> Examination:

@@ -17,6 +17,7 @@ from limner.data.prepare import Prepared
 from limner.data.spacing import SPACING, spacings, write_spacing
 from limner.errors import ConfigError, OutputError
 from limner.files import write_bytes, write_text
+from limner.training.distributed import join
 from limner.training.fit import check_settings
 from limner.training.progress import Reporter, Silent
 from limner.training.record import RunRecord, read_data, write_data
@@ -33,6 +34,7 @@ from limner.workflow.run import Run, Sitting, parse_goal, train_run
 from limner.workflow.settings import prepare_data, read_settings
 from limner.workflow.sheets import sample_sheet
 from limner.workflow.start import prepare_from
+from limner.workflow.together import follow
 from limner.workflow.variants import check_variants, variants
 
 
@@ -53,6 +55,9 @@ def train(
     With `data.folds`, `experiment.compare` or `experiment.repeats` among the settings several are trained; see
     `Run` for what they leave.
 
+    In processes that torchrun or srun started, the first one does all this, and the others train with it; each is
+    given the same `Run`.
+
     Args:
         data: Folder, .csv or .zip that holds pictures and masks.
         out: Run folder. Default: `runs/NAME`, with a number where that is taken.
@@ -68,6 +73,7 @@ def train(
 
     Raises:
         LimnerError: The data, a setting, the machine or the output folder; see `limner.errors`.
+        SystemExit: In one process of several, where the first one raised.
 
     Example:
         >>> import tempfile, limner
@@ -88,7 +94,39 @@ def train(
         2
     """
     keep_large_blocks()
-    reporter = reporter or Silent()
+    together = join()
+    if not together.first:
+        return follow(together)
+    try:
+        run = _train(
+            data,
+            out=out,
+            recipe=recipe,
+            config=config,
+            resume=resume,
+            start_from=start_from,
+            overrides=overrides,
+            settings=settings,
+            reporter=reporter or Silent(),
+        )
+    except BaseException:
+        together.dismiss()
+        raise
+    return together.of_first(lambda: run)
+
+
+def _train(
+    data: str | Path | None,
+    *,
+    out: str | Path | None,
+    recipe: str | None,
+    config: str | Path | None,
+    resume: str | Path | None,
+    start_from: str | Path | None,
+    overrides: Sequence[str],
+    settings: Mapping[str, Any] | None,
+    reporter: Reporter,
+) -> Run:
     if resume is not None:
         if any(given is not None for given in (data, out, recipe, start_from)):
             raise ConfigError(
