@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import limner
@@ -413,6 +414,56 @@ def test_the_zip_has_what_was_asked_for(show, bundle, pictures):
         assert any(name.endswith(ending) for name in names), (ending, names)
     assert any("overlay" in name for name in names)
     assert "annotations.json" in names
+
+
+def test_the_zip_has_moved_thresholds_and_corrections(show, bundle, pictures):
+    page = show(pictures[:2])
+    probs = limner.load(bundle, device="cpu").predict(pictures[1]).probs["mask"][0]
+    slide(page, "#class-list input[type=range]", 0.7)
+    page.click("#correct")
+    page.mouse.click(*center(page))
+    settle(page)
+    with page.expect_download() as coming:
+        page.click("#download")
+    with zipfile.ZipFile(coming.value.path()) as found:
+        corrected, moved = (
+            np.array(Image.open(io.BytesIO(found.read(f"masks/{file.name}")))) > 0 for file in pictures[:2]
+        )
+    assert corrected.sum() == count(page)
+    unsure = np.abs(probs - 0.7) < 1 / 255
+    assert np.array_equal(moved[~unsure], probs[~unsure] > 0.7)
+
+
+def test_pictures_that_browsers_cannot_read_are_shown_as_the_server_reads_them(show, pictures, tmp_path):
+    deep = np.array(Image.open(pictures[0]))
+    tifffile.imwrite(tmp_path / "deep.tif", deep)
+    page = show([tmp_path / "deep.tif", pictures[0]])
+    page.get_by_role("switch").uncheck()
+    settle(page)
+    shown = pixels(page)
+    assert np.ptp(shown[200:500, 300:500]) > 30
+    assert page.locator("#list li:nth-child(1) canvas").evaluate("(canvas) => canvas.width") > 1
+
+
+def test_training_in_the_background_leads_to_a_new_model(show, pictures, tmp_path):
+    page = show(pictures[:8], save=tmp_path / "corrected")
+    for number in range(1, 9):
+        page.locator(f"#list li:nth-child({number}) .pick").click()
+        page.click("#save:has-text('Save mask')")
+        page.wait_for_selector("#save:has-text('Saved')")
+    assert "Train on 8 pictures" in page.inner_text("#train")
+    page.fill("#length", "1")
+    page.select_option("#length-unit", "epochs")
+    page.click("#train")
+    page.click("#stop")
+    page.wait_for_selector("#training-text:has-text('stopped')")
+    page.click("#train:enabled")
+    page.wait_for_selector("#training-text:has-text('epoch 1 of 1')", timeout=150_000)
+    page.wait_for_selector("#use:visible", timeout=150_000)
+    page.click("#use")
+    page.wait_for_selector(":nth-match(#list li[data-state=ready], 8)")
+    assert page.input_value("#model") != "cells"
+    assert page.locator("#model option").count() == 2
 
 
 def test_pictures_are_offered_in_the_order_of_their_worth(show, bundle, pictures, tmp_path):

@@ -1,7 +1,7 @@
 // Saving corrected masks, training on them in the background, and which picture to correct next.
 
 import * as api from "./api.js";
-import { byId, complain, figure, plural, say } from "./dom.js";
+import { byId, complain, plural, say, sentence } from "./dom.js";
 import { exclusive, maskOf } from "./masks.js";
 import { choose } from "./queue.js";
 import { answered, app, emit, on, shownTarget } from "./state.js";
@@ -153,16 +153,17 @@ function showTraining(found) {
     progress.max = epochs;
     progress.value = epoch;
   } else progress.removeAttribute("value");
-  const metrics = found.metrics || [];
+  const { metrics } = found;
   const last = metrics.at(-1);
   const words = [WORDS[state] || state];
   if (running) words.push(epoch ? `· epoch ${epoch}${epochs ? ` of ${epochs}` : ""}` : "· starting …");
   if (Number.isFinite(last?.dice)) words.push(`· Dice ${last.dice.toFixed(3)}`);
-  if (error) words.push(typeof error === "string" ? error : [error.found, error.remedy].filter(Boolean).join(" "));
+  if (error) words.push(sentence(error));
   byId("training-text").textContent = words.join(" ");
   byId("stop").hidden = !running;
   byId("train").disabled = running || !count;
-  byId("training-log").textContent = [found.log || []].flat().join("\n");
+  byId("training-log").textContent = found.log.join("\n");
+  byId("training-more").hidden = !found.log.length;
   byId("use").hidden = state !== "done" || !found.model || found.model === app.model;
   byId("use").dataset.model = found.model || "";
   drawChart(metrics);
@@ -174,6 +175,7 @@ function drawChart(metrics) {
   const key = metrics.some((one) => Number.isFinite(one.dice)) ? "dice" : "loss";
   const values = metrics.map((one) => one[key]).filter(Number.isFinite);
   chart.toggleAttribute("hidden", values.length < 2);
+  byId("training-range").hidden = values.length < 2;
   if (values.length < 2) return;
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const place = (value, n) => [4 + (232 * n) / (values.length - 1), 54 - (48 * (value - low)) / (high - low || 1)];
@@ -181,7 +183,8 @@ function drawChart(metrics) {
   line.setAttribute("points", values.map((value, n) => place(value, n).map((part) => part.toFixed(1)).join(",")).join(" "));
   chart.replaceChildren(line);
   const name = key === "dice" ? "Dice" : "Loss";
-  chart.setAttribute("aria-label", `${name} by epoch: from ${figure(values[0])} to ${figure(values.at(-1))}`);
+  chart.setAttribute("aria-label", `${name} by epoch`);
+  byId("training-range").textContent = `${name} by epoch, from ${low.toFixed(3)} to ${high.toFixed(3)}`;
 }
 
 byId("save").addEventListener("click", () => save());

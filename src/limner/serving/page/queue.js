@@ -159,7 +159,8 @@ const STATES = { waiting: "waiting", working: "working …", failed: "failed" };
 function describe(item) {
   if (item.state !== "ready") return STATES[item.state];
   const said = [];
-  if (item.edits.size) said.push(item.saved.size ? "corrected, saved" : "corrected");
+  if (item.edits.size) said.push("corrected");
+  if (item.saved.size) said.push("saved");
   const strange = item.answer.strange?.alarming;
   if (strange) said.push("unlike training");
   const dice = expectedDice(item);
