@@ -41,12 +41,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--peer-python", default="")
+    parser.add_argument("--alone", action="store_true", help="without other servers")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         bundle, pictures, expected = _prepare(folder)
         print(f"cores {os.cpu_count()}, load before {os.getloadavg()[0]:.1f}, {asked.clients} clients")
-        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6):.1f} pictures/s", flush=True)
+        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6)}", flush=True)
         _load(
             "limner",
             folder,
@@ -57,8 +58,11 @@ def main() -> None:
             asked.clients,
             asked.seconds,
         )
+        if asked.alone:
+            print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6)}", flush=True)
+            return
         peers = str(Path(__file__).with_name("serve_peers.py"))
-        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6):.1f} pictures/s", flush=True)
+        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6)}", flush=True)
         _load(
             "FastAPI + torch",
             folder,
@@ -80,7 +84,7 @@ def main() -> None:
                 asked.clients,
                 asked.seconds / 2,
             )
-        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6):.1f} pictures/s", flush=True)
+        print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6)}", flush=True)
         print(f"load after {os.getloadavg()[0]:.1f}")
 
 
@@ -107,7 +111,7 @@ def _prepare(folder: Path) -> tuple[Path, list[bytes], list[np.ndarray]]:
     return bundle, [file.read_bytes() for file in files], expected
 
 
-def _engine(bundle: Path, pictures: list[bytes], seconds: float) -> float:
+def _engine(bundle: Path, pictures: list[bytes], seconds: float) -> str:
     """Pictures in a second of the predictor itself, in its own batches, of pictures decoded before."""
     script = (
         "import sys, time, io, numpy as np, limner\n"
@@ -119,10 +123,10 @@ def _engine(bundle: Path, pictures: list[bytes], seconds: float) -> float:
         "files = sorted(Path(sys.argv[2]).iterdir())\n"
         "inputs = [p.make_input(np.array(Image.open(f))) for f in files]\n"
         "list(p.predict_inputs(inputs, probabilities=False, doubts=True))\n"
-        "start, count = time.perf_counter(), 0\n"
+        "start, used, count = time.perf_counter(), time.process_time(), 0\n"
         "while time.perf_counter() - start < float(sys.argv[3]):\n"
         "    count += len(list(p.predict_inputs(inputs, probabilities=False, doubts=True)))\n"
-        "print(count / (time.perf_counter() - start))\n"
+        "print(count / (time.perf_counter() - start), (time.process_time() - used) / count)\n"
     )
     folder = bundle.parent / "cells" / "images"
     done = subprocess.run(
@@ -131,7 +135,8 @@ def _engine(bundle: Path, pictures: list[bytes], seconds: float) -> float:
         text=True,
         check=True,
     )
-    return float(done.stdout)
+    rate, used = map(float, done.stdout.split())
+    return f"{rate:.1f} pictures/s, {used * 1000:.0f} ms of processor each"
 
 
 def _load(name, folder, command, path, pictures, expected, clients, seconds) -> None:
@@ -145,12 +150,14 @@ def _load(name, folder, command, path, pictures, expected, clients, seconds) -> 
         # Once before, so that what is made at the first request is there.
         _client(port, path, pictures, expected, 1.0, 0, [])
         memory: list[float] = []
+        used = _processor(server.pid)
         process = ask(target=_clients, args=(port, path, pictures, expected, clients, seconds, queue))
         process.start()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(min(2.0, seconds / 10))
             memory.append(_memory(server.pid))
+        used = _processor(server.pid) - used
         answers = queue.get()
         process.join()
     finally:
@@ -161,9 +168,9 @@ def _load(name, folder, command, path, pictures, expected, clients, seconds) -> 
     p50, p99 = np.percentile(right, (50, 99)) * 1000
     third = max(1, len(memory) // 3)
     print(
-        f"{name}: {len(right) / seconds:.1f} pictures/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms; {counts}; memory "
-        f"{np.mean(memory[:third]):.0f} MB in the first third, {np.mean(memory[-third:]):.0f} MB in the last, "
-        f"most {max(memory):.0f} MB",
+        f"{name}: {len(right) / seconds:.1f} pictures/s, {used / len(right) * 1000:.0f} ms of processor each, "
+        f"p50 {p50:.0f} ms, p99 {p99:.0f} ms; {counts}; memory {np.mean(memory[:third]):.0f} MB in the first third, "
+        f"{np.mean(memory[-third:]):.0f} MB in the last, most {max(memory):.0f} MB",
         flush=True,
     )
 
@@ -221,6 +228,14 @@ def _memory(pid: int) -> float:
         text = Path(f"/proc/{one}/status").read_text()
         total += int(text.partition("VmRSS:")[2].split()[0])
     return total / 1024
+
+
+def _processor(pid: int) -> float:
+    """Seconds of processor that a process and its children have used."""
+    ticks = 0
+    for one in [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]:
+        ticks += sum(map(int, Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _free_port() -> int:

@@ -104,7 +104,7 @@ def test_kill_9_under_load_leaves_saves_whole_or_absent(start, trained, tmp_path
             while not stop.is_set():
                 seed = (round_ * 100 + number) * 10_000 + count
                 try:
-                    Client(url, patience=0).save(*pair(seed), f"{seed}")
+                    Client(url, patience=0.0).save(*pair(seed), f"{seed}")
                 except ServerError:
                     return
                 accepted.append((f"{seed}", seed))
