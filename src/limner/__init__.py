@@ -15,7 +15,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from limner._version import __version__
-from limner.errors import BundleError, ConfigError, DataError, LimnerError, MissingExtra, OutputError, ResourceError
+from limner.errors import (
+    BundleError,
+    ConfigError,
+    DataError,
+    LimnerError,
+    MissingExtra,
+    OutputError,
+    ResourceError,
+    TrainingError,
+)
 
 if TYPE_CHECKING:
     from limner.evaluation.compare import compare
@@ -35,6 +44,7 @@ if TYPE_CHECKING:
     from limner.workflow.show import show
     from limner.workflow.split import split
     from limner.workflow.train import train
+    from limner.workflow.verify import verify
 
 __all__ = [
     "BundleError",
@@ -48,6 +58,7 @@ __all__ = [
     "Predictor",
     "ResourceError",
     "Run",
+    "TrainingError",
     "__version__",
     "card",
     "check",
@@ -62,6 +73,7 @@ __all__ = [
     "show",
     "split",
     "train",
+    "verify",
 ]
 
 _HOMES = {
@@ -82,6 +94,7 @@ _HOMES = {
     "show": ("limner.workflow.show", "show"),
     "split": ("limner.workflow.split", "split"),
     "train": ("limner.workflow.train", "train"),
+    "verify": ("limner.workflow.verify", "verify"),
 }
 
 

@@ -8,6 +8,7 @@ Layer: bottom; imports nothing of Limner.
     ├── BundleError    a model file that is foreign, newer or damaged
     ├── OutputError    a place that cannot be written: full disk, no permission, already there
     ├── ResourceError  the machine is too small for what was asked: memory
+    ├── TrainingError  a training that learns nothing: NaN or infinity, a collapse
     └── MissingExtra   an optional dependency that is not installed
 
 Catch `LimnerError` to catch every user-facing failure; anything else that escapes is a bug.
@@ -76,6 +77,10 @@ class OutputError(LimnerError):
 
 class ResourceError(LimnerError):
     """The machine has too little memory for what was asked."""
+
+
+class TrainingError(LimnerError):
+    """A training went wrong: its numbers are no longer finite, or it predicts one class alone."""
 
 
 class MissingExtra(LimnerError):  # noqa: N818 - named for what is missing, as in the documentation

@@ -11,9 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from limner.bundle import load_bundle, read_meta
-from limner.errors import DataError, ResourceError
+from limner.errors import ResourceError
 from limner.models import create_model
-from limner.training import checkpoints
 from limner.training.checkpoints import read_state
 from limner.training.fit import _memory_errors
 from limner.training.plan import Plan
@@ -97,24 +96,6 @@ def test_a_stopped_run_goes_on_to_the_same_weights(cells: Path, small_train: Tra
     assert [line["epoch"] for line in metrics(resumed.folder)] == [1, 2, 3]
     assert metrics(resumed.folder)[-1]["val_dice"] == metrics(unbroken.folder)[-1]["val_dice"]
     assert resumed.summary == unbroken.summary
-
-
-def test_long_epochs_are_saved_in_their_middle(
-    cells: Path, small_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class KilledInEpochTwo(Silent):
-        def stage(self, name: str, done: int, total: int) -> None:
-            # The validation of the second epoch begins after its last step.
-            if name == "validate" and (run / "metrics.jsonl").is_file():
-                raise OSError("killed")
-
-    run = tmp_path / "run"
-    monkeypatch.setattr(checkpoints, "SAVE_EVERY", 0.0)
-    with pytest.raises(OSError, match="killed"):
-        small_train(cells, run, reporter=KilledInEpochTwo())
-    state = read_state(run / "checkpoints" / "last.ckpt")
-    assert (state.epoch, state.batch) == (1, 2)
-    assert not small_train(None, resume=run).interrupted
 
 
 def test_a_finished_run_is_not_trained_again_unless_asked_for_more(
@@ -201,22 +182,6 @@ def test_patience_ends_a_training_that_no_longer_improves(cells: Path, small_tra
     run = small_train(cells, tmp_path / "run", settings=settings)
     assert json.loads((run.folder / "run.json").read_text())["stopped"] == "patience"
     assert len(metrics(run.folder)) < 50
-
-
-def test_there_must_be_a_checkpoint_to_resume_from(trained: Run, small_train: Train, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="run folder"):
-        small_train(None, resume=tmp_path / "nothing")
-    for name in ("config.yaml", "data.json", "samples.csv", "plan.yaml"):
-        (tmp_path / name).write_bytes((trained.folder / name).read_bytes())
-    with pytest.raises(DataError, match="before its first epoch ended"):
-        small_train(None, resume=tmp_path)
-
-
-def test_a_damaged_checkpoint_is_named(trained: Run, tmp_path: Path) -> None:
-    damaged = tmp_path / "last.ckpt"
-    damaged.write_bytes((trained.folder / "checkpoints" / "last.ckpt").read_bytes()[:1000])
-    with pytest.raises(DataError, match=r"last\.ckpt"):
-        read_state(damaged)
 
 
 def test_running_out_of_memory_says_what_to_change(trained: Run) -> None:

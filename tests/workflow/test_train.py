@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from limner.training import fit
+from limner.training.checkpoints import read_state
 from limner.training.progress import Silent
 from limner.training.state import TrainingState
 from limner.workflow.train import Run
@@ -44,5 +45,5 @@ def test_no_checkpoint_speaks_of_a_model_that_was_not_kept(
     monkeypatch.setattr(fit, "save_bundle", kill)
     with pytest.raises(OSError, match="killed"):
         small_train(cells, tmp_path / "run")
-    assert not (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+    assert read_state(tmp_path / "run" / "checkpoints" / "last.ckpt").epoch == 0
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"

@@ -33,6 +33,7 @@ from limner.cli import (
     split,
     traces,
     train,
+    verify,
 )
 
 app = typer.Typer(
@@ -66,6 +67,7 @@ def _guarded(run: Callable[..., None]) -> Callable[..., None]:
 for module in (
     check,
     train,
+    verify,
     evaluate,
     compare,
     calibrate,

@@ -104,7 +104,20 @@ def run(
             metavar="CSV", help="review.csv of limner review: leave out what it marks drop.", show_default=False
         ),
     ] = None,
+<<<<<<< HEAD
     group: Group = None,
+=======
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Samples that no split parts: a column of the CSV, or an expression like '^(patient[0-9]+)_'.",
+            show_default=False,
+        ),
+    ] = None,
+    auto_fix: Annotated[
+        bool, typer.Option("--auto-fix", help="Begin once more, with other settings, where the training collapses.")
+    ] = False,
+>>>>>>> h-survive
     seed: Annotated[int | None, typer.Option(help="Seed of split and training.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)] = None,
     skip_unmatched: SkipUnmatched = False,
@@ -143,6 +156,7 @@ def run(
         "training.batch": batch,
         "training.lr": lr,
         "training.device": device,
+        "training.auto_fix": True if auto_fix else None,
         "training.seed": seed,
         "data.seed": seed,
         "data.split": split,
@@ -192,6 +206,8 @@ def run(
             output().print(f"Look for wrong masks:  limner review {shlex.quote(str(folder))}")
         else:
             output().print(f"Model   {result.model}\nReport  {result.report}")
+        if result.reproducible:
+            output().print(f"Reproducible: {result.reproducible}.")
     if result.interrupted:
         if not as_json:
             output().print(f"Stopped. Go on with:  limner train --resume {shlex.quote(str(result.folder))}")

@@ -9,12 +9,14 @@ names the nearest, a value of another type is not converted.
 
     sections   the settings, as checked models
     candidates how trainings that are compared are written
+    durations  lengths of time
     loading    files, `key=value` overrides, and errors that name file and line
     recipes    settings of published projects, by name
     yaml12     how plain words are read
 """
 
 from limner.config.candidates import split_outside
+from limner.config.durations import parse_duration, parse_interval
 from limner.config.loading import change, config_from, load_config, parse_override
 from limner.config.recipes import describe_recipe, recipe_names, recipe_path
 from limner.config.sections import (
@@ -27,7 +29,6 @@ from limner.config.sections import (
     PhaseConfig,
     RecipeConfig,
     TrainingConfig,
-    parse_duration,
 )
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "describe_recipe",
     "load_config",
     "parse_duration",
+    "parse_interval",
     "parse_override",
     "recipe_names",
     "recipe_path",

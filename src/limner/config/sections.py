@@ -5,12 +5,12 @@ Layer: config.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from limner.config.candidates import split_outside
+from limner.config.durations import parse_duration, parse_interval
 from limner.config.yaml12 import dump_yaml
 from limner.errors import ConfigError
 
@@ -238,6 +238,19 @@ class TrainingConfig(_Section):
     foreground_crops: Fraction = Field(
         0.33, description="Share of crops centred on foreground, when pictures are trained on crops."
     )
+    collapse_guard: bool = Field(
+        True, description="Stop a training that predicts one class alone, with the likely reason."
+    )
+    auto_fix: bool = Field(
+        False,
+        description="Begin once more where a training has collapsed, with another loss, a lower rate and crops with "
+        "foreground; the report shows both attempts.",
+    )
+    save_every: str = Field(
+        "10m",
+        description="Time or steps after which a checkpoint is written within an epoch, such as `90s`, `10m` or "
+        "`500 steps`; there is one after each epoch in any case.",
+    )
     precision: Literal["auto", "bf16", "float32"] = Field("auto", description="Arithmetic of the network.")
     memory_format: Literal["auto", "channels_last", "contiguous"] = Field("auto", description="Order in memory.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
@@ -248,7 +261,7 @@ class TrainingConfig(_Section):
     previews: int = Field(4, ge=0, description="Validation samples drawn after each epoch.")
     seed: Seed = Field(0, description="Seed of weights, order, augmentation and dropout.")
 
-    @field_validator("time", mode="before")
+    @field_validator("time", "save_every", mode="before")
     @classmethod
     def _bare_number_is_seconds(cls, value: Any) -> Any:
         return f"{value}s" if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -259,6 +272,15 @@ class TrainingConfig(_Section):
         try:
             if value is not None:
                 parse_duration(value)
+        except ConfigError as error:
+            raise ValueError(f"must be {error.expected}") from None
+        return value
+
+    @field_validator("save_every")
+    @classmethod
+    def _interval_is_readable(cls, value: str) -> str:
+        try:
+            parse_interval(value)
         except ConfigError as error:
             raise ValueError(f"must be {error.expected}") from None
         return value
@@ -345,24 +367,3 @@ class Config(_Section):
         """YAML of every setting that was given; the plan records what was chosen for the rest."""
         values = self.model_dump(mode="json", exclude_unset=True)
         return dump_yaml(values)
-
-
-def parse_duration(text: str) -> float:
-    """Seconds in `90s`, `15m`, `1.5h`, `1h30m`; a bare number is seconds.
-
-    Example:
-        >>> parse_duration("1h30m"), parse_duration("15m"), parse_duration("40")
-        (5400.0, 900.0, 40.0)
-
-    Raises:
-        ConfigError: The text is not a duration, or is zero.
-    """
-    parts = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s?)?", text.strip().lower())
-    try:
-        hours, minutes, seconds = (float(part or 0) for part in parts.groups()) if parts else (0.0, 0.0, 0.0)
-    except ValueError:
-        hours = minutes = seconds = 0.0
-    total = 3600 * hours + 60 * minutes + seconds
-    if total <= 0:
-        raise ConfigError("a duration such as 90s, 15m, 1h30m", f"{text!r}", "Write the time with s, m or h.")
-    return total

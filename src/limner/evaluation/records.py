@@ -46,6 +46,16 @@ class RunRecord(Record):
     images_per_s: Number = None
     licence: str | None = None
     started_from: dict[str, Any] | None = None
+    reproducible: str = ""
+
+
+class AttemptRecord(Record):
+    """`attempt.json`: a training that collapsed, and the settings that were changed after it, each with a reason."""
+
+    diagnosis: str = ""
+    changes: dict[str, Any] = {}
+    because: dict[str, str] = {}
+    best_score: Number = None
 
 
 class LabelMapRecord(Record):

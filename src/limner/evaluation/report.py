@@ -159,6 +159,8 @@ def _context(folder: RunFolder) -> dict[str, Any]:
         "reasons": data.reasons(folder.data.label_maps),
         "sheet": embed(sheet) if sheet.is_file() else None,
         "curves": training.curves(folder),
+        "attempts": training.attempt_lines(folder),
+        "collapses": training.collapse_words(folder),
         "previews": _previews(folder),
         # What is right is not coloured in layers.
         "legend": [entry for entry in folder.cases.legend if not (viewed and entry.name == "hit")],

@@ -22,6 +22,7 @@ from limner.errors import DataError
 from limner.evaluation.case_records import CasesRecord
 from limner.evaluation.experiment_records import CandidatesRecord, PostProcessingRecord, RepeatsRecord
 from limner.evaluation.records import (
+    AttemptRecord,
     CalibrationRecord,
     CheckRecord,
     DataRecord,
@@ -34,6 +35,15 @@ from limner.evaluation.records import (
     SummaryRecord,
 )
 from limner.types import SPLITS
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A training that collapsed: what was seen and changed, its plan and its epochs."""
+
+    record: AttemptRecord
+    plan: dict[str, PlanChoice]
+    epochs: list[EpochRecord]
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,7 @@ class RunFolder:
         ensemble: Scores of the ensemble of a training in folds on test samples; None where there are none.
         candidates: What a comparison of candidates showed; None where there was none.
         repeats: What trainings with other seeds showed; None where there were none.
+        attempts: Trainings that collapsed before this one, and were begun again.
     """
 
     path: Path
@@ -81,6 +92,7 @@ class RunFolder:
     ensemble: SummaryRecord | None = None
     candidates: CandidatesRecord | None = None
     repeats: RepeatsRecord | None = None
+    attempts: Sequence[Attempt] = ()
 
 
 CHECK_NAME = "check.json"
@@ -99,6 +111,12 @@ REPEATS_NAME: Literal["repeats"] = "repeats"
 
 CANDIDATES_NAME: Literal["candidates"] = "candidates"
 """Folder of the runs that were compared; and, with the ending .json, what they showed."""
+
+ATTEMPTS_NAME = "attempts"
+"""Folder of trainings that collapsed before the one whose files are beside it."""
+
+ATTEMPT_NAME = "attempt.json"
+"""Of each, what was seen and what was changed after it."""
 
 _SIGNS = ("run.json", "config.yaml", "plan.yaml", "metrics.jsonl", "samples.csv")
 
@@ -149,6 +167,14 @@ def read_run_folder(path: Path) -> RunFolder:
         ensemble=None if whole else reader.optional(f"{TEST_NAME}/summary.json", SummaryRecord),
         candidates=reader.optional(f"{CANDIDATES_NAME}.json", CandidatesRecord),
         repeats=reader.optional(f"{REPEATS_NAME}.json", RepeatsRecord),
+        attempts=[
+            Attempt(
+                reader.record(f"{ATTEMPTS_NAME}/{place.name}/{ATTEMPT_NAME}", AttemptRecord, "") or AttemptRecord(),
+                reader.plan(f"{ATTEMPTS_NAME}/{place.name}/plan.yaml"),
+                reader.epochs(f"{ATTEMPTS_NAME}/{place.name}/metrics.jsonl"),
+            )
+            for place in sorted((path / ATTEMPTS_NAME).glob("[0-9]*"))
+        ],
     )
 
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import lightning.pytorch as pl
@@ -27,6 +24,7 @@ from limner.training.loader import Batch
 from limner.training.module import state_of
 from limner.training.plan import Plan
 from limner.training.progress import Reporter
+from limner.training.signals import Interruption
 from limner.training.state import TrainingState
 from limner.training.validation import Validation
 
@@ -45,6 +43,12 @@ class Clock(pl.Callback):
         self._loss = math.nan
         self._last_report = 0.0
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"sums": dict(self._sums), "count": self._count}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._sums, self._count = state_dict["sums"], state_dict["count"]
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         state, course = state_of(pl_module), self._plan.course
         number = course.number(state.epoch)
@@ -52,7 +56,8 @@ class Clock(pl.Callback):
             phase = course.phases[number]
             self._reporter.note(f"Phase {number + 1} of {len(course.phases)}: {phase.describe()}.")
         self._mark = time.monotonic()
-        self._sums, self._count = {}, 0
+        if state.batch == 0:  # else the checkpoint knows what the steps before it added up to
+            self._sums, self._count = {}, 0
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
@@ -61,7 +66,7 @@ class Clock(pl.Callback):
         loss = outputs["loss"].detach()
         targets = outputs["targets"] if len(outputs["targets"]) > 1 else {}
         for name, value in {"train_loss": loss, **{f"train_loss_{name}": targets[name] for name in targets}}.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._sums[name] = self._sums[name].to(value.device) + value if name in self._sums else value
         self._count += 1
         state.batch += 1
         state.step += 1
@@ -94,54 +99,28 @@ class Clock(pl.Callback):
 class Stop(pl.Callback):
     """Finishes the epoch's record, and ends the training on epochs, time, patience or a signal.
 
-    Ctrl-C and SIGTERM save a checkpoint after the step under way; a second Ctrl-C ends at once.
+    A signal saves a checkpoint after the step or the validated picture under way.
     """
 
-    def __init__(self, plan: Plan, validation: Validation, checkpoints: Checkpoints, reporter: Reporter) -> None:
+    def __init__(
+        self, plan: Plan, validation: Validation, checkpoints: Checkpoints, interruption: Interruption
+    ) -> None:
         self._plan = plan
         self._validation = validation
         self._checkpoints = checkpoints
-        self._reporter = reporter
-        self._previous: dict[int, Any] = {}
-        self._asked = False
-        self._told = False
+        self._interruption = interruption
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        state = state_of(pl_module)
-        state.stopped = ""
-        if threading.current_thread() is not threading.main_thread():
-            return  # only the main thread may set handlers
-
-        def ask(number: int, frame: FrameType | None) -> None:
-            if self._asked and number == signal.SIGINT:
-                raise KeyboardInterrupt
-            self._asked = True
-            # A signal in the middle of printing must not print: Python's streams refuse that with a RuntimeError.
-            with contextlib.suppress(RuntimeError):
-                self._tell()
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, ask)
-
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        self._restore()
-
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        # Lightning tears nothing down after an error.
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous.clear()
+        state_of(pl_module).stopped = ""
+        self._interruption.listen()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         state = state_of(pl_module)
-        if self._asked:
-            self._tell()
-            # Set here, not in the handler: a signal while an epoch is validated and saved must not cut that short.
+        if self._interruption.asked:
+            self._interruption.tell()
+            # Set here, not in the handler: a signal while an epoch is saved must not cut that short.
             state.interrupted = True
             self._checkpoints.save_last(trainer)
             trainer.should_stop = True
@@ -151,6 +130,11 @@ class Stop(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         state = state_of(pl_module)
         if state.interrupted:
+            if self._validation.cut_short:
+                # The epoch is not finished: going on validates it again.
+                self._interruption.tell()
+                self._checkpoints.save_last(trainer)
+                trainer.should_stop = True
             return
         state.epoch += 1
         state.batch = 0
@@ -168,11 +152,6 @@ class Stop(pl.Callback):
         elif self._plan.patience and state.epoch - state.best_epoch >= self._plan.patience:
             state.stopped = "patience"
         trainer.should_stop = bool(state.stopped)
-
-    def _tell(self) -> None:
-        if not self._told:
-            self._reporter.note("Stopping after this step; press Ctrl-C again to stop at once.")
-            self._told = True
 
     def _out_of_time(self, state: TrainingState) -> bool:
         return self._plan.seconds is not None and state.seconds + self._validation.seconds >= self._plan.seconds

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ from pathlib import Path
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from torch import nn
 
 from limner.bundle import save_bundle
-from limner.config import Config, parse_duration
+from limner.config import Config, parse_duration, parse_interval
 from limner.data.cache import default_cache_dir
 from limner.data.catalog import spread
 from limner.data.prepare import Prepared
@@ -29,10 +30,15 @@ from limner.inference.predictor import Predictor
 from limner.models import summarize
 from limner.training.build import build_meta, build_model, build_module, open_batches
 from limner.training.callbacks import Clock, Logs, Stop
-from limner.training.checkpoints import CheckpointFiles, Checkpoints, find_checkpoint, read_state
+from limner.training.checkpoints import CheckpointFiles, Checkpoints, Interval, find_checkpoint, read_state
+from limner.training.collapse import COLLAPSE_NAME, Collapse, Guard
+from limner.training.first_steps import FirstSteps, KeepFirstSteps, made_with, reproducibility
 from limner.training.loader import Batches, PhasedBatches
+from limner.training.nonfinite import NonFinite
 from limner.training.plan import Plan, make_plan
 from limner.training.progress import Reporter, Silent
+from limner.training.randomness import seed_generators
+from limner.training.signals import Interruption
 from limner.training.start import Carried, carry_weights
 from limner.training.state import TrainingState
 from limner.training.validation import Validation
@@ -50,14 +56,19 @@ class Fitted:
         state: Where it ended; `state.interrupted` when a signal stopped it.
         plan: What was decided.
         parameters: Trainable parameters of the network.
+        reproducible: How far it can be repeated, in a sentence.
         carried: What it took over from the bundle it started from, in this sitting.
+        collapse: What was seen where the network predicts one class alone; it stopped the training where
+            `state.stopped` is `collapse`.
     """
 
     run: Path
     state: TrainingState
     plan: Plan
     parameters: int
+    reproducible: str
     carried: Carried | None = None
+    collapse: Collapse | None = None
 
 
 def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, reporter: Reporter | None = None) -> Fitted:
@@ -67,38 +78,47 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         config: Settings.
         data: Samples, label maps and fingerprint, as `prepare` gives them.
         run: Run folder; made if missing.
-        resume: Go on from the run's last checkpoint, with the plan it has. `training.epochs` and
-            `training.time` may be longer than they were.
+        resume: Go on from the run's last checkpoint, or the one before where that is damaged, with the plan it
+            has; a run that was stopped before its first step begins. `training.epochs` and `training.time` may be
+            longer than they were.
         reporter: Told of the progress.
 
     Raises:
         ConfigError: Settings that do not fit the data or the machine.
-        DataError: Nothing to resume from, or a picture that can no longer be read.
+        DataError: Nothing whole to resume from, or a picture that can no longer be read.
         ResourceError: Too little memory.
         OutputError: The run folder cannot be written.
+        TrainingError: A loss or gradient is not finite.
     """
     reporter = reporter or Silent()
     val = data.catalog.subset(data.catalog.indices("val"))
-    checkpoint = find_checkpoint(run) if resume else None
+    checkpoint = find_checkpoint(run, reporter.note) if resume else None
+    if resume and checkpoint is None:
+        reporter.note("This run was stopped before its first step; it begins now.")
+        resume = False
     if resume:
-        plan = _extend(_read_plan(run / "plan.yaml"), config)
+        plan = _extend(read_plan(run), config)
     else:
         plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
     write_text(run / "plan.yaml", plan.to_yaml())
 
-    torch.manual_seed(config.training.seed)
-    model = build_model(config, plan, data, fresh=not resume)
-    carried = None
-    if config.training.start_from and not resume:
-        carried = carry_weights(model, Path(config.training.start_from), data)
-        reporter.note(carried.summary(config.training.start_from))
+    model, carried = _fresh_model(config, plan, data, fresh=not resume)
+    if carried is not None:
+        reporter.note(carried.summary(str(config.training.start_from)))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if checkpoint and (state := read_state(checkpoint)).is_finished(plan.epochs, plan.seconds, plan.patience):
         # `stopped` is also the name of the setting that ended the training.
         setting = "the epochs of the last of training.phases" if plan.phases else f"training.{state.stopped}"
         reporter.note(f"This run has finished, after {state.epoch} epochs. For more, raise {setting}.")
-        return Fitted(run, state, plan, parameters)
+        found = Collapse.read(run) if (run / COLLAPSE_NAME).is_file() else None
+        return Fitted(run, state, plan, parameters, reproducibility(plan, config), collapse=found)
 
+    if checkpoint and state.stopped == "collapse" and config.training.collapse_guard:
+        return Fitted(run, state, plan, parameters, reproducibility(plan, config), collapse=Collapse.read(run))
+
+    # Of a run that goes on all the same, and what a kill left half written.
+    for left in (run / COLLAPSE_NAME, *run.glob(".*.tmp*")):
+        left.unlink(missing_ok=True)
     course = plan.course
     module = build_module(config, plan, data, model)
     metas = [build_meta(config, plan, data, model, phase) for phase in course.phases]
@@ -117,6 +137,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     batches = PhasedBatches(course, module.state, open_phase)
     # Before the clock runs: a cache is filled.
     batches.open(state.epoch if checkpoint else 0)
+    interruption = Interruption(reporter)
     validation = Validation(
         [Predictor(module.best_weights, meta, device=plan.device, precision=plan.precision) for meta in metas],
         val.subset(spread(np.arange(len(val)), plan.val_samples)),
@@ -124,6 +145,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         previews=run / "previews",
         count=config.training.previews,
         reporter=reporter,
+        interruption=interruption,
     )
 
     def keep_best() -> None:
@@ -132,11 +154,17 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         meta = metas[module.state.phase].model_copy(update={"scores": scores})
         save_bundle(run / BUNDLE_NAME, module.best_weights, meta)
 
-    checkpoints = Checkpoints(run / "checkpoints", keep_best)
+    seconds, steps = parse_interval(config.training.save_every)
+    nonfinite = NonFinite(plan, run, batches.at, data.catalog.subset(data.catalog.indices("train")).ids)
+    checkpoints = Checkpoints(run / "checkpoints", keep_best, Interval(seconds, steps), check=nonfinite.check)
+    guard = Guard(plan, config, data, validation, run)
     callbacks = [
         Clock(plan, reporter),
+        nonfinite,
+        KeepFirstSteps(made_with(plan), run),
         validation,
-        Stop(plan, validation, checkpoints, reporter),
+        Stop(plan, validation, checkpoints, interruption),
+        guard,
         Logs(run, reporter),
         checkpoints,
     ]
@@ -144,9 +172,42 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     write_text(run / "model.txt", summary.table() + "\n")
     reporter.summarized(summary, plan)
     reporter.planned(plan, parameters, course.phases[0].steps)
-    with _quiet_lightning(), _memory_errors(plan, module.state):
-        _trainer(plan, run, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
-    return Fitted(run, module.state, plan, parameters, carried)
+    with interruption.handlers_kept(), _quiet_lightning(), _memory_errors(plan, module.state):
+        _trainer(plan, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
+    return Fitted(run, module.state, plan, parameters, reproducibility(plan, config), carried, guard.collapse)
+
+
+def repeat_first_steps(config: Config, data: Prepared, plan: Plan, rates: Sequence[float]) -> FirstSteps:
+    """Train as many steps as there are learning rates, as a training by this plan begins; nothing is written.
+
+    Args:
+        config: Settings.
+        data: Samples; decoded anew, without the cache.
+        plan: What was decided.
+        rates: Learning rate of each step, no more than the first epoch has.
+
+    Raises:
+        LimnerError: As `fit`.
+    """
+    model, _ = _fresh_model(config, plan, data)
+    module = build_module(config, plan, data, model)
+    module.rate = lambda state: rates[state.step]
+    batches = open_batches(config, plan, data, plan.course.phases[0], module.state)
+    kept = KeepFirstSteps(made_with(plan))
+    with Interruption(Silent()).handlers_kept(), _quiet_lightning(), _memory_errors(plan, module.state):
+        _trainer(plan, [Clock(plan, Silent()), kept], steps=len(rates)).fit(module, batches)
+    assert kept.found is not None
+    return kept.found
+
+
+def _fresh_model(config: Config, plan: Plan, data: Prepared, *, fresh: bool = True) -> tuple[nn.Module, Carried | None]:
+    """The network as the seed, and the weights a training starts from, make it; `fresh` is none that goes on."""
+    seed_generators(config.training.seed)
+    model = build_model(config, plan, data, fresh=fresh)
+    carried = None
+    if config.training.start_from and fresh:
+        carried = carry_weights(model, Path(config.training.start_from), data)
+    return model, carried
 
 
 def check_settings(config: Config, data: Prepared) -> None:
@@ -176,11 +237,12 @@ def _cache_dir(config: Config) -> Path | None:
     return Path(config.data.cache_dir) if config.data.cache_dir else default_cache_dir()
 
 
-def _trainer(plan: Plan, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
+def _trainer(plan: Plan, callbacks: list[pl.Callback], *, steps: int = -1) -> pl.Trainer:
     return pl.Trainer(
         accelerator="gpu" if plan.device == "cuda" else plan.device,
         devices=1,
         precision="bf16-mixed" if plan.precision == "bf16" else "32-true",
+        max_steps=steps,
         max_epochs=-1,  # `Stop` decides, because a resumed training does not count from zero
         callbacks=callbacks,
         plugins=[CheckpointFiles()],
@@ -189,11 +251,17 @@ def _trainer(plan: Plan, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        default_root_dir=run,
     )
 
 
-def _read_plan(path: Path) -> Plan:
+def read_plan(run: Path) -> Plan:
+    """The plan of a run.
+
+    Raises:
+        DataError: It cannot be read.
+        ConfigError: It is damaged, or of another version.
+    """
+    path = run / "plan.yaml"
     try:
         return Plan.from_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

@@ -115,6 +115,10 @@ class Batches:
         keys = self._order.keys(epoch)[start:]
         return _ahead(self.make(epoch, row) for row in keys)
 
+    def at(self, epoch: int, number: int) -> Batch:
+        """Batch `number`, from 0, of an epoch."""
+        return self.make(epoch, self._order.keys(epoch)[number])
+
     def make(self, epoch: int, keys: Int64[np.ndarray, " batch"]) -> Batch:
         """The batch of these keys; the same whenever it is asked for."""
         taken = self._samples.take(keys % self._order.count)
@@ -172,6 +176,10 @@ class PhasedBatches:
             self._opened = None  # the cache may need the room of the phase before
             self._opened = number, self._open_phase(number)
         return self._opened[1]
+
+    def at(self, epoch: int, number: int) -> Batch:
+        """Batch `number`, from 0, of the epoch after `epoch` finished ones."""
+        return self.open(epoch).at(epoch, number)
 
     def __iter__(self) -> Iterator[Batch]:
         return iter(self.open(self._state.epoch))

@@ -19,8 +19,10 @@ from torch.optim import Optimizer
 
 from limner.augment import Augmentation
 from limner.inference.numbers import to_unit_range
+from limner.models.heads import Heads
 from limner.training.freezing import Freezer
 from limner.training.loader import Batch
+from limner.training.randomness import random_state, restore_random_state
 from limner.training.state import TrainingState
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -90,6 +92,10 @@ class SegmentationModule(pl.LightningModule):
         self._forward: Forward = torch.compile(forward) if compiled else forward
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval() if ema else None
         self.state = TrainingState()
+        self.trap = Trap()
+        self.measured: dict[str, dict[str, Tensor]] | None = None
+        """Spread of the logits and gradient of the head by target, of a step that is to be measured; else None."""
+        self._step_begun = 0
         self._objective = objective
         self._freezer = Freezer(self.model)
         self._learning: Objective = objective(0)
@@ -97,7 +103,8 @@ class SegmentationModule(pl.LightningModule):
         self._augmentation = augmentation
         self._range = value_range
         self._make_optimizer = optimizer
-        self._rate = rate
+        self.rate = rate
+        """Learning rate of the next step."""
         self._ranges = dict(ranges or {})
         self._seed = seed
         self._ema = ema
@@ -110,6 +117,11 @@ class SegmentationModule(pl.LightningModule):
     def best_weights(self) -> nn.Module:
         """The network to validate and keep: the moving average where there is one."""
         return self.model if self.average is None else self.average
+
+    @property
+    def in_step(self) -> bool:
+        """Whether a step has begun that is not counted yet: weights and generators may be in between."""
+        return self._step_begun > self.state.step
 
     def configure_optimizers(self) -> Optimizer:
         return self._make_optimizer(self.model)
@@ -125,7 +137,8 @@ class SegmentationModule(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set the learning rate. Not a Lightning scheduler, because a time budget steers it too."""
-        rate = self._rate(self.state)
+        self._step_begun = self.state.step + 1
+        rate = self.rate(self.state)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate
 
@@ -133,12 +146,19 @@ class SegmentationModule(pl.LightningModule):
         """The loss to go backward from, and that of each target, of frozen ones too."""
         images, targets = self.prepare(batch)
         levels = self._forward(images)
+        losses = self.target_losses(levels, targets)
+        if self.measured is not None:
+            self.measured = {name: {"spread": found[0].detach().float().std()} for name, found in levels.items()}
         learning = self._learning
-        losses = {name: self._target_loss(loss, levels[name], targets[name]) for name, loss in learning.losses.items()}
         learned = [learning.weights.get(name, 1.0) * losses[name] for name in losses if name not in learning.frozen]
+        loss = torch.stack(learned).sum()
+        self.trap.watch(loss.detach(), self.state.step)
+        return {"loss": loss, "targets": {name: loss.detach() for name, loss in losses.items()}}
+
+    def target_losses(self, levels: Mapping[str, list[Tensor]], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Loss of each target, from its logits by level."""
         return {
-            "loss": torch.stack(learned).sum(),
-            "targets": {name: loss.detach() for name, loss in losses.items()},
+            name: self._target_loss(loss, levels[name], targets[name]) for name, loss in self._learning.losses.items()
         }
 
     @torch.no_grad()
@@ -172,8 +192,19 @@ class SegmentationModule(pl.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip by norm. Done here because Lightning refuses to clip for fused optimisers."""
+        for name, found in (self.measured or {}).items():
+            found["gradient"] = self._head_gradient(name)
         if self._grad_clip:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self._grad_clip)
+            norm = nn.utils.clip_grad_norm_(self.model.parameters(), self._grad_clip)
+            self.trap.watch(norm, self.state.step)
+
+    @torch.no_grad()
+    def _head_gradient(self, target: str) -> Tensor:
+        """Norm of the gradients of a target's last layers."""
+        heads = [module.convs for module in self.model.modules() if isinstance(module, Heads)]
+        convs = [head[f"to_{target}"] for head in heads if f"to_{target}" in head]
+        norms = [weight.grad.norm() for conv in convs for weight in conv.parameters() if weight.grad is not None]
+        return torch.stack(norms).norm() if norms else torch.zeros(())
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
@@ -185,15 +216,39 @@ class SegmentationModule(pl.LightningModule):
         checkpoint["limner"] = {"state": self.state.to_dict(), "rng": random_state()}
         # The position is in `state`; Lightning's own would restart the epoch on resume.
         checkpoint.pop("loops", None)
+        checkpoint |= {"epoch": self.state.epoch, "global_step": self.state.step}  # else those of this sitting
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.state.__dict__.update(TrainingState.from_dict(checkpoint["limner"]["state"]).__dict__)
         self._rng = checkpoint["limner"]["rng"]
 
     def on_train_start(self) -> None:
+        self.trap.guard(self.trainer.optimizers[0], self.device)
         # Last of all preparations, so that nothing draws numbers between here and the first step.
         if rng := self.__dict__.pop("_rng", None):
             restore_random_state(rng)
+
+
+class Trap:
+    """The first step that was not finite, known on the device: to ask after each step would make a GPU wait."""
+
+    def __init__(self) -> None:
+        self.first = torch.tensor(-1)
+        """Number of that step, from 0; -1 while there is none."""
+        self._bad = torch.zeros(())
+
+    def guard(self, optimizer: Optimizer, device: torch.device) -> None:
+        """Have an optimiser leave the weights as they are from that step on, as for a gradient scaler."""
+        self.first, self._bad = self.first.to(device), self._bad.to(device)
+        if device.type in ("cpu", "cuda") and all(group.get("fused") for group in optimizer.param_groups):
+            optimizer.found_inf = self._bad  # type: ignore[attr-defined]  # read by every fused optimiser
+
+    @torch.no_grad()
+    def watch(self, value: Float[Tensor, ""], step: int) -> None:
+        """Look at a number of a step."""
+        bad = (self.first < 0) & ~value.isfinite()
+        self.first.masked_fill_(bad, step)
+        self._bad.masked_fill_(bad, 1.0)
 
 
 def state_of(module: pl.LightningModule) -> TrainingState:
@@ -230,18 +285,3 @@ def pairs_to_average(
 def update_average(followers: list[Tensor], leaders: list[Tensor], *, decay: float) -> None:
     """Move every tensor towards its leader."""
     torch._foreach_lerp_(followers, leaders, 1 - decay)
-
-
-def random_state() -> dict[str, Any]:
-    """State of the generators the step draws from (dropout); all else is keyed, not stateful."""
-    return {
-        "cpu": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
-
-
-def restore_random_state(state: Mapping[str, Any]) -> None:
-    """Undo `random_state`. The number of GPUs may differ; then their generators keep their seed."""
-    torch.set_rng_state(state["cpu"].cpu())
-    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all([item.cpu() for item in state["cuda"]])

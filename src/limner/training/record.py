@@ -86,8 +86,13 @@ class RunRecord:
             self._values |= json.loads(self._path.read_text(encoding="utf-8"))
         self._values |= {"limner": __version__, "versions": versions(), "machine": machine()}
 
+    @property
+    def status(self) -> str:
+        """As it was set last; empty before."""
+        return str(self._values.get("status", ""))
+
     def update(self, status: str, *, seconds: Mapping[str, float] | None = None, **values: Any) -> None:
-        """Set the status (`training`, `interrupted`, `failed`, `finished`) and other facts, and save."""
+        """Set the status (`training`, `interrupted`, `collapsed`, `failed`, `finished`) and other facts, and save."""
         self._values["seconds"] |= {name: round(value, 2) for name, value in (seconds or {}).items()}
         self._values |= {"status": status, "updated": _now(), **values}
         write_text(self._path, json.dumps(self._values, indent=2, ensure_ascii=False))

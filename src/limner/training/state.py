@@ -37,7 +37,7 @@ class TrainingState:
     """Best validation score of this phase so far."""
     best_epoch: int = 0
     stopped: str = ""
-    """Why the training ended: `epochs`, `time`, `patience`; empty while it is not finished."""
+    """Why the training ended: `epochs`, `time`, `patience`, `collapse`; empty while it is not finished."""
     interrupted: bool = False
     """A signal asked to stop; the checkpoint is in the middle of an epoch."""
     metrics: dict[str, float | int | None] = field(default_factory=dict)

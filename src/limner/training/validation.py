@@ -18,10 +18,16 @@ from limner.data.labels import LabelMap
 from limner.images import write_image
 from limner.inference.drawing import draw_row
 from limner.inference.predictor import Predictor
+from limner.inference.score_table import TargetScores
 from limner.inference.scoring import score
 from limner.render import grid
 from limner.training.module import state_of
 from limner.training.progress import Reporter
+from limner.training.signals import Interruption
+
+
+class _Interrupted(Exception):  # noqa: N818 - no error
+    """A signal came while an epoch was validated."""
 
 
 class Validation(pl.Callback):
@@ -34,6 +40,7 @@ class Validation(pl.Callback):
         previews: Folder of preview pictures.
         count: Samples to draw, always the same ones.
         reporter: Told of the progress.
+        interruption: Cuts a validation short: a queue that asks for the end does not wait for it.
     """
 
     def __init__(
@@ -45,6 +52,7 @@ class Validation(pl.Callback):
         previews: Path,
         count: int,
         reporter: Reporter,
+        interruption: Interruption,
     ) -> None:
         self._predictors = predictors
         self._catalog = catalog
@@ -52,8 +60,13 @@ class Validation(pl.Callback):
         self._previews = previews
         self._drawn = set(spread(np.arange(len(catalog)), count))
         self._reporter = reporter
+        self._interruption = interruption
         self.seconds = 0.0
         """How long the last validation took."""
+        self.cut_short = False
+        """Whether a signal ended the last validation before its last picture."""
+        self.foreground: dict[str, tuple[float, float]] = {}
+        """By target of masks the share of foreground, 0 to 1, predicted and true, over all pixels of the last one."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Score, draw, and add both to the epoch's record."""
@@ -68,16 +81,27 @@ class Validation(pl.Callback):
             if index in self._drawn:
                 rows[index] = draw_row(image, truth, prediction, self._label_maps, predictor.meta.inputs.parts)
 
-        table = score(
-            predictor,
-            self._catalog,
-            self._label_maps,
-            progress=lambda done, total: self._reporter.stage("validate", done, total),
-            on_prediction=draw,
-        )
+        def tell(done: int, total: int) -> None:
+            self._reporter.stage("validate", done, total)
+            if self._interruption.asked and done < total:
+                raise _Interrupted
+
+        try:
+            table = score(predictor, self._catalog, self._label_maps, progress=tell, on_prediction=draw)
+        except _Interrupted:
+            state.interrupted = self.cut_short = True
+            return
+        self.foreground = {name: _foreground(scores) for name, scores in table.targets.items() if scores.samples}
         state.metrics |= {f"val_{name}": value for name, value in table.headline().items()}
         if rows:
             sheet = grid([rows[index] for index in sorted(rows)])
             write_image(self._previews / f"epoch_{state.epoch + 1:04d}.png", sheet)
         self.seconds = time.monotonic() - begin
         state.seconds += self.seconds
+
+
+def _foreground(scores: TargetScores) -> tuple[float, float]:
+    tp, fp, fn, tn = scores.table[:, list(scores.foreground)].sum(axis=(0, 1)).tolist()
+    # Each class counts all pixels; those of planes may overlap, those of ids add up to the foreground.
+    pixels = (tp + fp + fn + tn) / (1 if scores.task == "multilabel" else len(scores.foreground))
+    return ((tp + fp) / pixels, (tp + fn) / pixels) if pixels else (0.0, 0.0)

@@ -28,7 +28,7 @@ from limner.evaluation.run_folder import (
     TEST_NAME,
 )
 from limner.files import output_error, write_bytes, write_text
-from limner.training.checkpoints import last_checkpoint
+from limner.training.checkpoints import has_checkpoint
 from limner.training.fit import BUNDLE_NAME
 from limner.training.record import RunRecord, write_data
 from limner.workflow.run import Run, Sitting, recording_failure, train_run
@@ -40,7 +40,17 @@ Train: TypeAlias = Callable[[Path, Config, Prepared, RunRecord, Sitting], Run]
 """Trains the run of a folder that holds its data and settings: `train_run`, or one that is made of parts itself."""
 
 _ADOPTED = ("plan.yaml", "model.txt", "metrics.jsonl", CALIBRATION_NAME, POST_PROCESSING_NAME, BUNDLE_NAME)
-_FACTS = ("started_from", "seed", "stopped", "epochs", "best_epoch", "best_score", "parameters", "images_per_s")
+_FACTS = (
+    "started_from",
+    "seed",
+    "reproducible",
+    "stopped",
+    "epochs",
+    "best_epoch",
+    "best_score",
+    "parameters",
+    "images_per_s",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,14 +211,14 @@ def _finished(place: Path, split: str | None) -> Run | None:
 
 def begun(place: Path) -> bool:
     """Whether there is something in a run folder to go on with."""
-    return last_checkpoint(place).is_file() or any((place / kind).is_dir() for kind in PART_KINDS)
+    return has_checkpoint(place) or any((place / kind).is_dir() for kind in PART_KINDS)
 
 
 def _begin(folder: Path, place: Path, part: Part) -> bool:
     """Put data and settings into a part's folder; whether it had begun before."""
     resume = begun(place)
     if not resume:
-        # What is there was left before the first epoch ended.
+        # What is there was left before the first step.
         try:
             shutil.rmtree(place, ignore_errors=not place.exists())
         except OSError as error:

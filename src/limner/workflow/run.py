@@ -17,10 +17,11 @@ from limner.data.prepare import Prepared
 from limner.evaluation.evaluate import Evaluation
 from limner.evaluation.report import write_report
 from limner.metrics.thresholds import Goal
-from limner.training.fit import BUNDLE_NAME, Fitted, fit
+from limner.training.fit import BUNDLE_NAME, Fitted
 from limner.training.progress import Reporter
 from limner.training.record import RunRecord
 from limner.training.start import origin
+from limner.workflow.attempts import fit_with_remedies
 from limner.workflow.calibrate import calibrate_run
 from limner.workflow.evaluate import evaluate_run
 from limner.workflow.familiarity import learn_pictures
@@ -43,6 +44,7 @@ class Run:
         found: What the candidates, the repeats and the folds showed: the contents of `candidates.json`,
             `repeats.json` and `post_processing.json`, by the names of these files without their ending; and of an
             `ensemble` of folds the scores on test samples, if there are some.
+        reproducible: How far the training can be repeated, in a sentence; empty where it is one of several.
         evaluation: The evaluation behind `summary`, where it was made in this sitting.
     """
 
@@ -55,6 +57,7 @@ class Run:
     candidates: tuple[Run, ...] = ()
     repeats: tuple[Run, ...] = ()
     found: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    reproducible: str = ""
     evaluation: Evaluation | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,6 +68,7 @@ class Run:
             "report": self.report and str(self.report),
             "interrupted": self.interrupted,
             "summary": self.summary,
+            **({"reproducible": self.reproducible} if self.reproducible else {}),
         }
         return values | ({"folds": [str(run.folder) for run in self.folds]} if self.folds else {}) | dict(self.found)
 
@@ -99,6 +103,7 @@ def train_run(folder: Path, config: Config, data: Prepared, record: RunRecord, s
         sitting: Whether to go on, and which samples to score.
 
     Raises:
+        TrainingError: The training collapsed; its report is written.
         LimnerError: As `fit` and `evaluate_run`.
     """
     reporter = sitting.reporter
@@ -108,8 +113,14 @@ def train_run(folder: Path, config: Config, data: Prepared, record: RunRecord, s
         started_from = origin(Path(config.training.start_from))
         record.update("training", started_from=started_from)
     with recording_failure(record):
-        fitted = fit(config, data, folder, resume=sitting.resume, reporter=reporter)
+        tried = fit_with_remedies(config, data, folder, resume=sitting.resume, reporter=reporter)
+        fitted, config = tried.fitted, tried.config
         _record_training(record, fitted, config.training.seed, started_from)
+        # Of several trainings one that collapsed is scored like the others; its note was given.
+        if tried.collapse is not None and not sitting.title:
+            record.update("collapsed")
+            write_report(folder)
+            raise tried.collapse.error(folder, again=tried.again)
         if fitted.state.interrupted:
             return Run(folder, folder / BUNDLE_NAME, None, None, interrupted=True)
         begin, goal = time.monotonic(), parse_goal(config)
@@ -121,7 +132,15 @@ def train_run(folder: Path, config: Config, data: Prepared, record: RunRecord, s
         took = {"calibrate": calibrated - begin, "evaluate": time.monotonic() - calibrated}
         record.update("finished", seconds=took)
     report = write_report(folder)
-    return Run(folder, folder / BUNDLE_NAME, report, result.summary, interrupted=False, evaluation=result)
+    return Run(
+        folder,
+        folder / BUNDLE_NAME,
+        report,
+        result.summary,
+        interrupted=False,
+        reproducible=fitted.reproducible,
+        evaluation=result,
+    )
 
 
 def parse_goal(config: Config) -> Goal | None:
@@ -143,6 +162,7 @@ def _record_training(record: RunRecord, fitted: Fitted, seed: int, started_from:
         "interrupted" if state.interrupted else "trained",
         seconds={"train": state.seconds},
         seed=seed,
+        reproducible=fitted.reproducible,
         stopped=state.stopped,
         epochs=state.epoch,
         best_epoch=state.best_epoch,
@@ -159,5 +179,6 @@ def recording_failure(record: RunRecord) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        record.update("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        if record.status != "collapsed":
+            record.update("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
         raise

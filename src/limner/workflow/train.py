@@ -22,6 +22,7 @@ from limner.training.progress import Reporter, Silent
 from limner.training.record import RunRecord, read_data, write_data
 from limner.training.start import adopt_settings
 from limner.types import Spacing
+from limner.workflow.attempts import check_auto_fix
 from limner.workflow.candidates import train_candidates
 from limner.workflow.check import check_prepared, write_findings
 from limner.workflow.folds import fold_data, train_folds
@@ -100,11 +101,13 @@ def train(
         chosen = read_settings(folder / "config.yaml", overrides, settings)
         _check_unchanged(chosen, read_settings(folder / "config.yaml", (), None), folder)
         _check_goal(chosen)
+        check_auto_fix(chosen)
         seconds = 0.0
     else:
         begin = time.monotonic()
         chosen = read_settings(config, overrides, settings, data=data, recipe=recipe)
         _check_goal(chosen)
+        check_auto_fix(chosen)
         _check_experiment(chosen)
         source = chosen.training.start_from if start_from is None else start_from
         if chosen.data.folds is not None and source is not None:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from limner.evaluation import wording
 from limner.evaluation.charts import Series, line_chart
-from limner.evaluation.records import EpochRecord
+from limner.evaluation.records import EpochRecord, PlanChoice
 from limner.evaluation.run_folder import RunFolder
 from limner.evaluation.sections.data import split_words
 
@@ -25,6 +25,7 @@ _ENDED = {
     "finished": "",
     "training": "The run had not ended when this report was written: what follows is what it had so far.",
     "trained": "The run had not been evaluated when this report was written.",
+    "collapsed": "The training was stopped because the network predicted one class alone.",
     "interrupted": "The training was interrupted: what follows is what it had learned until then.",
     "failed": "The run ended with an error: what follows is what it had done until then.",
 }
@@ -97,6 +98,46 @@ def best_epoch(epochs: list[EpochRecord]) -> EpochRecord | None:
     scores = [epoch.val_dice if epoch.val_score is None else epoch.val_score for epoch in epochs]
     scored = [(score, -epoch.epoch, epoch) for score, epoch in zip(scores, epochs, strict=True) if score is not None]
     return max(scored, default=(None, None, None))[2]
+
+
+@dataclass(frozen=True)
+class AttemptLine:
+    """An attempt in the table: number, epochs, best validation score, losses and rate."""
+
+    number: int
+    epochs: int
+    best: float | None
+    loss: str
+    rate: float | None
+
+
+def attempt_lines(folder: RunFolder) -> list[AttemptLine]:
+    """The attempts that collapsed, and last the one that this report is of; empty where nothing collapsed before."""
+    if not folder.attempts:
+        return []
+    attempts = [(attempt.plan, attempt.epochs) for attempt in folder.attempts] + [(folder.plan, folder.epochs)]
+    return [_attempt(number, *attempt) for number, attempt in enumerate(attempts, start=1)]
+
+
+def _attempt(number: int, plan: Mapping[str, PlanChoice], epochs: list[EpochRecord]) -> AttemptLine:
+    best = best_epoch(epochs)
+    score = None if best is None else best.val_dice if best.val_score is None else best.val_score
+    losses, rate = (plan[name].value if name in plan else None for name in ("losses", "lr"))
+    return AttemptLine(number, len(epochs), score, wording.plain(losses), rate)
+
+
+def collapse_words(folder: RunFolder) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """Of each attempt that collapsed what was seen, and what was changed after it: setting, value, reason."""
+    return [
+        (
+            attempt.record.diagnosis,
+            [
+                (wording.words(name), wording.plain(value), attempt.record.because.get(name, ""))
+                for name, value in attempt.record.changes.items()
+            ],
+        )
+        for attempt in folder.attempts
+    ]
 
 
 _CURVES: dict[str, dict[str, str]] = {
@@ -174,6 +215,8 @@ def model_facts(folder: RunFolder) -> list[tuple[str, str]]:
         facts += [(wording.words(name), wording.plain(value)) for name, value in bundle.model.kwargs.items()]
     if run.started:
         facts.append(("Started", run.started))
+    if run.reproducible:
+        facts.append(("Reproducible", run.reproducible))
     return facts
 
 
