@@ -104,20 +104,10 @@ def run(
             metavar="CSV", help="review.csv of limner review: leave out what it marks drop.", show_default=False
         ),
     ] = None,
-<<<<<<< HEAD
     group: Group = None,
-=======
-    group: Annotated[
-        str | None,
-        typer.Option(
-            help="Samples that no split parts: a column of the CSV, or an expression like '^(patient[0-9]+)_'.",
-            show_default=False,
-        ),
-    ] = None,
     auto_fix: Annotated[
         bool, typer.Option("--auto-fix", help="Begin once more, with other settings, where the training collapses.")
     ] = False,
->>>>>>> h-survive
     seed: Annotated[int | None, typer.Option(help="Seed of split and training.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)] = None,
     skip_unmatched: SkipUnmatched = False,
