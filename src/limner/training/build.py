@@ -264,7 +264,7 @@ def open_batches(
         samples = SomeSamples(samples, np.searchsorted(chosen, train))
     return Batches(
         samples,
-        EpochOrder(len(train), phase.batch, phase.passes, config.training.seed),
+        EpochOrder(len(train), phase.batch, phase.steps, config.training.seed),
         state,
         size=phase.size,
         foreground=config.training.foreground_crops,

@@ -6,40 +6,34 @@ trains, copy `fit` and change the copy.
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
-from torch import nn
 
 from limner.bundle import save_bundle
 from limner.config import Config, parse_duration, parse_interval
-from limner.data.cache import default_cache_dir
 from limner.data.catalog import spread
 from limner.data.prepare import Prepared
 from limner.data.samples import Decoding, image_location
-from limner.errors import DataError, ResourceError
+from limner.errors import DataError
 from limner.files import write_text
 from limner.inference.predictor import Predictor
 from limner.models import summarize
 from limner.training.build import build_meta, build_model, build_module, open_batches
 from limner.training.callbacks import Clock, Logs, Stop
-from limner.training.checkpoints import CheckpointFiles, Checkpoints, Interval, find_checkpoint, read_state
+from limner.training.checkpoints import Checkpoints, Interval, find_checkpoint, read_state
 from limner.training.collapse import COLLAPSE_NAME, Collapse, Guard
+from limner.training.engine import cache_dir, create_trainer, fresh_model, memory_errors, quiet_lightning
 from limner.training.first_steps import FirstSteps, KeepFirstSteps, made_with, reproducibility
 from limner.training.loader import Batches, PhasedBatches
 from limner.training.nonfinite import NonFinite
 from limner.training.plan import Plan, make_plan
 from limner.training.progress import Reporter, Silent
-from limner.training.randomness import seed_generators
 from limner.training.signals import Interruption
-from limner.training.start import Carried, carry_weights
+from limner.training.start import Carried
 from limner.training.state import TrainingState
 from limner.training.validation import Validation
 
@@ -102,7 +96,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
     write_text(run / "plan.yaml", plan.to_yaml())
 
-    model, carried = _fresh_model(config, plan, data, fresh=not resume)
+    model, carried = fresh_model(config, plan, data, fresh=not resume)
     if carried is not None:
         reporter.note(carried.summary(str(config.training.start_from)))
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -130,7 +124,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
             data,
             course.phases[number],
             module.state,
-            cache_dir=_cache_dir(config),
+            cache_dir=cache_dir(config),
             progress=reporter.stage,
         )
 
@@ -172,8 +166,8 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     write_text(run / "model.txt", summary.table() + "\n")
     reporter.summarized(summary, plan)
     reporter.planned(plan, parameters, course.phases[0].steps)
-    with interruption.handlers_kept(), _quiet_lightning(), _memory_errors(plan, module.state):
-        _trainer(plan, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
+    with interruption.handlers_kept(), quiet_lightning(), memory_errors(plan, module.state):
+        create_trainer(plan, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
     return Fitted(run, module.state, plan, parameters, reproducibility(plan, config), carried, guard.collapse)
 
 
@@ -189,25 +183,15 @@ def repeat_first_steps(config: Config, data: Prepared, plan: Plan, rates: Sequen
     Raises:
         LimnerError: As `fit`.
     """
-    model, _ = _fresh_model(config, plan, data)
+    model, _ = fresh_model(config, plan, data)
     module = build_module(config, plan, data, model)
     module.rate = lambda state: rates[state.step]
     batches = open_batches(config, plan, data, plan.course.phases[0], module.state)
     kept = KeepFirstSteps(made_with(plan))
-    with Interruption(Silent()).handlers_kept(), _quiet_lightning(), _memory_errors(plan, module.state):
-        _trainer(plan, [Clock(plan, Silent()), kept], steps=len(rates)).fit(module, batches)
+    with Interruption(Silent()).handlers_kept(), quiet_lightning(), memory_errors(plan, module.state):
+        create_trainer(plan, [Clock(plan, Silent()), kept], steps=len(rates)).fit(module, batches)
     assert kept.found is not None
     return kept.found
-
-
-def _fresh_model(config: Config, plan: Plan, data: Prepared, *, fresh: bool = True) -> tuple[nn.Module, Carried | None]:
-    """The network as the seed, and the weights a training starts from, make it; `fresh` is none that goes on."""
-    seed_generators(config.training.seed)
-    model = build_model(config, plan, data, fresh=fresh)
-    carried = None
-    if config.training.start_from and fresh:
-        carried = carry_weights(model, Path(config.training.start_from), data)
-    return model, carried
 
 
 def check_settings(config: Config, data: Prepared) -> None:
@@ -229,29 +213,6 @@ def _check_alike(data: Prepared, channels: int) -> None:
     decoding = Decoding(channels, data.fingerprint.dtype, None)
     for index in spread(data.catalog.indices("train"), _LOOKED_AT):
         decoding.image(image_location(data.catalog, index))
-
-
-def _cache_dir(config: Config) -> Path | None:
-    if not config.data.cache:
-        return None
-    return Path(config.data.cache_dir) if config.data.cache_dir else default_cache_dir()
-
-
-def _trainer(plan: Plan, callbacks: list[pl.Callback], *, steps: int = -1) -> pl.Trainer:
-    return pl.Trainer(
-        accelerator="gpu" if plan.device == "cuda" else plan.device,
-        devices=1,
-        precision="bf16-mixed" if plan.precision == "bf16" else "32-true",
-        max_steps=steps,
-        max_epochs=-1,  # `Stop` decides, because a resumed training does not count from zero
-        callbacks=callbacks,
-        plugins=[CheckpointFiles()],
-        logger=False,
-        limit_val_batches=0,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
 
 
 def read_plan(run: Path) -> Plan:
@@ -277,44 +238,3 @@ def _extend(plan: Plan, config: Config) -> Plan:
     training = config.training
     epochs = training.phases[-1].epochs if training.phases else training.epochs
     return plan.lengthened(epochs, parse_duration(training.time) if training.time else None, training.patience)
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's advice to itself: it speaks of data-loader workers that are not used here."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    except SystemExit as error:
-        # Lightning answers a second Ctrl-C by leaving the program, even where it is but a library.
-        raise KeyboardInterrupt from error
-    finally:
-        logger.setLevel(level)
-
-
-@contextmanager
-def _memory_errors(plan: Plan, state: TrainingState) -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        text = str(error).lower()
-        if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "memory" not in text:
-            raise
-        phase = plan.course.phases[state.phase]
-        height, width = phase.size
-        batch, size = max(1, phase.batch // 2), f"[{height // 2},{width // 2}]"
-        remedy = f"Use training.batch={batch}, a smaller data.size={size}, or fewer filters in model.conv_sizes."
-        if plan.phases:
-            remedy = (
-                f"Give phase {state.phase + 1} in training.phases batch: {batch} or size: {size}, or use fewer "
-                "filters in model.conv_sizes."
-            )
-        raise ResourceError(
-            f"enough {plan.device} memory for batches of {phase.batch} at {height}×{width}",
-            "the machine ran out of memory",
-            f"{remedy} The last checkpoint is whole.",
-        ) from error

@@ -21,7 +21,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from limner.data.cache import Samples
-from limner.training.phases import Course, steps_per_epoch
+from limner.training.phases import Course
 from limner.training.state import TrainingState
 from limner.types import IGNORE, Size
 
@@ -49,32 +49,32 @@ _AHEAD = 2
 class EpochOrder:
     """Which samples an epoch visits, in which order.
 
+    Passes over all samples, each in an order of its own, follow one another without end, and an epoch is a
+    stretch of them: however long it is, no sample is visited twice more often than another.
+
     Args:
         count: Training samples.
         batch: Samples per step.
-        passes: Times an epoch visits every sample; each visit is augmented differently.
+        steps: Steps of an epoch.
         seed: Seed of the order.
     """
 
     count: int
     batch: int
-    passes: int
+    steps: int
     seed: int
 
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch. The samples left out of its last batch have other places in the next order."""
-        return steps_per_epoch(self.count, self.batch, self.passes)
-
     def keys(self, epoch: int) -> Int64[np.ndarray, "steps batch"]:
-        """Keys `pass · count + sample` of the batches of `epoch`."""
+        """Keys `pass · count + sample` of the batches of `epoch`; each visit is augmented by its key."""
+        length = self.steps * self.batch
+        begin, end = epoch * length, (epoch + 1) * length
+        first, last = begin // self.count, (end - 1) // self.count
         passes = [
-            np.random.default_rng((self.seed, epoch, number)).permutation(self.count) + number * self.count
-            for number in range(self.passes)
+            np.random.default_rng((self.seed, number)).permutation(self.count) + number * self.count
+            for number in range(first, last + 1)
         ]
-        order = np.concatenate(passes)
-        # Fewer samples than one batch: visit them again rather than train on nothing.
-        return np.resize(order, self.steps * self.batch).reshape(self.steps, self.batch)
+        offset = begin - first * self.count
+        return np.concatenate(passes)[offset : offset + length].reshape(self.steps, self.batch)
 
 
 class Batches:

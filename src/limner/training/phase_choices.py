@@ -60,7 +60,7 @@ def decide_phase(
         "passes": passes,
         "steps": (
             steps_per_epoch(count, batch[0], passes[0]),
-            "training samples × passes / batch; a last incomplete batch is left out",
+            "training samples × passes / batch; what fills no batch begins the next epoch",
         ),
         "lr": decide_lr(own.lr or training.lr, training.optimizer),
         "losses": decide_losses(loss, label_maps, config.model.name),

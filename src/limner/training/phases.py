@@ -89,5 +89,5 @@ class Course:
 
 
 def steps_per_epoch(count: int, batch: int, passes: int) -> int:
-    """Steps of an epoch that visits `count` samples `passes` times. A last incomplete batch is left out."""
+    """Whole batches in `passes` visits of `count` samples; the rest begins the next epoch."""
     return max(1, count * passes // batch)

@@ -33,7 +33,6 @@ def open_models(
     uncertainty: str = "single",
     tta: str = "none",
     engine: str | None = None,
-    window: str | None = None,
 ) -> Predicting:
     """A predictor for one bundle or exported file, or for several as one model.
 
@@ -48,7 +47,6 @@ def open_models(
         uncertainty: See `Predictor`.
         tta: See `Predictor`.
         engine: See `Predictor.from_file`; None is torch, and of int8 the fastest.
-        window: See `Predictor`; not of exported files.
 
     Raises:
         ConfigError: No model is named, or something is chosen for an exported file.
@@ -62,7 +60,7 @@ def open_models(
 
     def open_one(path: Path) -> Predictor:
         if is_exported(path):
-            _check_choices(path, device, precision, engine, window)
+            _check_choices(path, device, precision, engine)
             return file_predictor(path, batch_size=batch_size, uncertainty=uncertainty, tta=tta)
         return Predictor.from_file(
             path,
@@ -72,7 +70,6 @@ def open_models(
             uncertainty=uncertainty,
             tta=tta,
             engine=engine or ("auto" if precision == "int8" else "torch"),
-            window=window,
         )
 
     models = [open_one(path) for path in paths]
@@ -85,13 +82,7 @@ def models_digest(paths: Sequence[Path]) -> str:
     return each[0] if len(each) == 1 else hashlib.sha256(" ".join(each).encode()).hexdigest()
 
 
-def _check_choices(path: Path, device: str, precision: str, engine: str | None, window: str | None) -> None:
-    if window is not None:
-        raise ConfigError(
-            f"'{path}' without --tile-weights: it blends tiles as the model says",
-            f"--tile-weights {window}",
-            "Leave it out, or name the run or bundle it was made from.",
-        )
+def _check_choices(path: Path, device: str, precision: str, engine: str | None) -> None:
     if device not in ("auto", "cpu") or precision != "auto" or engine not in (None, "auto"):
         raise ConfigError(
             f"'{path}' without further choices: it is what runs it, on the CPU, in the precision it was exported in",
