@@ -130,7 +130,7 @@ def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module) -
             weight_decay=training.weight_decay,
             momentum=training.momentum,
         ),
-        rate=lambda state: course.rate(schedule, state, seconds=plan.seconds),
+        rate=lambda state: course.rate(schedule, state, seconds=plan.seconds, spent=plan.pace.get("took", 0.0)),
         ranges={
             name: (label_map.low, label_map.high)
             for name, label_map in data.label_maps.items()

@@ -30,11 +30,13 @@ from limner.training.engine import cache_dir, create_trainer, fresh_model, memor
 from limner.training.first_steps import FirstSteps, KeepFirstSteps, made_with, reproducibility
 from limner.training.loader import Batches, PhasedBatches
 from limner.training.nonfinite import NonFinite
+from limner.training.pace import fit_to_clock, follows_clock
 from limner.training.plan import Plan, make_plan
 from limner.training.progress import Reporter, Silent
 from limner.training.signals import Interruption
 from limner.training.start import Carried
 from limner.training.state import TrainingState
+from limner.training.trial import measure_pace
 from limner.training.validation import Validation
 
 BUNDLE_NAME = "model.safetensors"
@@ -90,10 +92,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     if resume and checkpoint is None:
         reporter.note("This run was stopped before its first step; it begins now.")
         resume = False
-    if resume:
-        plan = _extend(read_plan(run), config)
-    else:
-        plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
+    plan = _extend(read_plan(run), config) if resume else _measured_plan(config, data, reporter)
     write_text(run / "plan.yaml", plan.to_yaml())
 
     model, carried = fresh_model(config, plan, data, fresh=not resume)
@@ -128,6 +127,8 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
             progress=reporter.stage,
         )
 
+    if not resume:
+        module.state.seconds = plan.pace.get("took", 0.0)
     batches = PhasedBatches(course, module.state, open_phase)
     # Before the clock runs: a cache is filled.
     batches.open(state.epoch if checkpoint else 0)
@@ -140,6 +141,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         count=config.training.previews,
         reporter=reporter,
         interruption=interruption,
+        expected=plan.pace.get("sample", 0.0) * plan.val_samples,
     )
 
     def keep_best() -> None:
@@ -169,6 +171,18 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     with interruption.handlers_kept(), quiet_lightning(), memory_errors(plan, module.state):
         create_trainer(plan, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
     return Fitted(run, module.state, plan, parameters, reproducibility(plan, config), carried, guard.collapse)
+
+
+def _measured_plan(config: Config, data: Prepared, reporter: Reporter) -> Plan:
+    """The plan, with what only measuring on this machine can decide."""
+    plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
+    if plan.seconds is None or not follows_clock(plan, config):
+        return plan
+    pace = measure_pace(config, data, plan, limit=plan.seconds, progress=reporter.stage)
+    paced = fit_to_clock(plan, pace, config, count=data.catalog.split_counts()["train"])
+    if paced.val_samples < plan.val_samples:
+        reporter.note(f"Validating {paced.val_samples:,} samples, {paced.because['val_samples']}.")
+    return paced
 
 
 def repeat_first_steps(config: Config, data: Prepared, plan: Plan, rates: Sequence[float]) -> FirstSteps:

@@ -77,6 +77,8 @@ class Plan:
     augment: dict[str, Any]
     val_samples: int
     """Validation samples scored after each epoch."""
+    pace: dict[str, float]
+    """Seconds of a `step` and of validating a `sample`, and that measuring `took`; empty where no clock asks for it."""
     tile: int
     """Pictures with a longer side are predicted in tiles of this size."""
     phases: tuple[Phase, ...]
@@ -131,7 +133,8 @@ class Plan:
                 name: entry for name, entry in choices.items() if isinstance(entry, dict) and set(entry) == whole
             }
             # Runs from before plans said so can be gone on with.
-            choices.setdefault("masks", {"value": {}, "because": "not recorded"})
+            for name in ("masks", "pace"):
+                choices.setdefault(name, {"value": {}, "because": "not recorded"})
         if not isinstance(choices, dict) or set(choices) != names:
             odd = sorted(set(choices) ^ names) if isinstance(choices, dict) else []
             raise ConfigError(
@@ -183,6 +186,7 @@ def make_plan(
     chosen["ema"] = decide_ema(training.ema)
     chosen["augment"] = decide_augment(config.augment)
     chosen["val_samples"] = decide_val_samples(training.val_samples, counts["val"])
+    chosen["pace"] = ({}, "not measured: no time budget decides how long an epoch is")
     longest = max(chosen["size"][0])
     chosen["tile"] = (
         max(1024, 2 * longest) if device[0] == "cpu" else max(2048, 2 * longest),

@@ -41,6 +41,7 @@ class Validation(pl.Callback):
         count: Samples to draw, always the same ones.
         reporter: Told of the progress.
         interruption: Cuts a validation short: a queue that asks for the end does not wait for it.
+        expected: Seconds that the first validation is likely to take.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Validation(pl.Callback):
         count: int,
         reporter: Reporter,
         interruption: Interruption,
+        expected: float = 0.0,
     ) -> None:
         self._predictors = predictors
         self._catalog = catalog
@@ -61,8 +63,8 @@ class Validation(pl.Callback):
         self._drawn = set(spread(np.arange(len(catalog)), count))
         self._reporter = reporter
         self._interruption = interruption
-        self.seconds = 0.0
-        """How long the last validation took."""
+        self.seconds = expected
+        """How long the last validation took; before the first one, how long that is likely to take."""
         self.cut_short = False
         """Whether a signal ended the last validation before its last picture."""
         self.foreground: dict[str, tuple[float, float]] = {}
