@@ -195,6 +195,14 @@ class TrainingConfig(_Section):
     epochs: Count | None = Field(None, description="Passes over the training samples.")
     time: str | None = Field(None, description="Time budget, such as `90s`, `15m`, `2h`; the schedule fits into it.")
     batch: Count | None = Field(None, description="Samples per step.")
+    accumulate: Count | None = Field(
+        None, description="Pieces that a batch is computed in, one after the other. Default: as few as fit in memory."
+    )
+    recompute: bool | None = Field(
+        None,
+        description="Compute activations again for the backward pass instead of keeping them: less memory, about a "
+        "third more time. Default: where memory asks for it.",
+    )
     steps_per_epoch: Count | None = Field(
         None, description="Least steps per epoch: small data sets are passed several times, augmented anew."
     )

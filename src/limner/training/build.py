@@ -140,6 +140,8 @@ def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module) -
         ema=plan.ema,
         grad_clip=training.grad_clip,
         compiled=training.compile,
+        accumulate=plan.accumulate,
+        recompute=plan.recompute,
         memory_format=torch.channels_last if plan.memory_format == "channels_last" else torch.contiguous_format,
     )
 

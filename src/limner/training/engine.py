@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import lightning.pytorch as pl
-import torch
 from torch import nn
 
 from limner.config import Config
@@ -21,6 +20,7 @@ from limner.data.prepare import Prepared
 from limner.errors import ResourceError
 from limner.training.build import build_model
 from limner.training.checkpoints import CheckpointFiles
+from limner.training.pieces import out_of_memory
 from limner.training.plan import Plan
 from limner.training.randomness import seed_generators
 from limner.training.start import Carried, carry_weights
@@ -89,8 +89,7 @@ def memory_errors(plan: Plan, state: TrainingState) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        text = str(error).lower()
-        if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "memory" not in text:
+        if not out_of_memory(error):
             raise
         phase = plan.course.phases[state.phase]
         height, width = phase.size

@@ -6,8 +6,8 @@ trains, copy `fit` and change the copy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +29,14 @@ from limner.training.collapse import COLLAPSE_NAME, Collapse, Guard
 from limner.training.engine import cache_dir, create_trainer, fresh_model, memory_errors, quiet_lightning
 from limner.training.first_steps import FirstSteps, KeepFirstSteps, made_with, reproducibility
 from limner.training.loader import Batches, PhasedBatches
+from limner.training.measuring import measured
+from limner.training.module import SegmentationModule
 from limner.training.nonfinite import NonFinite
-from limner.training.pace import fit_to_clock, follows_clock
 from limner.training.plan import Plan, make_plan
 from limner.training.progress import Reporter, Silent
 from limner.training.signals import Interruption
 from limner.training.start import Carried
 from limner.training.state import TrainingState
-from limner.training.trial import measure_pace
 from limner.training.validation import Validation
 
 BUNDLE_NAME = "model.safetensors"
@@ -92,9 +92,11 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     if resume and checkpoint is None:
         reporter.note("This run was stopped before its first step; it begins now.")
         resume = False
-    plan = _extend(read_plan(run), config) if resume else _measured_plan(config, data, reporter)
-    write_text(run / "plan.yaml", plan.to_yaml())
-
+    if resume:
+        plan = _extend(read_plan(run), config)
+        write_text(run / "plan.yaml", plan.to_yaml())
+    else:
+        plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
     model, carried = fresh_model(config, plan, data, fresh=not resume)
     if carried is not None:
         reporter.note(carried.summary(str(config.training.start_from)))
@@ -109,11 +111,14 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     if checkpoint and state.stopped == "collapse" and config.training.collapse_guard:
         return Fitted(run, state, plan, parameters, reproducibility(plan, config), collapse=Collapse.read(run))
 
-    # Of a run that goes on all the same, and what a kill left half written.
-    for left in (run / COLLAPSE_NAME, *run.glob(".*.tmp*")):
-        left.unlink(missing_ok=True)
+    _remove_leftovers(run)
+    summary = summarize(model, plan.channels, plan.size)
+    if not resume:
+        plan = measured(config, data, plan, summary, reporter)
+        write_text(run / "plan.yaml", plan.to_yaml())
     course = plan.course
     module = build_module(config, plan, data, model)
+    module.on_shortage = _shortage(run, plan, module, reporter)
     metas = [build_meta(config, plan, data, model, phase) for phase in course.phases]
 
     def open_phase(number: int) -> Batches:
@@ -164,7 +169,6 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         Logs(run, reporter),
         checkpoints,
     ]
-    summary = summarize(model, plan.channels, plan.size)
     write_text(run / "model.txt", summary.table() + "\n")
     reporter.summarized(summary, plan)
     reporter.planned(plan, parameters, course.phases[0].steps)
@@ -173,16 +177,26 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     return Fitted(run, module.state, plan, parameters, reproducibility(plan, config), carried, guard.collapse)
 
 
-def _measured_plan(config: Config, data: Prepared, reporter: Reporter) -> Plan:
-    """The plan, with what only measuring on this machine can decide."""
-    plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
-    if plan.seconds is None or not follows_clock(plan, config):
-        return plan
-    pace = measure_pace(config, data, plan, limit=plan.seconds, progress=reporter.stage)
-    paced = fit_to_clock(plan, pace, config, count=data.catalog.split_counts()["train"])
-    if paced.val_samples < plan.val_samples:
-        reporter.note(f"Validating {paced.val_samples:,} samples, {paced.because['val_samples']}.")
-    return paced
+def _remove_leftovers(run: Path) -> None:
+    """Remove the diagnosis of a run that goes on all the same, and what a kill left half written."""
+    for left in (run / COLLAPSE_NAME, *run.glob(".*.tmp*")):
+        left.unlink(missing_ok=True)
+
+
+def _shortage(run: Path, plan: Plan, module: SegmentationModule, reporter: Reporter) -> Callable[[], None]:
+    """Says that memory ran out, and keeps what came of it in the plan: a run that goes on begins with that."""
+
+    def tell() -> None:
+        step = f"memory ran out in step {module.state.step + 1:,}"
+        because = plan.because | {"accumulate": step}
+        changed = replace(plan, accumulate=module.accumulate, because=because)
+        write_text(run / "plan.yaml", changed.to_yaml())
+        reporter.note(
+            f"{step[0].upper()}{step[1:]}; it was taken all the same: from now on batches are computed in "
+            f"{module.accumulate} pieces."
+        )
+
+    return tell
 
 
 def repeat_first_steps(config: Config, data: Prepared, plan: Plan, rates: Sequence[float]) -> FirstSteps:

@@ -103,8 +103,8 @@ class Batches:
             foreground: Share of crops centred on a foreground pixel of `main_target`.
             main_target: Target whose foreground crops are centred on; of no name where there are only numbers.
         """
+        self.order = order
         self._samples = samples
-        self._order = order
         self._state = state
         self._size = size
         self._foreground = foreground
@@ -112,16 +112,16 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         epoch, start = self._state.epoch, self._state.batch
-        keys = self._order.keys(epoch)[start:]
+        keys = self.order.keys(epoch)[start:]
         return _ahead(self.make(epoch, row) for row in keys)
 
     def at(self, epoch: int, number: int) -> Batch:
         """Batch `number`, from 0, of an epoch."""
-        return self.make(epoch, self._order.keys(epoch)[number])
+        return self.make(epoch, self.order.keys(epoch)[number])
 
     def make(self, epoch: int, keys: Int64[np.ndarray, " batch"]) -> Batch:
         """The batch of these keys; the same whenever it is asked for."""
-        taken = self._samples.take(keys % self._order.count)
+        taken = self._samples.take(keys % self.order.count)
         if self._samples.uniform and self._samples.size(0) == self._size:
             images, targets = taken.stacked()
         else:
@@ -143,7 +143,7 @@ class Batches:
         cropped: list[np.ndarray] = []
         cropped_targets: dict[str, list[np.ndarray]] = {name: [] for name in targets}
         for place, key in enumerate(keys):
-            rng = np.random.default_rng((self._order.seed, epoch, int(key), 1))
+            rng = np.random.default_rng((self.order.seed, epoch, int(key), 1))
             main = targets.get(self._main_target)
             corner = crop_corner(
                 images[place].shape[:2], self._size, rng, None if main is None else main[place], self._foreground

@@ -71,9 +71,8 @@ def fit_to_clock(plan: Plan, pace: Pace, config: Config, *, count: int) -> Plan:
     because = dict(plan.because)
     because["pace"] = "measured before the training; the time it took is part of the budget"
     because["steps"] = f"the time holds about {number:,} such epochs, each with a validation ({measured})"
-    because["passes"] = (
-        f"{steps:,} step{'s' * (steps != 1)} of {plan.batch} visit {steps * plan.batch / count:.2g} times the {count:,} samples"
-    )
+    visits = f"{steps * plan.batch / count:.2g} times the {count:,} samples"
+    because["passes"] = f"{steps:,} step{'s' * (steps != 1)} of {plan.batch} visit {visits}"
     if samples < asked:
         because["val_samples"] = (
             f"evenly spread: to validate all {asked:,} each epoch would take more than a fifth of the time ({measured})"

@@ -37,6 +37,9 @@ from limner.training.phase_choices import decide_phase, decide_phases
 from limner.training.phases import Course, Phase
 from limner.types import Size
 
+_LATER: dict[str, Any] = {"masks": {}, "pace": {}, "accumulate": 1, "recompute": False}
+"""Choices that the first plans did not name, as they were then."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -52,6 +55,10 @@ class Plan:
     channels: int
     """Of the pictures as the network sees them."""
     batch: int
+    accumulate: int
+    """Pieces that a batch is computed in, one after the other."""
+    recompute: bool
+    """Whether activations are computed again for the backward pass."""
     passes: int
     """Times an epoch visits every sample."""
     steps: int
@@ -133,8 +140,8 @@ class Plan:
                 name: entry for name, entry in choices.items() if isinstance(entry, dict) and set(entry) == whole
             }
             # Runs from before plans said so can be gone on with.
-            for name in ("masks", "pace"):
-                choices.setdefault(name, {"value": {}, "because": "not recorded"})
+            for name, value in _LATER.items():
+                choices.setdefault(name, {"value": value, "because": "not recorded"})
         if not isinstance(choices, dict) or set(choices) != names:
             odd = sorted(set(choices) ^ names) if isinstance(choices, dict) else []
             raise ConfigError(
@@ -183,6 +190,11 @@ def make_plan(
     whole = decide_phase(config, size, label_maps, counts["train"], device[0])
     chosen["phases"], last = decide_phases(config, size, whole, label_maps, counts["train"], device[0])
     chosen |= last
+    chosen["accumulate"] = (training.accumulate or 1, "set" if training.accumulate else "a batch is computed at once")
+    chosen["recompute"] = (
+        bool(training.recompute),
+        "set" if training.recompute is not None else "activations are kept for the backward pass",
+    )
     chosen["ema"] = decide_ema(training.ema)
     chosen["augment"] = decide_augment(config.augment)
     chosen["val_samples"] = decide_val_samples(training.val_samples, counts["val"])
