@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/engines.py --rounds 7
 
 Work: a batch of one colour picture of 512×512, drawn from a seed, from stored pixels to logits, by the engines that
-`limner predict` uses; networks have random weights and a target of two classes. Int8 graphs are calibrated on eight
+`limner predict` uses; networks have random weights and a target of two classes. Int8 graphs are calibrated on two
 such pictures, which is enough for speed and says nothing about accuracy.
 
 Sides alternate in one process and one thread, after a warm-up. What is compared is the processor time of a forward,
@@ -32,10 +32,10 @@ from limner.inference.hardware import has_fast_bf16
 from limner.inference.quantising import quantized
 from limner.models import create_model
 
-NETWORKS = {
-    "unet (64–512)": ("unet", {}),
-    "improved_unet (16–256)": ("improved_unet", {}),
-    "encoder_unet (mobilenetv2_100)": ("encoder_unet", {"encoder_options": {"pretrained": False}}),
+NETWORKS: dict[str, dict[str, object]] = {
+    "encoder_unet": {"encoder": "mobilenetv2_100"},
+    "improved_unet": {"conv_sizes": [16, 32, 64, 128, 256]},
+    "unet": {"conv_sizes": [32, 64, 128, 256]},
 }
 CPU = torch.device("cpu")
 
@@ -45,22 +45,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--side", type=int, default=512)
+    parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=list(NETWORKS))
     arguments = parser.parse_args()
-    found = {name: measure(*what, arguments.rounds, arguments.side) for name, what in NETWORKS.items()}
-    names = list(found)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), {platform.machine()}")
-    print(f"bf16 in hardware: {has_fast_bf16('cpu')}\n")
-    print("| side | " + " | ".join(f"{name}, ms | ×" for name in names) + " |")
-    print("|---|" + "--:|--:|" * len(names))
-    for side in found[names[0]]:
-        cells = []
-        for name in names:
-            seconds, base = found[name].get(side), found[name]["torch float32"]
-            cells.append("– | –" if seconds is None else f"{1000 * seconds:.0f} | {base / seconds:.1f}")
-        print(f"| {side} | " + " | ".join(cells) + " |")
+    print(f"bf16 in hardware: {has_fast_bf16('cpu')}")
     for precision in ("float32", "bf16", "int8"):
-        print(f"\n--engine auto in {precision}: {choose_engine('auto', CPU, precision)}", end="")
-    print()
+        print(f"--engine auto in {precision}: {choose_engine('auto', CPU, precision)}")
+    print("\n| network | side | ms | × |\n|---|---|--:|--:|", flush=True)
+    for name in arguments.networks:
+        options = NETWORKS[name]
+        found = measure(name, options, arguments.rounds, arguments.side)
+        for side, seconds in found.items():
+            faster = found["torch float32"] / seconds
+            print(f"| {name} {options} | {side} | {1000 * seconds:.0f} | {faster:.1f} |", flush=True)
 
 
 def measure(name: str, kwargs: dict[str, object], rounds: int, side: int) -> dict[str, float]:
@@ -68,7 +65,7 @@ def measure(name: str, kwargs: dict[str, object], rounds: int, side: int) -> dic
     torch.manual_seed(0)
     meta = describe(name, kwargs)
     model = create_model(name, **meta.model.kwargs).eval()
-    pictures = np.random.default_rng(0).integers(0, 256, (8, side, side, 3), dtype=np.uint8)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         save_bundle(path, model, meta)

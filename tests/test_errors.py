@@ -12,7 +12,7 @@ from limner.errors import DataError, LimnerError, shorten
 def test_every_error_is_a_limner_error():
     kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
 
-    assert len(kinds) == 7
+    assert len(kinds) == 8
     assert all(issubclass(kind, LimnerError) for kind in kinds)
 
 

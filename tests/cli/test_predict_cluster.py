@@ -33,7 +33,7 @@ class TestRefused:
             (["--cluster", "rey"], "Did you mean 'ray'?"),
             (["--cluster", "ray", "--engine", "auto"], "one engine for all machines"),
             (["--cluster", "ray", "--format", "nifti"], "--shard NUMBER/COUNT"),
-            (["--cluster", "ray", "--precision", "int8"], "one run or bundle in float32 or bf16"),
+            (["--cluster", "ray", "--precision", "int8"], "views and precision that need no measuring"),
             (["--cluster", "ray", "--address", "ray://head:10001"], "ray job submit"),
             (["--address", "local"], "--cluster ray"),
         ],

@@ -216,9 +216,9 @@ def run(
             device=device,
             batch_size=batch,
             engine=engine,
-            precision=precision,
             cluster=cluster,
             address=address,
+            precision=precision,
             progress=stages,
         )
     finally:

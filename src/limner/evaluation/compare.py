@@ -184,7 +184,7 @@ def _difference(best: _Scored, other: _Scored, metric: str) -> Difference:
 
 def paired_difference(
     first: Float64[np.ndarray, "seeds images classes"],
-    second: Float64[np.ndarray, "seeds images classes"],
+    second: Float64[np.ndarray, "other_seeds images classes"],
     groups: Sequence[str],
     metric: str,
 ) -> Difference:

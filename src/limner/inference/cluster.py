@@ -19,6 +19,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
@@ -41,6 +42,7 @@ _MOST_PER_CHUNK = 64
 _CHUNKS_PER_WORKER = 4
 # Ray restarts workers that die without end; where one picture kills them all, somebody must say so.
 _LONGEST_WAIT = 7200.0
+_ATTEMPTS = 20
 _DEATHS = ("RayActorError", "ActorDiedError", "ActorUnavailableError", "OutOfMemoryError", "ExecutionTimeoutError")
 
 Answers = dict[str, list[int] | list[str]]
@@ -77,8 +79,8 @@ class Cluster:
         if out is not None and not is_url(out):
             out = str(Path(out).absolute())
         with (
-            _connected(ray, self.address),
             _parts(out) as parts,
+            _connected(ray, self.address),
             closing(self._answers(ray, replace(self.assignment, out=out, parts=parts), tasks)) as answers,
         ):
             yield from each_once(answers, tasks)
@@ -221,7 +223,12 @@ def _parts(out: str | None) -> Iterator[str]:
     try:
         yield parts
     finally:
-        shutil.rmtree(parts, ignore_errors=True)
+        # After an interruption, workers end while this is going on, and may still be making a file.
+        for _ in range(_ATTEMPTS):
+            shutil.rmtree(parts, ignore_errors=True)
+            if not Path(parts).exists():
+                break
+            time.sleep(0.5)
 
 
 def _resources(ray: Any, device: str) -> tuple[dict[str, int], int]:

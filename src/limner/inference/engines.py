@@ -2,9 +2,9 @@
 
 Layer: inference.
 
-Of the engines, measured on classic and pretrained U-Nets (see `benchmarks/predict.md`), OpenVINO is the fastest on a
-CPU; torch in bf16, where the CPU computes it in hardware, is faster than ONNX Runtime in float32; and that is faster
-than torch in float32. On a GPU it is torch.
+Of the engines, measured on the three networks (see `benchmarks/predict.md`, `benchmarks/engines.md`), OpenVINO is the
+fastest on a CPU; torch in bf16, where the CPU computes it in hardware, is faster than ONNX Runtime in float32; and that
+is faster than torch in float32. On a GPU it is torch.
 """
 
 from __future__ import annotations
@@ -182,7 +182,8 @@ def int8_engines(bundle: Bundle, graphs: Sequence[bytes], name: str) -> list[Eng
         name: `onnxruntime` or `openvino`.
     """
     pairs = zip(members(bundle.model), graphs, strict=True)
-    return [GraphEngine(_load(name, graph, "float32"), int(str(member.stride))) for member, graph in pairs]
+    # What is not in int8 is in bf16 where the CPU has it, as exported files are read.
+    return [GraphEngine(_load(name, graph, "bf16"), int(str(member.stride))) for member, graph in pairs]
 
 
 def _load(name: str, graph: bytes, precision: str) -> Runtime:

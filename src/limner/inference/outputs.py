@@ -246,8 +246,7 @@ class Outputs:
 def _planes(mask: np.ndarray, spec: TargetSpec) -> Bool[np.ndarray, "classes height width"]:
     """Where each class but the background is."""
     if spec.task == "multilabel":
-        present: np.ndarray = np.moveaxis(mask, -1, 0) == 1
-        return present
+        return np.asarray(np.moveaxis(mask, -1, 0) == 1)
     return np.stack([mask == index for index in foreground(spec.task, len(spec.names))])
 
 

@@ -41,11 +41,11 @@ class Assignment:
         parts: Of such a folder the hidden part in which results are made; it is there before a worker is.
         witness: A file with a picture that this machine sees and all others must see; empty where there is none.
         device: See `Predictor`.
-        precision: See `Predictor`.
         batch_size: See `Predictor`.
         uncertainty: See `Predictor`.
-        tta: See `Predictor`; not `auto`.
         engine: See `Predictor.from_file`.
+        precision: See `Predictor`.
+        tta: See `Predictor`.
         version: Of Limner, which all machines must have.
     """
 
@@ -54,11 +54,11 @@ class Assignment:
     parts: str = ""
     witness: str = ""
     device: str = "auto"
-    precision: str = "auto"
     batch_size: int | None = None
     uncertainty: str = "single"
-    tta: str = "none"
     engine: str = "torch"
+    precision: str = "auto"
+    tta: str = "none"
     version: str = __version__
 
 
@@ -82,11 +82,11 @@ class Worker:
             self._predictor = Predictor.from_file(
                 path,
                 device=assignment.device,
-                precision=assignment.precision,
                 batch_size=assignment.batch_size,
                 uncertainty=assignment.uncertainty,
-                tta=assignment.tta,
                 engine=assignment.engine,
+                precision=assignment.precision,
+                tta=assignment.tta,
             )
 
     def answer(self, questions: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+from torch import Tensor
 
 from limner.config import Config
 from limner.data.prepare import Prepared
@@ -150,13 +151,26 @@ class Guard(pl.Callback):
         self._validation = validation
         self._run = run
         self._seen: dict[str, list[Seen]] = {}
+        self._measured: dict[str, dict[str, Tensor]] | None = None
+        self._module: SegmentationModule | None = None
         self.collapse: Collapse | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        return {name: [asdict(one) for one in seen] for name, seen in self._seen.items()}
+        # The last step of an epoch is measured, and a checkpoint may come between it and the validation.
+        measured = None if self._module is None else self._module.measured
+        return {
+            "seen": {name: [asdict(one) for one in seen] for name, seen in self._seen.items()},
+            "measured": self._measured if measured is None else measured,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._seen = {name: [Seen(**one) for one in seen] for name, seen in state_dict.items()}
+        self._seen = {name: [Seen(**one) for one in seen] for name, seen in state_dict["seen"].items()}
+        self._measured = state_dict["measured"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, SegmentationModule)
+        self._module = pl_module
+        pl_module.measured, self._measured = self._measured, None
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int

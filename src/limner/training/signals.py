@@ -42,7 +42,8 @@ class Interruption:
         finally:
             if threading.current_thread() is threading.main_thread():
                 for number, handler in before.items():
-                    signal.signal(number, handler)
+                    if handler is not None:
+                        signal.signal(number, handler)
 
     def listen(self) -> None:
         """Begin, within `handlers_kept`. Only the main thread may have handlers; in another nothing is heard."""
@@ -58,8 +59,8 @@ class Interruption:
                 self.tell()
 
         for number in _numbers():
-            # What was told to be ignored, as `nohup` does, stays so.
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            # What was told to be ignored, as `nohup` does, stays so; None is a handler that Python could not give back.
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 signal.signal(number, ask)
 
     def tell(self) -> None:

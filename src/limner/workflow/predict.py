@@ -16,6 +16,7 @@ from limner.inference.folder import FolderResult, predict_folder
 from limner.inference.shards import Shard, parse_shard
 from limner.inference.view_evidence import views_sentence
 from limner.inference.wanted import Wanted
+from limner.inference.worker import Assignment
 from limner.types import Progress, Spacing, no_progress
 from limner.workflow.cluster import predict_on_cluster
 from limner.workflow.int8 import prepare_int8
@@ -100,12 +101,6 @@ def predict(
         raise ConfigError("a cluster for --address", "none", "Add --cluster ray, or leave --address out.")
     part = Shard() if shard is None else parse_shard(shard)
     paths = [bundle_path(one) for one in ([model] if isinstance(model, str | Path) else model)]
-    bundles = [path for path in paths if not is_exported(path)]
-    measured = []
-    if precision == "int8" and cluster is None:
-        measured = [prepare_int8(path, engine=engine, progress=progress) for path in bundles]
-    if tta == "auto" and len(paths) == len(bundles) == 1:
-        _measure_views(paths[0], device, engine or "torch", progress)
     wanted = Wanted(
         form=form,
         probabilities=probabilities if isinstance(probabilities, str) else "npz" if probabilities else "",
@@ -121,40 +116,50 @@ def predict(
     made = {
         "model": models_digest(paths),
         "--uncertainty": uncertainty,
+        "--tta": tta,
         "--engine": engine or "torch",
         "--precision": precision,
     }
-    source = uncertainty or "single"
 
     def tell(done: int, total: int) -> None:
         progress("predict", done, total)
 
     if cluster is not None:
-        return predict_on_cluster(
+        asked = Assignment(
+            wanted,
+            None,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            uncertainty=uncertainty or "single",
+            tta=tta,
+            engine=engine or "torch",
+        )
+        result = predict_on_cluster(
             cluster,
             address,
             paths,
             pictures,
             out,
-            wanted,
+            asked,
             overwrite=overwrite,
             resume=resume,
             shard=part,
             made=made,
-            device=device,
-            precision=precision,
-            batch_size=batch_size,
-            uncertainty=source,
-            tta=tta,
-            engine=engine or "torch",
             progress=tell,
         )
+        return replace(result, engine=asked.engine)
+    bundles = [path for path in paths if not is_exported(path)]
+    measured = [prepare_int8(path, engine=engine, progress=progress) for path in bundles if precision == "int8"]
+    if tta == "auto" and len(paths) == len(bundles) == 1:
+        _measure_views(paths[0], device, engine or "torch", progress)
+        made["model"] = models_digest(paths)
     predictor = open_models(
         paths,
         device=device,
         precision=precision,
         batch_size=batch_size,
-        uncertainty=source,
+        uncertainty=uncertainty or "single",
         tta=tta,
         engine=engine,
     )
