@@ -75,6 +75,9 @@ def run(
         ),
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.", show_default=False)] = None,
+    find_lr: Annotated[
+        bool, typer.Option("--find-lr", help="Find the learning rate by a range test before training.")
+    ] = False,
     split: Annotated[
         str | None, typer.Option(help="Shares train:val:test, such as 70:15:15.", show_default=False)
     ] = None,
@@ -108,6 +111,14 @@ def run(
     auto_fix: Annotated[
         bool, typer.Option("--auto-fix", help="Begin once more, with other settings, where the training collapses.")
     ] = False,
+    pilot: Annotated[
+        bool | None,
+        typer.Option(
+            "--pilot/--no-pilot",
+            help="Try the whole way for up to a minute first. Default: for more than ten minutes of training.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of split and training.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)] = None,
     skip_unmatched: SkipUnmatched = False,
@@ -132,9 +143,14 @@ def run(
     from limner.cli.experiment_tables import print_candidates, print_repeats
     from limner.cli.tables import print_ensemble, print_folds, print_scores
     from limner.cli.training_view import TrainingView
+    from limner.errors import ConfigError
     from limner.workflow.settings import separate_settings
     from limner.workflow.train import train
 
+    if find_lr and lr is not None:
+        raise ConfigError(
+            "a learning rate, or one that is found", f"--lr {lr:g} and --find-lr", "Leave one of them out."
+        )
     place, overrides = separate_settings(data or [])
     given = {
         "model.name": model,
@@ -144,9 +160,10 @@ def run(
         "training.epochs": epochs,
         "training.time": time,
         "training.batch": batch,
-        "training.lr": lr,
+        "training.lr": "find" if find_lr else lr,
         "training.device": device,
         "training.auto_fix": True if auto_fix else None,
+        "training.pilot": pilot,
         "training.seed": seed,
         "data.seed": seed,
         "data.split": split,

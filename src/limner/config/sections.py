@@ -231,7 +231,9 @@ class TrainingConfig(_Section):
     )
     class_weights: list[Positive] | None = Field(None, description="Weight of each class in the loss.")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="Optimiser.")
-    lr: Positive | None = Field(None, description="Highest learning rate.")
+    lr: Positive | Literal["find"] | None = Field(
+        None, description="Highest learning rate; `find`: by a range test, with up to 100 steps before the first."
+    )
     weight_decay: float = Field(1e-4, ge=0, description="Weight decay, on convolution kernels only.")
     momentum: Fraction = Field(0.9, description="Momentum of SGD (Nesterov).")
     schedule: Literal["onecycle", "cosine", "polynomial", "exponential", "constant"] = Field(
@@ -253,6 +255,11 @@ class TrainingConfig(_Section):
         False,
         description="Begin once more where a training has collapsed, with another loss, a lower rate and crops with "
         "foreground; the report shows both attempts.",
+    )
+    pilot: bool | None = Field(
+        None,
+        description="Before training, learn two batches, measure, and go the whole way once with a few samples. "
+        "Default: where training is likely to take more than ten minutes.",
     )
     save_every: str = Field(
         "10m",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -202,9 +202,9 @@ def decide_encoder_weights(asked: ModelConfig) -> tuple[str | None, str]:
     return "timm", "a pretrained encoder needs fewer pictures"
 
 
-def decide_lr(asked: float | None, optimizer: str) -> tuple[float, str]:
-    """Highest learning rate."""
-    if asked:
+def decide_lr(asked: float | Literal["find"] | None, optimizer: str) -> tuple[float, str]:
+    """Highest learning rate; the usual one where it is to be found, until it is."""
+    if isinstance(asked, float):
         return asked, "set"
     return (0.05 if optimizer == "sgd" else 2e-3), f"a high but stable rate for {optimizer} with warm-up and decay"
 

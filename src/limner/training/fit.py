@@ -24,7 +24,7 @@ from limner.inference.predictor import Predictor
 from limner.models import summarize
 from limner.training.build import build_meta, build_model, build_module, open_batches
 from limner.training.callbacks import Clock, Logs, Stop
-from limner.training.checkpoints import Checkpoints, Interval, find_checkpoint, read_state
+from limner.training.checkpoints import Checkpoints, Interval, find_checkpoint, finish_saving, read_state
 from limner.training.collapse import COLLAPSE_NAME, Collapse, Guard
 from limner.training.engine import cache_dir, create_trainer, fresh_model, memory_errors, quiet_lightning
 from limner.training.first_steps import FirstSteps, KeepFirstSteps, made_with, reproducibility
@@ -67,7 +67,15 @@ class Fitted:
     collapse: Collapse | None = None
 
 
-def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, reporter: Reporter | None = None) -> Fitted:
+def fit(
+    config: Config,
+    data: Prepared,
+    run: Path,
+    *,
+    resume: bool = False,
+    reporter: Reporter | None = None,
+    plan: Plan | None = None,
+) -> Fitted:
     """Train, leaving plan, checkpoints, bundle, logs and previews in `run`.
 
     Args:
@@ -78,6 +86,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
             has; a run that was stopped before its first step begins. `training.epochs` and `training.time` may be
             longer than they were.
         reporter: Told of the progress.
+        plan: What was decided and measured already, of a training that begins.
 
     Raises:
         ConfigError: Settings that do not fit the data or the machine.
@@ -88,34 +97,31 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     """
     reporter = reporter or Silent()
     val = data.catalog.subset(data.catalog.indices("val"))
-    checkpoint = find_checkpoint(run, reporter.note) if resume else None
-    if resume and checkpoint is None:
-        reporter.note("This run was stopped before its first step; it begins now.")
-        resume = False
-    if resume:
+    checkpoint, state = _last_checkpoint(run, reporter) if resume else (None, TrainingState())
+    if resume := checkpoint is not None:
         plan = _extend(read_plan(run), config)
         write_text(run / "plan.yaml", plan.to_yaml())
-    else:
-        plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
+    settled = plan is not None
+    plan = plan or make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
     model, carried = fresh_model(config, plan, data, fresh=not resume)
     if carried is not None:
         reporter.note(carried.summary(str(config.training.start_from)))
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    if checkpoint and (state := read_state(checkpoint)).is_finished(plan.epochs, plan.seconds, plan.patience):
+    if state.is_finished(plan.epochs, plan.seconds, plan.patience):
         # `stopped` is also the name of the setting that ended the training.
         setting = "the epochs of the last of training.phases" if plan.phases else f"training.{state.stopped}"
         reporter.note(f"This run has finished, after {state.epoch} epochs. For more, raise {setting}.")
         found = Collapse.read(run) if (run / COLLAPSE_NAME).is_file() else None
         return Fitted(run, state, plan, parameters, reproducibility(plan, config), collapse=found)
 
-    if checkpoint and state.stopped == "collapse" and config.training.collapse_guard:
+    if state.stopped == "collapse" and config.training.collapse_guard:
         return Fitted(run, state, plan, parameters, reproducibility(plan, config), collapse=Collapse.read(run))
 
     _remove_leftovers(run)
     summary = summarize(model, plan.channels, plan.size)
-    if not resume:
-        plan = measured(config, data, plan, summary, reporter)
-        write_text(run / "plan.yaml", plan.to_yaml())
+    if not settled:
+        plan = measured(config, data, plan, summary, run, reporter).plan
+    write_text(run / "plan.yaml", plan.to_yaml())
     course = plan.course
     module = build_module(config, plan, data, model)
     module.on_shortage = _shortage(run, plan, module, reporter)
@@ -136,7 +142,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         module.state.seconds = plan.pace.get("took", 0.0)
     batches = PhasedBatches(course, module.state, open_phase)
     # Before the clock runs: a cache is filled.
-    batches.open(state.epoch if checkpoint else 0)
+    batches.open(state.epoch)
     interruption = Interruption(reporter)
     validation = Validation(
         [Predictor(module.best_weights, meta, device=plan.device, precision=plan.precision) for meta in metas],
@@ -177,9 +183,20 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     return Fitted(run, module.state, plan, parameters, reproducibility(plan, config), carried, guard.collapse)
 
 
+def _last_checkpoint(run: Path, reporter: Reporter) -> tuple[Path | None, TrainingState]:
+    """What a run goes on from, and where that stands."""
+    checkpoint = find_checkpoint(run, reporter.note)
+    if checkpoint is None:
+        reporter.note("This run was stopped before its first step; it begins now.")
+        return None, TrainingState()
+    state = read_state(checkpoint)
+    finish_saving(run / "checkpoints", state)
+    return checkpoint, state
+
+
 def _remove_leftovers(run: Path) -> None:
     """Remove the diagnosis of a run that goes on all the same, and what a kill left half written."""
-    for left in (run / COLLAPSE_NAME, *run.glob(".*.tmp*")):
+    for left in (run / COLLAPSE_NAME, *run.glob(".*.tmp*"), *run.glob("checkpoints/.*.tmp*")):
         left.unlink(missing_ok=True)
 
 

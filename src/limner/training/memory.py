@@ -144,7 +144,7 @@ def measure_steps(
         allowed: Bytes that may be taken.
         progress: Told while the cache is filled.
     """
-    before, taken = _in_use(plan.device), dict[int, int]()
+    before, taken = bytes_in_use(plan.device), dict[int, int]()
     with trying(config, data, replace(plan, accumulate=1), phase=phase, progress=progress) as trial:
         keys = trial.batches.order.keys(0).ravel()
         for rows in _doubling(phase.batch):
@@ -205,7 +205,8 @@ def _status(name: str, of: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-def _in_use(device: str) -> int:
+def bytes_in_use(device: str) -> int:
+    """Bytes that this process has taken."""
     return torch.cuda.memory_allocated() if device == "cuda" else _status("VmRSS", "self") or _peak(device)
 
 
