@@ -132,6 +132,19 @@ def test_foreground_crops_hold_foreground() -> None:
         assert (mask[top : top + 64, left : left + 64] == 1).any()
 
 
+def test_rare_classes_are_met_as_often_as_common_ones() -> None:
+    mask = np.zeros((200, 300), np.uint8)
+    mask[:, :100] = 1
+    mask[190, 290] = 2
+    planes = np.stack([mask == 1, mask == 2], axis=2).astype(np.uint8)
+    for given in (mask, planes):
+        rng = np.random.default_rng(0)
+        corners = [crop_corner((200, 300), (32, 32), rng, given, 1.0) for _ in range(200)]
+        rare = sum(top + 32 > 190 and left + 32 > 290 for top, left in corners)
+        assert 70 < rare < 130
+    assert crop_corner((200, 300), (32, 32), rng, np.full((200, 300), IGNORE, np.uint8), 1.0)
+
+
 def test_16_bit_pictures_keep_their_values() -> None:
     class Deep(Memory):
         def take(self, indices: np.ndarray) -> Taken:

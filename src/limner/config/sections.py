@@ -245,8 +245,8 @@ class TrainingConfig(_Section):
     patience: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Epochs without improvement before stopping; 0 never stops early."
     )
-    foreground_crops: Fraction = Field(
-        0.33, description="Share of crops centred on foreground, when pictures are trained on crops."
+    foreground_crops: Fraction | None = Field(
+        None, description="Share of crops around foreground, when pictures are trained on crops. Default: 0.33."
     )
     collapse_guard: bool = Field(
         True, description="Stop a training that predicts one class alone, with the likely reason."

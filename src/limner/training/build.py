@@ -269,6 +269,6 @@ def open_batches(
         EpochOrder(len(train), phase.batch, phase.steps, config.training.seed),
         state,
         size=phase.size,
-        foreground=config.training.foreground_crops,
+        foreground=plan.foreground_crops,
         main_target=next((name for name, found in data.label_maps.items() if found.task != "regression"), ""),
     )

@@ -29,6 +29,8 @@ _PIXELS_PER_STEP = {"cpu": 8 * 256**2, "cuda": 16 * 512**2, "mps": 8 * 256**2}
 _STEPS_PER_EPOCH = 50
 _STRIDE = 32
 _VAL_SAMPLES = 500
+_LEAST_SIDE = 4
+_FOREGROUND_CROPS = 0.33
 _COLOR = 3
 
 
@@ -185,6 +187,30 @@ def decide_network(asked: ModelConfig, device: str) -> tuple[tuple[tuple[int, ..
         sizes = (own, f"as {asked.name} was published" if own else f"{asked.name} has no such setting")
     usual = f"what is usual for {asked.name}"
     return sizes, (settings, f"set: {', '.join(given)}; else {usual}" if given else usual)
+
+
+def decide_depth(asked: ModelConfig, widths: tuple[tuple[int, ...], str], size: Size) -> tuple[tuple[int, ...], str]:
+    """Widths of as many levels as the working size has room for.
+
+    A level more would leave less than 4 pixels at the bottom, where a convolution sees padding alone; as in Isensee et
+    al. 2021, "nnU-Net" (Nature Methods 18, 203-211).
+    """
+    sizes, because = widths
+    if asked.conv_sizes or asked.name != "unet":
+        return widths
+    depth = max(1, int(math.log2(max(1, min(size) / _LEAST_SIDE))))
+    if depth >= len(sizes):
+        return widths
+    return sizes[:depth], f"{because}; {depth} levels, so that {_times(size)} leave {_LEAST_SIDE} pixels at the bottom"
+
+
+def decide_foreground_crops(asked: float | None, fit: str) -> tuple[float, str]:
+    """Share of crops around foreground."""
+    if asked is not None:
+        return asked, "set"
+    if fit == "resize":
+        return _FOREGROUND_CROPS, "without effect where pictures are seen whole"
+    return _FOREGROUND_CROPS, "a third of the crops lie around a class drawn from those of the picture, as in nnU-Net"
 
 
 def decide_encoder_weights(asked: ModelConfig) -> tuple[str | None, str]:

@@ -190,14 +190,14 @@ def crop_corner(
 ) -> tuple[int, int]:
     """Top left corner of a random crop; with probability `foreground` around a random foreground pixel.
 
-    Pictures smaller than the crop give corner 0 in that direction.
+    Of several classes each is as likely to be the one, however rare it is (Isensee et al. 2021, nnU-Net). Pictures
+    smaller than the crop give corner 0 in that direction.
     """
     room = (max(0, shape[0] - size[0]), max(0, shape[1] - size[1]))
     if room == (0, 0):
         return 0, 0
     if mask is not None and rng.random() < foreground:
-        inside = (mask > 0) & (mask != IGNORE)
-        pixels = np.flatnonzero(inside.any(axis=2) if mask.ndim == 3 else inside)
+        pixels = _pixels_of_a_class(mask, rng)
         if pixels.size:
             row, column = divmod(int(pixels[rng.integers(pixels.size)]), shape[1])
             # Anywhere around that pixel, not always with it at the centre.
@@ -205,6 +205,15 @@ def crop_corner(
             left = column - int(rng.integers(size[1]))
             return min(max(top, 0), room[0]), min(max(left, 0), room[1])
     return int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))
+
+
+def _pixels_of_a_class(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Flat positions of the pixels of one of the classes of a mask, drawn at random; none where there is no class."""
+    if mask.ndim == 3:
+        planes = np.flatnonzero(((mask > 0) & (mask != IGNORE)).any(axis=(0, 1)))
+        return np.flatnonzero(mask[..., rng.choice(planes)] == 1) if planes.size else planes
+    classes = np.flatnonzero(np.bincount(mask.ravel(), minlength=IGNORE + 1)[1:IGNORE]) + 1
+    return np.flatnonzero(mask == rng.choice(classes)) if classes.size else classes
 
 
 def crop(array: np.ndarray, corner: tuple[int, int], size: Size) -> np.ndarray:

@@ -21,10 +21,12 @@ from limner.errors import ConfigError
 from limner.training.choices import (
     decide_augment,
     decide_channels,
+    decide_depth,
     decide_device,
     decide_ema,
     decide_encoder_weights,
     decide_fit_and_size,
+    decide_foreground_crops,
     decide_length,
     decide_masks,
     decide_memory_format,
@@ -37,7 +39,7 @@ from limner.training.phase_choices import decide_phase, decide_phases
 from limner.training.phases import Course, Phase
 from limner.types import Size
 
-_LATER: dict[str, Any] = {"masks": {}, "pace": {}, "accumulate": 1, "recompute": False}
+_LATER: dict[str, Any] = {"masks": {}, "pace": {}, "accumulate": 1, "recompute": False, "foreground_crops": 0.33}
 """Choices that the first plans did not name, as they were then."""
 
 
@@ -82,6 +84,8 @@ class Plan:
     lr: float
     ema: float
     augment: dict[str, Any]
+    foreground_crops: float
+    """Share of crops that lie around foreground."""
     val_samples: int
     """Validation samples scored after each epoch."""
     pace: dict[str, float]
@@ -179,11 +183,12 @@ def make_plan(
     device = decide_device(training.device)
     chosen["device"] = device
     chosen["precision"] = decide_precision(training.precision, device[0])
-    chosen["conv_sizes"], chosen["network"] = decide_network(config.model, device[0])
+    widths, chosen["network"] = decide_network(config.model, device[0])
     chosen["encoder_weights"] = decide_encoder_weights(config.model)
     chosen["memory_format"] = decide_memory_format(training.memory_format, chosen["network"][0].get("norm", "batch"))
     chosen["masks"] = decide_masks(label_maps)
     chosen["fit"], size = decide_fit_and_size(config, fingerprint, device[0])
+    chosen["conv_sizes"] = decide_depth(config.model, widths, size[0])
     pretrained = chosen["encoder_weights"][0] is not None
     chosen["channels"] = decide_channels(config, fingerprint, pretrained=pretrained)
     chosen |= decide_length(config)
@@ -197,6 +202,7 @@ def make_plan(
     )
     chosen["ema"] = decide_ema(training.ema)
     chosen["augment"] = decide_augment(config.augment)
+    chosen["foreground_crops"] = decide_foreground_crops(training.foreground_crops, chosen["fit"][0])
     chosen["val_samples"] = decide_val_samples(training.val_samples, counts["val"])
     chosen["pace"] = ({}, "not measured: no time budget decides how long an epoch is")
     longest = max(chosen["size"][0])
