@@ -14,7 +14,7 @@ from limner.bundle import load_bundle, read_meta
 from limner.errors import ResourceError
 from limner.models import create_model
 from limner.training.checkpoints import read_state
-from limner.training.fit import _memory_errors
+from limner.training.engine import memory_errors
 from limner.training.plan import Plan
 from limner.training.progress import Silent
 from limner.training.state import TrainingState
@@ -186,7 +186,7 @@ def test_patience_ends_a_training_that_no_longer_improves(cells: Path, small_tra
 
 def test_running_out_of_memory_says_what_to_change(trained: Run) -> None:
     plan = Plan.from_yaml((trained.folder / "plan.yaml").read_text())
-    with pytest.raises(ResourceError, match=r"training\.batch=2"), _memory_errors(plan, TrainingState()):
+    with pytest.raises(ResourceError, match=r"training\.batch=2"), memory_errors(plan, TrainingState()):
         torch.empty(2**60)
 
 

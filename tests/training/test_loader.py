@@ -32,7 +32,7 @@ class Memory:
 
 
 def test_every_sample_is_visited_as_often_as_asked() -> None:
-    order = EpochOrder(count=10, batch=5, passes=3, seed=1)
+    order = EpochOrder(count=10, batch=5, steps=6, seed=1)
     keys = order.keys(epoch=4)
     assert keys.shape == (6, 5)
     assert np.bincount(keys.ravel() % 10).tolist() == [3] * 10
@@ -40,28 +40,34 @@ def test_every_sample_is_visited_as_often_as_asked() -> None:
 
 
 def test_order_changes_with_epoch_and_seed_and_with_nothing_else() -> None:
-    order = EpochOrder(count=50, batch=8, passes=1, seed=1)
-    assert np.array_equal(order.keys(0), EpochOrder(50, 8, 1, 1).keys(0))
+    order = EpochOrder(count=50, batch=8, steps=6, seed=1)
+    assert np.array_equal(order.keys(0), EpochOrder(50, 8, 6, 1).keys(0))
     assert not np.array_equal(order.keys(0), order.keys(1))
-    assert not np.array_equal(order.keys(0), EpochOrder(50, 8, 1, 2).keys(0))
+    assert not np.array_equal(order.keys(0), EpochOrder(50, 8, 6, 2).keys(0))
 
 
 def test_samples_left_out_of_one_epoch_come_in_another() -> None:
-    order = EpochOrder(count=9, batch=4, passes=1, seed=0)
-    assert order.steps == 2
-    seen = {int(key) for epoch in range(10) for key in order.keys(epoch).ravel()}
-    assert seen == set(range(9))
+    order = EpochOrder(count=9, batch=4, steps=2, seed=0)
+    keys = np.concatenate([order.keys(epoch).ravel() for epoch in range(9)])
+    assert np.bincount(keys % 9).tolist() == [8] * 9
+    assert len(np.unique(keys)) == 72
+
+
+def test_epochs_shorter_than_a_pass_visit_all_samples_in_turn() -> None:
+    order = EpochOrder(count=40, batch=4, steps=3, seed=0)
+    first = np.concatenate([order.keys(epoch).ravel() for epoch in range(4)])[:40]
+    assert sorted(first.tolist()) == list(range(40))
 
 
 def test_fewer_samples_than_a_batch_are_repeated() -> None:
-    keys = EpochOrder(count=2, batch=4, passes=1, seed=0).keys(0)
+    keys = EpochOrder(count=2, batch=4, steps=1, seed=0).keys(0)
     assert keys.shape == (1, 4)
-    assert np.bincount(keys.ravel()).tolist() == [2, 2]
+    assert np.bincount(keys.ravel() % 2).tolist() == [2, 2]
 
 
 def test_batches_are_channels_last_views_of_stored_pixels() -> None:
     samples = Memory([(6, 4)] * 8)
-    batches = list(Batches(samples, EpochOrder(8, 2, 1, 0), TrainingState(), size=(6, 4)))
+    batches = list(Batches(samples, EpochOrder(8, 2, 4, 0), TrainingState(), size=(6, 4)))
     assert len(batches) == 4
     images = batches[0]["images"]
     assert images.shape == (2, 3, 6, 4)
@@ -72,7 +78,7 @@ def test_batches_are_channels_last_views_of_stored_pixels() -> None:
 
 
 def test_a_stopped_epoch_goes_on_with_the_batch_it_would_have_had() -> None:
-    samples, order = Memory([(4, 4)] * 12), EpochOrder(12, 3, 1, 7)
+    samples, order = Memory([(4, 4)] * 12), EpochOrder(12, 3, 4, 7)
     whole = [batch["keys"].tolist() for batch in Batches(samples, order, TrainingState(epoch=2), size=(4, 4))]
     rest = [batch["keys"].tolist() for batch in Batches(samples, order, TrainingState(epoch=2, batch=2), size=(4, 4))]
     assert rest == whole[2:]
@@ -92,7 +98,7 @@ def test_an_unreadable_picture_reaches_the_training_thread() -> None:
         def take(self, indices: np.ndarray) -> Taken:
             raise OSError("gone")
 
-    batches = Batches(Broken([(4, 4)] * 2), EpochOrder(2, 1, 1, 0), TrainingState(), size=(4, 4))
+    batches = Batches(Broken([(4, 4)] * 2), EpochOrder(2, 1, 2, 0), TrainingState(), size=(4, 4))
     with pytest.raises(OSError, match="gone"):
         next(iter(batches))
 
@@ -100,7 +106,7 @@ def test_an_unreadable_picture_reaches_the_training_thread() -> None:
 def test_leaving_an_epoch_early_ends_its_thread() -> None:
     import threading
 
-    batches = iter(Batches(Memory([(4, 4)] * 100), EpochOrder(100, 1, 1, 0), TrainingState(), size=(4, 4)))
+    batches = iter(Batches(Memory([(4, 4)] * 100), EpochOrder(100, 1, 100, 0), TrainingState(), size=(4, 4)))
     next(batches)
     batches.close()
     time.sleep(0.3)
@@ -124,6 +130,19 @@ def test_foreground_crops_hold_foreground() -> None:
         assert 0 <= left <= 236
         assert mask[top : top + 64, left : left + 64].max() >= 1
         assert (mask[top : top + 64, left : left + 64] == 1).any()
+
+
+def test_rare_classes_are_met_as_often_as_common_ones() -> None:
+    mask = np.zeros((200, 300), np.uint8)
+    mask[:, :100] = 1
+    mask[190, 290] = 2
+    planes = np.stack([mask == 1, mask == 2], axis=2).astype(np.uint8)
+    for given in (mask, planes):
+        rng = np.random.default_rng(0)
+        corners = [crop_corner((200, 300), (32, 32), rng, given, 1.0) for _ in range(200)]
+        rare = sum(top + 32 > 190 and left + 32 > 290 for top, left in corners)
+        assert 70 < rare < 130
+    assert crop_corner((200, 300), (32, 32), rng, np.full((200, 300), IGNORE, np.uint8), 1.0)
 
 
 def test_16_bit_pictures_keep_their_values() -> None:

@@ -107,6 +107,20 @@ def test_what_the_network_does_not_have_is_refused_before_training(override: str
         plan("model.name=improved_unet", override)
 
 
+def test_the_unet_is_no_deeper_than_its_size_allows() -> None:
+    assert plan("data.size=[256,160]").conv_sizes == (16, 32, 64, 128, 256)
+    made = plan("data.size=[256,40]")
+    assert made.conv_sizes == (16, 32, 64)
+    assert "3 levels" in made.because["conv_sizes"]
+    assert plan("data.size=[32,32]", "conv_sizes=[4,4,4,4,4]").conv_sizes == (4,) * 5
+
+
+def test_a_third_of_the_crops_lies_around_foreground_unless_set() -> None:
+    assert plan("data.fit=native").foreground_crops == 0.33
+    assert "without effect" in plan("data.fit=resize").because["foreground_crops"]
+    assert plan("foreground_crops=0.8").foreground_crops == 0.8
+
+
 def test_few_samples_are_passed_several_times_an_epoch() -> None:
     made = plan(train_count=14)
     assert made.passes * 14 >= 50 * made.batch

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ from limner.cli.options import (
     Test,
     Val,
 )
+
+if TYPE_CHECKING:
+    from limner.workflow.run import Run
 
 NAME = "train"
 
@@ -75,6 +78,9 @@ def run(
         ),
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.", show_default=False)] = None,
+    find_lr: Annotated[
+        bool, typer.Option("--find-lr", help="Find the learning rate by a range test before training.")
+    ] = False,
     split: Annotated[
         str | None, typer.Option(help="Shares train:val:test, such as 70:15:15.", show_default=False)
     ] = None,
@@ -108,6 +114,14 @@ def run(
     auto_fix: Annotated[
         bool, typer.Option("--auto-fix", help="Begin once more, with other settings, where the training collapses.")
     ] = False,
+    pilot: Annotated[
+        bool | None,
+        typer.Option(
+            "--pilot/--no-pilot",
+            help="Try the whole way for up to a minute first. Default: for more than ten minutes of training.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of split and training.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)] = None,
     skip_unmatched: SkipUnmatched = False,
@@ -129,13 +143,16 @@ def run(
     model.conv_sizes=[32,64,128]; what you leave out is planned from the data, with reasons in plan.yaml.
     """
     from limner.cli.console import EXIT_INTERRUPTED, output, print_json
-    from limner.cli.experiment_tables import print_candidates, print_repeats
-    from limner.cli.tables import print_ensemble, print_folds, print_scores
     from limner.cli.training_view import TrainingView
+    from limner.errors import ConfigError
     from limner.training.distributed import find_seat
     from limner.workflow.settings import separate_settings
     from limner.workflow.train import train
 
+    if find_lr and lr is not None:
+        raise ConfigError(
+            "a learning rate, or one that is found", f"--lr {lr:g} and --find-lr", "Leave one of them out."
+        )
     place, overrides = separate_settings(data or [])
     given = {
         "model.name": model,
@@ -145,9 +162,10 @@ def run(
         "training.epochs": epochs,
         "training.time": time,
         "training.batch": batch,
-        "training.lr": lr,
+        "training.lr": "find" if find_lr else lr,
         "training.device": device,
         "training.auto_fix": True if auto_fix else None,
+        "training.pilot": pilot,
         "training.seed": seed,
         "data.seed": seed,
         "data.split": split,
@@ -186,23 +204,33 @@ def run(
     if as_json:
         print_json(result.to_dict())
     elif result.summary is not None:
-        if "candidates" in result.found:
-            print_candidates(result.found["candidates"])
-        if "repeats" in result.found:
-            print_repeats(result.found["repeats"])
-        print_scores(result.summary)
-        if "folds" in result.summary:
-            print_folds(result.summary)
-            print_ensemble(result.found)
-            kept = result.found.get("candidates", {}).get("kept")
-            folder = result.folder / "candidates" / kept if kept else result.folder
-            output().print(f"Model   {result.model}, the ensemble of the folds\nReport  {result.report}")
-            output().print(f"Look for wrong masks:  limner review {shlex.quote(str(folder))}")
-        else:
-            output().print(f"Model   {result.model}\nReport  {result.report}")
-        if result.reproducible:
-            output().print(f"Reproducible: {result.reproducible}.")
+        _print_result(result)
     if result.interrupted:
         if not as_json:
             output().print(f"Stopped. Go on with:  limner train --resume {shlex.quote(str(result.folder))}")
         raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def _print_result(result: Run) -> None:
+    """Scores, and where things are."""
+    from limner.cli.console import output
+    from limner.cli.experiment_tables import print_candidates, print_repeats
+    from limner.cli.tables import print_ensemble, print_folds, print_scores
+
+    assert result.summary is not None
+    if "candidates" in result.found:
+        print_candidates(result.found["candidates"])
+    if "repeats" in result.found:
+        print_repeats(result.found["repeats"])
+    print_scores(result.summary)
+    if "folds" in result.summary:
+        print_folds(result.summary)
+        print_ensemble(result.found)
+        kept = result.found.get("candidates", {}).get("kept")
+        folder = result.folder / "candidates" / kept if kept else result.folder
+        output().print(f"Model   {result.model}, the ensemble of the folds\nReport  {result.report}")
+        output().print(f"Look for wrong masks:  limner review {shlex.quote(str(folder))}")
+    else:
+        output().print(f"Model   {result.model}\nReport  {result.report}")
+    if result.reproducible:
+        output().print(f"Reproducible: {result.reproducible}.")

@@ -202,6 +202,14 @@ class TrainingConfig(_Section):
         description="Where several processes train together: batch norms use the statistics of all their samples, as "
         "one process would. Otherwise those of the few samples of each; faster over slow networks.",
     )
+    accumulate: Count | None = Field(
+        None, description="Pieces that a batch is computed in, one after the other. Default: as few as fit in memory."
+    )
+    recompute: bool | None = Field(
+        None,
+        description="Compute activations again for the backward pass instead of keeping them: less memory, about a "
+        "third more time. Default: where memory asks for it.",
+    )
     steps_per_epoch: Count | None = Field(
         None, description="Least steps per epoch: small data sets are passed several times, augmented anew."
     )
@@ -230,7 +238,9 @@ class TrainingConfig(_Section):
     )
     class_weights: list[Positive] | None = Field(None, description="Weight of each class in the loss.")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="Optimiser.")
-    lr: Positive | None = Field(None, description="Highest learning rate.")
+    lr: Positive | Literal["find"] | None = Field(
+        None, description="Highest learning rate; `find`: by a range test, with up to 100 steps before the first."
+    )
     weight_decay: float = Field(1e-4, ge=0, description="Weight decay, on convolution kernels only.")
     momentum: Fraction = Field(0.9, description="Momentum of SGD (Nesterov).")
     schedule: Literal["onecycle", "cosine", "polynomial", "exponential", "constant"] = Field(
@@ -242,8 +252,8 @@ class TrainingConfig(_Section):
     patience: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Epochs without improvement before stopping; 0 never stops early."
     )
-    foreground_crops: Fraction = Field(
-        0.33, description="Share of crops centred on foreground, when pictures are trained on crops."
+    foreground_crops: Fraction | None = Field(
+        None, description="Share of crops around foreground, when pictures are trained on crops. Default: 0.33."
     )
     collapse_guard: bool = Field(
         True, description="Stop a training that predicts one class alone, with the likely reason."
@@ -252,6 +262,11 @@ class TrainingConfig(_Section):
         False,
         description="Begin once more where a training has collapsed, with another loss, a lower rate and crops with "
         "foreground; the report shows both attempts.",
+    )
+    pilot: bool | None = Field(
+        None,
+        description="Before training, learn two batches, measure, and go the whole way once with a few samples. "
+        "Default: where training is likely to take more than ten minutes.",
     )
     save_every: str = Field(
         "10m",

@@ -132,7 +132,7 @@ def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module) -
             weight_decay=training.weight_decay,
             momentum=training.momentum,
         ),
-        rate=lambda state: course.rate(schedule, state, seconds=plan.seconds),
+        rate=lambda state: course.rate(schedule, state, seconds=plan.seconds, spent=plan.pace.get("took", 0.0)),
         ranges={
             name: (label_map.low, label_map.high)
             for name, label_map in data.label_maps.items()
@@ -142,6 +142,8 @@ def build_module(config: Config, plan: Plan, data: Prepared, model: nn.Module) -
         ema=plan.ema,
         grad_clip=training.grad_clip,
         compiled=training.compile,
+        accumulate=plan.accumulate,
+        recompute=plan.recompute,
         memory_format=torch.channels_last if plan.memory_format == "channels_last" else torch.contiguous_format,
     )
 
@@ -267,10 +269,10 @@ def open_batches(
         samples = SomeSamples(samples, np.searchsorted(chosen, train))
     return Batches(
         samples,
-        EpochOrder(len(train), phase.batch, phase.passes, config.training.seed),
+        EpochOrder(len(train), phase.batch, phase.steps, config.training.seed),
         state,
         size=phase.size,
-        foreground=config.training.foreground_crops,
+        foreground=plan.foreground_crops,
         main_target=next((name for name, found in data.label_maps.items() if found.task != "regression"), ""),
         part=ranks().part,
     )

@@ -126,13 +126,8 @@ class Checkpoints(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         state = state_of(pl_module)
         self._saved, self._saved_step = state.seconds, state.step
-        if self._ranks.first:
-            for left in self._folder.glob(".*.tmp*"):  # by a kill
-                left.unlink(missing_ok=True)
         if not self._ranks.of_first(self.last.exists):
             self.save_last(trainer)
-        elif state.epoch and (state.best_epoch, state.batch) == (state.epoch, 0):
-            self._link_best()  # a kill may have come between the two
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._epoch = state_of(pl_module).epoch
@@ -157,8 +152,8 @@ class Checkpoints(pl.Callback):
             if self._ranks.first:
                 self._keep_best()
         self.save_last(trainer)
-        if best:
-            self._link_best()
+        if best and self._ranks.first:
+            _link(self.last, self._folder / BEST)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         assert isinstance(pl_module, SegmentationModule)
@@ -174,9 +169,18 @@ class Checkpoints(pl.Callback):
             except (LimnerError, OSError) as error:
                 exception.add_note(f"What had been done since the last checkpoint could not be saved: {error}")
 
-    def _link_best(self) -> None:
-        if self._ranks.first:
-            _link(self.last, self._folder / BEST)
+
+def finish_saving(folder: Path, state: TrainingState) -> None:
+    """Do what a kill may have prevented after the last checkpoint was written.
+
+    Args:
+        folder: The run's `checkpoints/`.
+        state: Of that checkpoint.
+    """
+    for left in folder.glob(".*.tmp*"):
+        left.unlink(missing_ok=True)
+    if state.epoch and (state.best_epoch, state.batch) == (state.epoch, 0):
+        _link(folder / LAST, folder / BEST)
 
 
 def _link(path: Path, name: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -29,6 +29,8 @@ _PIXELS_PER_STEP = {"cpu": 8 * 256**2, "cuda": 16 * 512**2, "mps": 8 * 256**2}
 _STEPS_PER_EPOCH = 50
 _STRIDE = 32
 _VAL_SAMPLES = 500
+_LEAST_SIDE = 4
+_FOREGROUND_CROPS = 0.33
 _COLOR = 3
 
 
@@ -187,6 +189,30 @@ def decide_network(asked: ModelConfig, device: str) -> tuple[tuple[tuple[int, ..
     return sizes, (settings, f"set: {', '.join(given)}; else {usual}" if given else usual)
 
 
+def decide_depth(asked: ModelConfig, widths: tuple[tuple[int, ...], str], size: Size) -> tuple[tuple[int, ...], str]:
+    """Widths of as many levels as the working size has room for.
+
+    A level more would leave less than 4 pixels at the bottom, where a convolution sees padding alone; as in Isensee et
+    al. 2021, "nnU-Net" (Nature Methods 18, 203-211).
+    """
+    sizes, because = widths
+    if asked.conv_sizes or asked.name != "unet":
+        return widths
+    depth = max(1, int(math.log2(max(1, min(size) / _LEAST_SIDE))))
+    if depth >= len(sizes):
+        return widths
+    return sizes[:depth], f"{because}; {depth} levels, so that {_times(size)} leave {_LEAST_SIDE} pixels at the bottom"
+
+
+def decide_foreground_crops(asked: float | None, fit: str) -> tuple[float, str]:
+    """Share of crops around foreground."""
+    if asked is not None:
+        return asked, "set"
+    if fit == "resize":
+        return _FOREGROUND_CROPS, "without effect where pictures are seen whole"
+    return _FOREGROUND_CROPS, "a third of the crops lie around a class drawn from those of the picture, as in nnU-Net"
+
+
 def decide_encoder_weights(asked: ModelConfig) -> tuple[str | None, str]:
     """What a pretrained encoder starts from."""
     if asked.encoder_weights:
@@ -202,9 +228,9 @@ def decide_encoder_weights(asked: ModelConfig) -> tuple[str | None, str]:
     return "timm", "a pretrained encoder needs fewer pictures"
 
 
-def decide_lr(asked: float | None, optimizer: str) -> tuple[float, str]:
-    """Highest learning rate."""
-    if asked:
+def decide_lr(asked: float | Literal["find"] | None, optimizer: str) -> tuple[float, str]:
+    """Highest learning rate; the usual one where it is to be found, until it is."""
+    if isinstance(asked, float):
         return asked, "set"
     return (0.05 if optimizer == "sgd" else 2e-3), f"a high but stable rate for {optimizer} with warm-up and decay"
 

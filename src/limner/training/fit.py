@@ -6,44 +6,40 @@ trains, copy `fit` and change the copy.
 
 from __future__ import annotations
 
-import logging
 import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
-from torch import nn
 
 from limner.bundle import save_bundle
 from limner.config import Config, parse_duration, parse_interval
-from limner.data.cache import default_cache_dir
 from limner.data.catalog import spread
 from limner.data.prepare import Prepared
 from limner.data.samples import Decoding, image_location
-from limner.errors import ConfigError, DataError, ResourceError
+from limner.errors import ConfigError, DataError
 from limner.files import write_text
 from limner.inference.predictor import Predictor
 from limner.models import summarize
 from limner.training.agreement import Agreement
 from limner.training.build import build_meta, build_model, build_module, open_batches
 from limner.training.callbacks import Clock, Logs, Stop
-from limner.training.checkpoints import CheckpointFiles, Checkpoints, Interval, find_checkpoint, read_state
+from limner.training.checkpoints import Checkpoints, Interval, find_checkpoint, finish_saving, read_state
 from limner.training.collapse import COLLAPSE_NAME, Collapse, Guard
 from limner.training.distributed import Ranks, answering, ranks
+from limner.training.engine import cache_dir, create_trainer, fresh_model, memory_errors, quiet_lightning
 from limner.training.first_steps import FirstSteps, KeepFirstSteps, made_with, reproducibility
 from limner.training.loader import Batches, PhasedBatches
+from limner.training.measuring import measured
+from limner.training.module import SegmentationModule
 from limner.training.nonfinite import NonFinite
 from limner.training.plan import Plan, make_plan
 from limner.training.progress import Reporter, Silent
-from limner.training.randomness import seed_generators
 from limner.training.shared_norm import share_statistics
 from limner.training.signals import Interruption
-from limner.training.start import Carried, carry_weights
+from limner.training.start import Carried
 from limner.training.state import TrainingState
 from limner.training.validation import Validation
 
@@ -78,7 +74,15 @@ class Fitted:
     collapse: Collapse | None = None
 
 
-def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, reporter: Reporter | None = None) -> Fitted:
+def fit(
+    config: Config,
+    data: Prepared,
+    run: Path,
+    *,
+    resume: bool = False,
+    reporter: Reporter | None = None,
+    plan: Plan | None = None,
+) -> Fitted:
     """Train, leaving plan, checkpoints, bundle, logs and previews in `run`.
 
     Args:
@@ -89,6 +93,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
             has; a run that was stopped before its first step begins. `training.epochs` and `training.time` may be
             longer than they were.
         reporter: Told of the progress.
+        plan: What was decided and measured already, of a training that begins.
 
     Raises:
         ConfigError: Settings that do not fit the data or the machine.
@@ -99,30 +104,31 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
     """
     reporter, together = reporter or Silent(), ranks()
     val = data.catalog.subset(data.catalog.indices("val"))
-    plan, checkpoint, state = together.of_first(lambda: _begin(config, data, run, resume, reporter))
+    settled = plan is not None
+    plan, checkpoint, state = together.of_first(lambda: _begin(config, data, run, resume, reporter, plan))
     _check_seen(run, together)
-    model, carried = _fresh_model(config, plan, data, fresh=checkpoint is None)
+    model, carried = fresh_model(config, plan, data, fresh=checkpoint is None)
     if carried is not None:
         reporter.note(carried.summary(str(config.training.start_from)))
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    if state and state.is_finished(plan.epochs, plan.seconds, plan.patience):
-        # `stopped` is also the name of the setting that ended the training.
-        setting = "the epochs of the last of training.phases" if plan.phases else f"training.{state.stopped}"
-        reporter.note(f"This run has finished, after {state.epoch} epochs. For more, raise {setting}.")
-        found = Collapse.read(run) if (run / COLLAPSE_NAME).is_file() else None
+    if over := _is_over(config, plan, state, reporter):
+        seen = over == "collapse" or (run / COLLAPSE_NAME).is_file()
+        found = Collapse.read(run) if seen else None
         return Fitted(run, state, plan, parameters, reproducibility(plan, config), collapse=found)
 
-    if state and state.stopped == "collapse" and config.training.collapse_guard:
-        return Fitted(run, state, plan, parameters, reproducibility(plan, config), collapse=Collapse.read(run))
-
     if together.first:
-        # Of a run that goes on all the same, and what a kill left half written.
-        for left in (run / COLLAPSE_NAME, *run.glob(".*.tmp*")):
-            left.unlink(missing_ok=True)
+        _remove_leftovers(run)
+    with together.apart():
+        summary = summarize(model, plan.channels, plan.size)
+    if together.count == 1 and not settled and checkpoint is None:
+        plan = measured(config, data, plan, summary, run, reporter).plan
+        write_text(run / "plan.yaml", plan.to_yaml())
     if together.count > 1 and config.training.sync_batchnorm:
         model = share_statistics(model, plan.device)
     course = plan.course
     module = build_module(config, plan, data, model)
+    module.alone = together.count == 1
+    module.on_shortage = _shortage(run, plan, module, reporter)
     metas = [build_meta(config, plan, data, model, phase) for phase in course.phases]
 
     def open_phase(number: int) -> Batches:
@@ -132,13 +138,15 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
             data,
             course.phases[number],
             module.state,
-            cache_dir=_cache_dir(config),
+            cache_dir=cache_dir(config),
             progress=reporter.stage,
         )
 
+    if checkpoint is None:
+        module.state.seconds = plan.pace.get("took", 0.0)
     batches = PhasedBatches(course, module.state, open_phase)
     # Before the clock runs: a cache is filled.
-    batches.open(state.epoch if state else 0)
+    batches.open(state.epoch)
     together.gather(None)  # whoever decodes a data set for hours is waited for
     interruption = Interruption(reporter, alone=together.count == 1)
     validation = Validation(
@@ -150,6 +158,7 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         reporter=reporter,
         interruption=interruption,
         ranks=together,
+        expected=plan.pace.get("sample", 0.0) * plan.val_samples,
     )
 
     def keep_best() -> None:
@@ -177,39 +186,58 @@ def fit(config: Config, data: Prepared, run: Path, *, resume: bool = False, repo
         checkpoints,
     ]
     if together.first:
-        with together.apart():
-            summary = summarize(model, plan.channels, plan.size)
         write_text(run / "model.txt", summary.table() + "\n")
         reporter.summarized(summary, plan)
         reporter.planned(plan, parameters, course.phases[0].steps)
-    with interruption.handlers_kept(), _quiet_lightning(), _memory_errors(plan, module.state), answering():
-        _trainer(plan, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
+    with interruption.handlers_kept(), quiet_lightning(), memory_errors(plan, module.state), answering():
+        create_trainer(plan, callbacks).fit(module, batches, ckpt_path=checkpoint, weights_only=True)
     reproducible = reproducibility(plan, config)
     return Fitted(run, module.state, plan, parameters, reproducible, together.count, carried, guard.collapse)
 
 
+def _is_over(config: Config, plan: Plan, state: TrainingState, reporter: Reporter) -> str:
+    """Why there is nothing left to train: `collapse`, or what the plan says ended it; empty where there is."""
+    if state.is_finished(plan.epochs, plan.seconds, plan.patience):
+        # `stopped` is also the name of the setting that ended the training.
+        setting = "the epochs of the last of training.phases" if plan.phases else f"training.{state.stopped}"
+        reporter.note(f"This run has finished, after {state.epoch} epochs. For more, raise {setting}.")
+        return state.stopped
+    return "collapse" if state.stopped == "collapse" and config.training.collapse_guard else ""
+
+
 def _begin(
-    config: Config, data: Prepared, run: Path, resume: bool, reporter: Reporter
-) -> tuple[Plan, Path | None, TrainingState | None]:
+    config: Config, data: Prepared, run: Path, resume: bool, reporter: Reporter, plan: Plan | None
+) -> tuple[Plan, Path | None, TrainingState]:
     """The plan, written down, and where a run goes on: its checkpoint, and how far it is."""
-    checkpoint = find_checkpoint(run, reporter.note) if resume else None
-    if resume and checkpoint is None:
-        reporter.note("This run was stopped before its first step; it begins now.")
-    if checkpoint is None:
-        plan = make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
-    else:
+    checkpoint, state = _last_checkpoint(run, reporter) if resume else (None, TrainingState())
+    if checkpoint is not None:
         plan = _extend(read_plan(run), config)
-    smallest, count = min(phase.batch for phase in plan.course.phases), ranks().count
+    plan = plan or make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
+    if ranks().count > 1:
+        _check_shared(config, plan, ranks().count)
+        reporter.note(f"{ranks().count} processes share every batch.")
+    write_text(run / "plan.yaml", plan.to_yaml())
+    return plan, checkpoint, state
+
+
+def _check_shared(config: Config, plan: Plan, count: int) -> None:
+    """Refuse what several processes cannot do together."""
+    smallest = min(phase.batch for phase in plan.course.phases)
     if smallest < count:
         raise ConfigError(
             f"a sample of every batch for each of the {count} processes",
             f"batches of {smallest}",
             f"Set training.batch={count} or more, or start fewer processes.",
         )
-    if count > 1:
-        reporter.note(f"{count} processes share every batch.")
-    write_text(run / "plan.yaml", plan.to_yaml())
-    return (plan, None, None) if checkpoint is None else (plan, checkpoint.absolute(), read_state(checkpoint))
+    if config.training.lr == "find" or plan.accumulate > 1:
+        alone = "training.lr=find" if config.training.lr == "find" else f"batches in {plan.accumulate} pieces"
+        raise ConfigError(
+            f"settings that {count} processes can share",
+            f"{alone}, which one process does alone",
+            "Find the rate with one process first and set training.lr to it."
+            if config.training.lr == "find"
+            else "Set training.accumulate=1: each process computes its own part of a batch.",
+        )
 
 
 def _check_seen(run: Path, together: Ranks) -> None:
@@ -226,6 +254,39 @@ def _check_seen(run: Path, together: Ranks) -> None:
         )
 
 
+def _last_checkpoint(run: Path, reporter: Reporter) -> tuple[Path | None, TrainingState]:
+    """What a run goes on from, and where that stands."""
+    checkpoint = find_checkpoint(run, reporter.note)
+    if checkpoint is None:
+        reporter.note("This run was stopped before its first step; it begins now.")
+        return None, TrainingState()
+    state = read_state(checkpoint)
+    finish_saving(run / "checkpoints", state)
+    return checkpoint.absolute(), state
+
+
+def _remove_leftovers(run: Path) -> None:
+    """Remove the diagnosis of a run that goes on all the same, and what a kill left half written."""
+    for left in (run / COLLAPSE_NAME, *run.glob(".*.tmp*"), *run.glob("checkpoints/.*.tmp*")):
+        left.unlink(missing_ok=True)
+
+
+def _shortage(run: Path, plan: Plan, module: SegmentationModule, reporter: Reporter) -> Callable[[], None]:
+    """Says that memory ran out, and keeps what came of it in the plan: a run that goes on begins with that."""
+
+    def tell() -> None:
+        step = f"memory ran out in step {module.state.step + 1:,}"
+        because = plan.because | {"accumulate": step}
+        changed = replace(plan, accumulate=module.accumulate, because=because)
+        write_text(run / "plan.yaml", changed.to_yaml())
+        reporter.note(
+            f"{step[0].upper()}{step[1:]}; it was taken all the same: from now on batches are computed in "
+            f"{module.accumulate} pieces."
+        )
+
+    return tell
+
+
 def repeat_first_steps(config: Config, data: Prepared, plan: Plan, rates: Sequence[float]) -> FirstSteps:
     """Train as many steps as there are learning rates, as a training by this plan begins; nothing is written.
 
@@ -238,25 +299,15 @@ def repeat_first_steps(config: Config, data: Prepared, plan: Plan, rates: Sequen
     Raises:
         LimnerError: As `fit`.
     """
-    model, _ = _fresh_model(config, plan, data)
+    model, _ = fresh_model(config, plan, data)
     module = build_module(config, plan, data, model)
     module.rate = lambda state: rates[state.step]
     batches = open_batches(config, plan, data, plan.course.phases[0], module.state)
     kept = KeepFirstSteps(made_with(plan))
-    with Interruption(Silent()).handlers_kept(), _quiet_lightning(), _memory_errors(plan, module.state):
-        _trainer(plan, [Clock(plan, Silent()), kept], steps=len(rates)).fit(module, batches)
+    with Interruption(Silent()).handlers_kept(), quiet_lightning(), memory_errors(plan, module.state):
+        create_trainer(plan, [Clock(plan, Silent()), kept], steps=len(rates)).fit(module, batches)
     assert kept.found is not None
     return kept.found
-
-
-def _fresh_model(config: Config, plan: Plan, data: Prepared, *, fresh: bool = True) -> tuple[nn.Module, Carried | None]:
-    """The network as the seed, and the weights a training starts from, make it; `fresh` is none that goes on."""
-    seed_generators(config.training.seed)
-    model = build_model(config, plan, data, fresh=fresh)
-    carried = None
-    if config.training.start_from and fresh:
-        carried = carry_weights(model, Path(config.training.start_from), data)
-    return model, carried
 
 
 def check_settings(config: Config, data: Prepared) -> None:
@@ -278,30 +329,6 @@ def _check_alike(data: Prepared, channels: int) -> None:
     decoding = Decoding(channels, data.fingerprint.dtype, None)
     for index in spread(data.catalog.indices("train"), _LOOKED_AT):
         decoding.image(image_location(data.catalog, index))
-
-
-def _cache_dir(config: Config) -> Path | None:
-    if not config.data.cache:
-        return None
-    return Path(config.data.cache_dir) if config.data.cache_dir else default_cache_dir()
-
-
-def _trainer(plan: Plan, callbacks: list[pl.Callback], *, steps: int = -1) -> pl.Trainer:
-    arguments = ranks().trainer_arguments(unused=any(phase.freeze for phase in plan.course.phases))
-    return pl.Trainer(
-        accelerator="gpu" if plan.device == "cuda" else plan.device,
-        precision="bf16-mixed" if plan.precision == "bf16" else "32-true",
-        max_steps=steps,
-        max_epochs=-1,  # `Stop` decides, because a resumed training does not count from zero
-        callbacks=callbacks,
-        plugins=[CheckpointFiles(), *arguments.pop("plugins")],
-        logger=False,
-        limit_val_batches=0,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        **arguments,
-    )
 
 
 def read_plan(run: Path) -> Plan:
@@ -327,44 +354,3 @@ def _extend(plan: Plan, config: Config) -> Plan:
     training = config.training
     epochs = training.phases[-1].epochs if training.phases else training.epochs
     return plan.lengthened(epochs, parse_duration(training.time) if training.time else None, training.patience)
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's advice to itself: it speaks of data-loader workers that are not used here."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    except SystemExit as error:
-        # Lightning answers a second Ctrl-C by leaving the program, even where it is but a library.
-        raise KeyboardInterrupt from error
-    finally:
-        logger.setLevel(level)
-
-
-@contextmanager
-def _memory_errors(plan: Plan, state: TrainingState) -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        text = str(error).lower()
-        if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "memory" not in text:
-            raise
-        phase = plan.course.phases[state.phase]
-        height, width = phase.size
-        batch, size = max(1, phase.batch // 2), f"[{height // 2},{width // 2}]"
-        remedy = f"Use training.batch={batch}, a smaller data.size={size}, or fewer filters in model.conv_sizes."
-        if plan.phases:
-            remedy = (
-                f"Give phase {state.phase + 1} in training.phases batch: {batch} or size: {size}, or use fewer "
-                "filters in model.conv_sizes."
-            )
-        raise ResourceError(
-            f"enough {plan.device} memory for batches of {phase.batch} at {height}×{width}",
-            "the machine ran out of memory",
-            f"{remedy} The last checkpoint is whole.",
-        ) from error

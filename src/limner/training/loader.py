@@ -21,7 +21,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from limner.data.cache import Samples
-from limner.training.phases import Course, steps_per_epoch
+from limner.training.phases import Course
 from limner.training.state import TrainingState
 from limner.types import IGNORE, Size
 
@@ -56,32 +56,32 @@ def whole(keys: Int64[np.ndarray, " batch"]) -> Int64[np.ndarray, " batch"]:
 class EpochOrder:
     """Which samples an epoch visits, in which order.
 
+    Passes over all samples, each in an order of its own, follow one another without end, and an epoch is a
+    stretch of them: however long it is, no sample is visited twice more often than another.
+
     Args:
         count: Training samples.
         batch: Samples per step.
-        passes: Times an epoch visits every sample; each visit is augmented differently.
+        steps: Steps of an epoch.
         seed: Seed of the order.
     """
 
     count: int
     batch: int
-    passes: int
+    steps: int
     seed: int
 
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch. The samples left out of its last batch have other places in the next order."""
-        return steps_per_epoch(self.count, self.batch, self.passes)
-
     def keys(self, epoch: int) -> Int64[np.ndarray, "steps batch"]:
-        """Keys `pass · count + sample` of the batches of `epoch`."""
+        """Keys `pass · count + sample` of the batches of `epoch`; each visit is augmented by its key."""
+        length = self.steps * self.batch
+        begin, end = epoch * length, (epoch + 1) * length
+        first, last = begin // self.count, (end - 1) // self.count
         passes = [
-            np.random.default_rng((self.seed, epoch, number)).permutation(self.count) + number * self.count
-            for number in range(self.passes)
+            np.random.default_rng((self.seed, number)).permutation(self.count) + number * self.count
+            for number in range(first, last + 1)
         ]
-        order = np.concatenate(passes)
-        # Fewer samples than one batch: visit them again rather than train on nothing.
-        return np.resize(order, self.steps * self.batch).reshape(self.steps, self.batch)
+        offset = begin - first * self.count
+        return np.concatenate(passes)[offset : offset + length].reshape(self.steps, self.batch)
 
 
 class Batches:
@@ -112,8 +112,8 @@ class Batches:
             main_target: Target whose foreground crops are centred on; of no name where there are only numbers.
             part: Which keys of a batch are for this process, where several share it.
         """
+        self.order = order
         self._samples = samples
-        self._order = order
         self._state = state
         self._size = size
         self._foreground = foreground
@@ -122,16 +122,16 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         epoch, start = self._state.epoch, self._state.batch
-        keys = self._order.keys(epoch)[start:]
+        keys = self.order.keys(epoch)[start:]
         return _ahead(self.make(epoch, self._part(row)) for row in keys)
 
     def at(self, epoch: int, number: int) -> Batch:
         """Batch `number`, from 0, of an epoch; of several processes the part of this one."""
-        return self.make(epoch, self._part(self._order.keys(epoch)[number]))
+        return self.make(epoch, self._part(self.order.keys(epoch)[number]))
 
     def make(self, epoch: int, keys: Int64[np.ndarray, " batch"]) -> Batch:
         """The batch of these keys; the same whenever it is asked for."""
-        taken = self._samples.take(keys % self._order.count)
+        taken = self._samples.take(keys % self.order.count)
         if self._samples.uniform and self._samples.size(0) == self._size:
             images, targets = taken.stacked()
         else:
@@ -153,7 +153,7 @@ class Batches:
         cropped: list[np.ndarray] = []
         cropped_targets: dict[str, list[np.ndarray]] = {name: [] for name in targets}
         for place, key in enumerate(keys):
-            rng = np.random.default_rng((self._order.seed, epoch, int(key), 1))
+            rng = np.random.default_rng((self.order.seed, epoch, int(key), 1))
             main = targets.get(self._main_target)
             corner = crop_corner(
                 images[place].shape[:2], self._size, rng, None if main is None else main[place], self._foreground
@@ -200,14 +200,14 @@ def crop_corner(
 ) -> tuple[int, int]:
     """Top left corner of a random crop; with probability `foreground` around a random foreground pixel.
 
-    Pictures smaller than the crop give corner 0 in that direction.
+    Of several classes each is as likely to be the one, however rare it is (Isensee et al. 2021, nnU-Net). Pictures
+    smaller than the crop give corner 0 in that direction.
     """
     room = (max(0, shape[0] - size[0]), max(0, shape[1] - size[1]))
     if room == (0, 0):
         return 0, 0
     if mask is not None and rng.random() < foreground:
-        inside = (mask > 0) & (mask != IGNORE)
-        pixels = np.flatnonzero(inside.any(axis=2) if mask.ndim == 3 else inside)
+        pixels = _pixels_of_a_class(mask, rng)
         if pixels.size:
             row, column = divmod(int(pixels[rng.integers(pixels.size)]), shape[1])
             # Anywhere around that pixel, not always with it at the centre.
@@ -215,6 +215,15 @@ def crop_corner(
             left = column - int(rng.integers(size[1]))
             return min(max(top, 0), room[0]), min(max(left, 0), room[1])
     return int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))
+
+
+def _pixels_of_a_class(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Flat positions of the pixels of one of the classes of a mask, drawn at random; none where there is no class."""
+    if mask.ndim == 3:
+        planes = np.flatnonzero(((mask > 0) & (mask != IGNORE)).any(axis=(0, 1)))
+        return np.flatnonzero(mask[..., rng.choice(planes)] == 1) if planes.size else planes
+    classes = np.flatnonzero(np.bincount(mask.ravel(), minlength=IGNORE + 1)[1:IGNORE]) + 1
+    return np.flatnonzero(mask == rng.choice(classes)) if classes.size else classes
 
 
 def crop(array: np.ndarray, corner: tuple[int, int], size: Size) -> np.ndarray:

@@ -22,7 +22,9 @@ from limner.inference.numbers import to_unit_range
 from limner.models.heads import Heads
 from limner.training.freezing import Freezer
 from limner.training.loader import Batch
+from limner.training.pieces import free_cached, out_of_memory, pieces
 from limner.training.randomness import random_state, restore_random_state
+from limner.training.recompute import recompute_blocks
 from limner.training.state import TrainingState
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -64,6 +66,9 @@ class SegmentationModule(pl.LightningModule):
         grad_clip: Largest gradient norm; 0 leaves gradients alone.
         memory_format: Layout of images and weights.
         compiled: Compile the forward pass with torch.compile.
+        accumulate: Pieces that a batch is computed in; their gradients are added up. It doubles where memory runs out.
+        recompute: Compute activations again for the backward pass instead of keeping them.
+        on_shortage: Told after a step for which memory did run out, and which was taken all the same.
     """
 
     def __init__(
@@ -83,14 +88,23 @@ class SegmentationModule(pl.LightningModule):
         grad_clip: float = 0.0,
         memory_format: torch.memory_format = torch.contiguous_format,
         compiled: bool = False,
+        accumulate: int = 1,
+        recompute: bool = False,
+        on_shortage: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self.mean: Tensor
         self.std: Tensor
         self.model = model.to(memory_format=memory_format)
+        self.average = copy.deepcopy(self.model).requires_grad_(False).eval() if ema else None
+        if recompute:
+            recompute_blocks(self.model)
+        self.accumulate = accumulate
+        self.on_shortage = on_shortage
+        self.alone = True
+        """Whether one process trains; else DDP adds up the gradients of several."""
         forward: Forward = model.forward_levels  # type: ignore[assignment]  # every model of the table has it
         self._forward: Forward = torch.compile(forward) if compiled else forward
-        self.average = copy.deepcopy(self.model).requires_grad_(False).eval() if ema else None
         self.state = TrainingState()
         self.trap = Trap()
         self.measured: dict[str, dict[str, Tensor]] | None = None
@@ -143,17 +157,75 @@ class SegmentationModule(pl.LightningModule):
             group["lr"] = rate
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """The loss to go backward from, and that of each target, of frozen ones too."""
+        """The loss and that of each target, of frozen ones too; the gradients are computed when it returns.
+
+        Where memory runs out, the batch is computed in twice as many pieces, until they are single samples. Running
+        statistics of batch norm may then have counted some of these samples twice. Where several processes share a
+        batch, it is computed at once, and gradients while Lightning asks for them: then DDP adds them up.
+        """
+        if not self.alone:
+            return self._forward_whole(batch)
+        size, short = len(batch["images"]), False
+        random = torch.get_rng_state()
+        while True:
+            try:
+                result = self._forward_and_backward(batch)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error) or self.accumulate >= size:
+                    raise
+            # Outside of the handler, which holds on to everything that was computed.
+            self.model.zero_grad(set_to_none=True)
+            free_cached(self.device)
+            torch.set_rng_state(random)
+            self.accumulate, short = min(2 * self.accumulate, size), True
+        if short:
+            self.on_shortage()
+        return result
+
+    def _forward_and_backward(self, batch: Batch) -> dict[str, Any]:
         images, targets = self.prepare(batch)
+        self.model.zero_grad(set_to_none=True)
+        size, sums = len(images), dict[str, Tensor]()
+        for rows in pieces(size, self.accumulate):
+            losses = self._forward_losses(images[rows], {name: target[rows] for name, target in targets.items()})
+            share = (rows.stop - rows.start) / size
+            # Backward runs in the types of the forward pass, not in those that autocast would choose now.
+            with torch.autocast(images.device.type, enabled=False):
+                (share * self._learned(losses)).backward()
+            for name, value in losses.items():
+                sums[name] = sums.get(name, torch.zeros_like(value)) + share * value.detach()
+        loss = self._learned(sums)
+        self.trap.watch(loss, self.state.step)
+        return {"loss": loss, "targets": sums}
+
+    def _forward_whole(self, batch: Batch) -> dict[str, Any]:
+        losses = self._forward_losses(*self.prepare(batch))
+        loss = self._learned(losses)
+        self.trap.watch(loss.detach(), self.state.step)
+        return {"loss": loss, "targets": {name: value.detach() for name, value in losses.items()}}
+
+    def _forward_losses(self, images: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         levels = self._forward(images)
-        losses = self.target_losses(levels, targets)
         if self.measured is not None:
             self.measured = {name: {"spread": found[0].detach().float().std()} for name, found in levels.items()}
+        return self.target_losses(levels, targets)
+
+    def _learned(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """What the network learns from: the weighted sum over targets that are not frozen."""
         learning = self._learning
         learned = [learning.weights.get(name, 1.0) * losses[name] for name in losses if name not in learning.frozen]
-        loss = torch.stack(learned).sum()
-        self.trap.watch(loss.detach(), self.state.step)
-        return {"loss": loss, "targets": {name: loss.detach() for name, loss in losses.items()}}
+        return torch.stack(learned).sum()
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Of one process alone nothing is left to do: see `training_step`."""
+        if not self.alone:
+            super().backward(loss, *args, **kwargs)
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        """Of one process alone keep the gradients, which are there before Lightning would clear them."""
+        if not self.alone:
+            super().optimizer_zero_grad(epoch, batch_idx, optimizer)
 
     def target_losses(self, levels: Mapping[str, list[Tensor]], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Loss of each target, from its logits by level."""
@@ -208,6 +280,10 @@ class SegmentationModule(pl.LightningModule):
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
+        self.follow()
+
+    def follow(self) -> None:
+        """Move the average after a step."""
         if self.average is not None:
             decay = min(self._ema, (1 + self.state.step) / (10 + self.state.step))
             update_average(*self._averaged, decay=decay)

@@ -60,7 +60,7 @@ def decide_phase(
         "passes": passes,
         "steps": (
             steps_per_epoch(count, batch[0], passes[0]),
-            "training samples × passes / batch; a last incomplete batch is left out",
+            "training samples × passes / batch; what fills no batch begins the next epoch",
         ),
         "lr": decide_lr(own.lr or training.lr, training.optimizer),
         "losses": decide_losses(loss, label_maps, config.model.name),
@@ -164,9 +164,15 @@ def _check_targets(setting: str, names: Iterable[str], known: Mapping[str, Any])
 
 
 def _check_phases(config: Config) -> None:
-    """Refuse settings that the phases leave without effect."""
+    """Refuse settings that the phases leave without effect, or that need one phase."""
     training = config.training
     assert training.phases is not None
+    if training.lr == "find":
+        raise ConfigError(
+            "a training of one phase to find its learning rate for",
+            "training.lr=find and training.phases",
+            "Leave one of them out, or give the phases rates.",
+        )
     useless = [name for name in ("epochs", "time", "patience") if getattr(training, name) is not None]
     given = {"training.batch": training.batch, "training.lr": training.lr, "data.size": config.data.size}
     for name, value in given.items():

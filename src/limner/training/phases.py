@@ -71,23 +71,26 @@ class Course:
         """Share of all steps that is done, 0-1."""
         return min(1.0, state.step / self.steps)
 
-    def rate(self, schedule: Schedule, state: TrainingState, *, seconds: float | None = None) -> float:
+    def rate(
+        self, schedule: Schedule, state: TrainingState, *, seconds: float | None = None, spent: float = 0.0
+    ) -> float:
         """Learning rate of the next step. The schedule runs once per phase.
 
         Args:
             schedule: How it runs.
             state: Where the training stands.
             seconds: Time budget; where it runs out before the steps do, the schedule follows it.
+            spent: Seconds of it that were gone before the first step.
         """
         number = self.number(state.epoch)
         phase = self.phases[number]
         before = sum(earlier.epochs * earlier.steps for earlier in self.phases[:number])
         done = (state.step - before) / (phase.epochs * phase.steps)
         if seconds:
-            done = max(done, state.seconds / seconds)
+            done = max(done, (state.seconds - spent) / max(seconds - spent, 1e-9))
         return phase.lr * schedule(min(1.0, done), state.epoch - self.begin(number))
 
 
 def steps_per_epoch(count: int, batch: int, passes: int) -> int:
-    """Steps of an epoch that visits `count` samples `passes` times. A last incomplete batch is left out."""
+    """Whole batches in `passes` visits of `count` samples; the rest begins the next epoch."""
     return max(1, count * passes // batch)

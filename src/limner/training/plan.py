@@ -21,10 +21,12 @@ from limner.errors import ConfigError
 from limner.training.choices import (
     decide_augment,
     decide_channels,
+    decide_depth,
     decide_device,
     decide_ema,
     decide_encoder_weights,
     decide_fit_and_size,
+    decide_foreground_crops,
     decide_length,
     decide_masks,
     decide_memory_format,
@@ -36,6 +38,9 @@ from limner.training.choices import (
 from limner.training.phase_choices import decide_phase, decide_phases
 from limner.training.phases import Course, Phase
 from limner.types import Size
+
+_LATER: dict[str, Any] = {"masks": {}, "pace": {}, "accumulate": 1, "recompute": False, "foreground_crops": 0.33}
+"""Choices that the first plans did not name, as they were then."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,10 @@ class Plan:
     channels: int
     """Of the pictures as the network sees them."""
     batch: int
+    accumulate: int
+    """Pieces that a batch is computed in, one after the other."""
+    recompute: bool
+    """Whether activations are computed again for the backward pass."""
     passes: int
     """Times an epoch visits every sample."""
     steps: int
@@ -75,8 +84,12 @@ class Plan:
     lr: float
     ema: float
     augment: dict[str, Any]
+    foreground_crops: float
+    """Share of crops that lie around foreground."""
     val_samples: int
     """Validation samples scored after each epoch."""
+    pace: dict[str, float]
+    """Seconds of a `step` and of validating a `sample`, and that measuring `took`; empty where no clock asks for it."""
     tile: int
     """Pictures with a longer side are predicted in tiles of this size."""
     phases: tuple[Phase, ...]
@@ -131,7 +144,8 @@ class Plan:
                 name: entry for name, entry in choices.items() if isinstance(entry, dict) and set(entry) == whole
             }
             # Runs from before plans said so can be gone on with.
-            choices.setdefault("masks", {"value": {}, "because": "not recorded"})
+            for name, value in _LATER.items():
+                choices.setdefault(name, {"value": value, "because": "not recorded"})
         if not isinstance(choices, dict) or set(choices) != names:
             odd = sorted(set(choices) ^ names) if isinstance(choices, dict) else []
             raise ConfigError(
@@ -169,20 +183,28 @@ def make_plan(
     device = decide_device(training.device)
     chosen["device"] = device
     chosen["precision"] = decide_precision(training.precision, device[0])
-    chosen["conv_sizes"], chosen["network"] = decide_network(config.model, device[0])
+    widths, chosen["network"] = decide_network(config.model, device[0])
     chosen["encoder_weights"] = decide_encoder_weights(config.model)
     chosen["memory_format"] = decide_memory_format(training.memory_format, chosen["network"][0].get("norm", "batch"))
     chosen["masks"] = decide_masks(label_maps)
     chosen["fit"], size = decide_fit_and_size(config, fingerprint, device[0])
+    chosen["conv_sizes"] = decide_depth(config.model, widths, size[0])
     pretrained = chosen["encoder_weights"][0] is not None
     chosen["channels"] = decide_channels(config, fingerprint, pretrained=pretrained)
     chosen |= decide_length(config)
     whole = decide_phase(config, size, label_maps, counts["train"], device[0])
     chosen["phases"], last = decide_phases(config, size, whole, label_maps, counts["train"], device[0])
     chosen |= last
+    chosen["accumulate"] = (training.accumulate or 1, "set" if training.accumulate else "a batch is computed at once")
+    chosen["recompute"] = (
+        bool(training.recompute),
+        "set" if training.recompute is not None else "activations are kept for the backward pass",
+    )
     chosen["ema"] = decide_ema(training.ema)
     chosen["augment"] = decide_augment(config.augment)
+    chosen["foreground_crops"] = decide_foreground_crops(training.foreground_crops, chosen["fit"][0])
     chosen["val_samples"] = decide_val_samples(training.val_samples, counts["val"])
+    chosen["pace"] = ({}, "not measured: no time budget decides how long an epoch is")
     longest = max(chosen["size"][0])
     chosen["tile"] = (
         max(1024, 2 * longest) if device[0] == "cpu" else max(2048, 2 * longest),

@@ -44,6 +44,7 @@ class Validation(pl.Callback):
         reporter: Told of the progress.
         interruption: Cuts a validation short: a queue that asks for the end does not wait for it.
         ranks: The processes that train; the first one validates.
+        expected: Seconds that the first validation is likely to take.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Validation(pl.Callback):
         reporter: Reporter,
         interruption: Interruption,
         ranks: Ranks,
+        expected: float = 0.0,
     ) -> None:
         self._predictors = predictors
         self._catalog = catalog
@@ -66,8 +68,8 @@ class Validation(pl.Callback):
         self._reporter = reporter
         self._interruption = interruption
         self._ranks = ranks
-        self.seconds = 0.0
-        """How long the last validation took."""
+        self.seconds = expected
+        """How long the last validation took; before the first one, how long that is likely to take."""
         self.cut_short = False
         """Whether a signal ended the last validation before its last picture."""
         self.foreground: dict[str, tuple[float, float]] = {}

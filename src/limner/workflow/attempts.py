@@ -26,6 +26,7 @@ from limner.files import output_error, write_text
 from limner.training.collapse import COLLAPSE_NAME, Collapse, overrides
 from limner.training.first_steps import FIRST_STEPS_NAME
 from limner.training.fit import BUNDLE_NAME, Fitted
+from limner.training.plan import Plan
 from limner.training.progress import Reporter
 from limner.workflow.together import fit_together
 
@@ -51,7 +52,9 @@ class Tried:
     again: bool
 
 
-def fit_with_remedies(config: Config, data: Prepared, run: Path, *, resume: bool, reporter: Reporter) -> Tried:
+def fit_with_remedies(
+    config: Config, data: Prepared, run: Path, *, resume: bool, reporter: Reporter, plan: Plan | None = None
+) -> Tried:
     """Train; where `training.auto_fix` says so and the training collapses, once more with other settings.
 
     Args:
@@ -60,13 +63,14 @@ def fit_with_remedies(config: Config, data: Prepared, run: Path, *, resume: bool
         run: Run folder.
         resume: Go on, with the attempt that was under way.
         reporter: Told of the progress.
+        plan: Of the first attempt, where it was decided already.
 
     Raises:
         LimnerError: As `fit`.
     """
     if _interrupted(run):
         _clear(run)
-    fitted = fit_together(effective_settings(config, run), data, run, resume=resume, reporter=reporter)
+    fitted = fit_together(effective_settings(config, run), data, run, resume=resume, reporter=reporter, plan=plan)
     collapse = fitted.collapse
     if collapse is not None:
         reporter.note(f"Collapse: {collapse.diagnosis}")

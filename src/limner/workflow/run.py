@@ -25,6 +25,7 @@ from limner.workflow.attempts import fit_with_remedies
 from limner.workflow.calibrate import calibrate_run
 from limner.workflow.evaluate import evaluate_run
 from limner.workflow.familiarity import learn_pictures
+from limner.workflow.pilot import run_pilot
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ def train_run(folder: Path, config: Config, data: Prepared, record: RunRecord, s
         started_from = origin(Path(config.training.start_from))
         record.update("training", started_from=started_from)
     with recording_failure(record):
-        tried = fit_with_remedies(config, data, folder, resume=sitting.resume, reporter=reporter)
+        plan = None if sitting.resume or _is_later_part(folder, sitting) else run_pilot(folder, config, data, reporter)
+        tried = fit_with_remedies(config, data, folder, resume=sitting.resume, reporter=reporter, plan=plan)
         fitted, config = tried.fitted, tried.config
         _record_training(record, fitted, config.training.seed, started_from)
         # Of several trainings one that collapsed is scored like the others; its note was given.
@@ -141,6 +143,11 @@ def train_run(folder: Path, config: Config, data: Prepared, record: RunRecord, s
         reproducible=fitted.reproducible,
         evaluation=result,
     )
+
+
+def _is_later_part(folder: Path, sitting: Sitting) -> bool:
+    """Whether it is one of several trainings and not the first of them: what its pilot would show is known."""
+    return bool(sitting.title) and any(other != folder for other in folder.parent.iterdir())
 
 
 def parse_goal(config: Config) -> Goal | None:

@@ -22,7 +22,6 @@ from limner.data.splits import parse_split
 from limner.data.target_options import TargetOptions
 from limner.errors import ConfigError
 from limner.files import write_bytes
-from limner.training.record import read_data
 from limner.types import Progress
 
 _SHARE = 0.15
@@ -91,6 +90,8 @@ def _read_shards(config: Config) -> Prepared:
         DataError: The shards cannot be read.
         ConfigError: A setting that would give other samples than were settled then.
     """
+    from limner.training.record import read_data  # imports torch, which splitting alone does not need
+
     place = str(config.data.path).removeprefix("file://")
     for name in sorted(DataConfig.model_fields.keys() - _FREE_IN_SHARDS):
         asked = getattr(config.data, name)

@@ -18,6 +18,7 @@ from limner.data.prepare import Prepared
 from limner.errors import TrainingError
 from limner.training.distributed import Dismissed, Ranks, ranks
 from limner.training.fit import Fitted, fit
+from limner.training.plan import Plan
 from limner.training.progress import Reporter
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class _Task:
     resume: bool
 
 
-def fit_together(config: Config, data: Prepared, run: Path, *, resume: bool, reporter: Reporter) -> Fitted:
+def fit_together(
+    config: Config, data: Prepared, run: Path, *, resume: bool, reporter: Reporter, plan: Plan | None = None
+) -> Fitted:
     """As `fit`, with all other processes.
 
     Raises:
@@ -43,7 +46,7 @@ def fit_together(config: Config, data: Prepared, run: Path, *, resume: bool, rep
     together = ranks()
     together.of_first(lambda: _Task(config, data, run.absolute(), resume))
     try:
-        return fit(config, data, run, resume=resume, reporter=reporter)
+        return fit(config, data, run, resume=resume, reporter=reporter, plan=plan)
     except TrainingError:
         raise  # what all have found
     except BaseException:

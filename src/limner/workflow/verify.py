@@ -93,7 +93,7 @@ def _changed(data: Prepared, plan: Plan, seed: int, steps: int) -> list[str]:
     """Pictures and masks of these steps whose files are no longer those that were trained on."""
     catalog = data.catalog.subset(data.catalog.indices("train"))
     phase = plan.course.phases[0]
-    keys = EpochOrder(len(catalog), phase.batch, phase.passes, seed).keys(0)[:steps]
+    keys = EpochOrder(len(catalog), phase.batch, phase.steps, seed).keys(0)[:steps]
     changed = []
     for index in np.unique(keys % len(catalog)).tolist():
         masks = [locations[index] for locations in catalog.targets.values()]
