@@ -9,9 +9,15 @@ import sys
 
 import numpy as np
 import torch
+from fastapi import FastAPI, Request, Response, UploadFile
 from PIL import Image
 
 from limner.bundle import load_bundle
+
+try:
+    import litserve as litserve_package
+except ModuleNotFoundError:
+    litserve_package = None
 
 _BATCH, _WAIT = 8, 0.01
 
@@ -45,7 +51,6 @@ class Network:
 
 def plain(path: str, port: int) -> None:
     import uvicorn
-    from fastapi import FastAPI, Response, UploadFile
 
     network, app = Network(path), FastAPI()
 
@@ -57,30 +62,36 @@ def plain(path: str, port: int) -> None:
     uvicorn.run(app, port=port, log_level="error")
 
 
+class Api(litserve_package.LitAPI if litserve_package else object):
+    """LitServe's way; at the top of the module, since its workers are sent it by name."""
+
+    def setup(self, device: str) -> None:
+        """Of a worker."""
+        self.network = Network(sys.argv[2])
+
+    async def decode_request(self, request: Request) -> np.ndarray:
+        """Pixels of a request."""
+        return self.network.read(await request["image"].read())
+
+    def batch(self, inputs):
+        """As they are."""
+        return inputs
+
+    def predict(self, x):
+        """Masks of a batch."""
+        return self.network.predict(x)
+
+    def unbatch(self, output):
+        """As it is."""
+        return output
+
+    def encode_response(self, output: np.ndarray) -> Response:
+        """A mask as PNG."""
+        return Response(self.network.write(output), media_type="image/png")
+
+
 def litserve(path: str, port: int) -> None:
-    import litserve as ls
-    from fastapi import Response, UploadFile
-
-    class Api(ls.LitAPI):
-        def setup(self, device: str) -> None:
-            self.network = Network(path)
-
-        async def decode_request(self, request: UploadFile) -> np.ndarray:
-            return self.network.read(await request["image"].read())
-
-        def batch(self, inputs):
-            return inputs
-
-        def predict(self, x):
-            return self.network.predict(x)
-
-        def unbatch(self, output):
-            return output
-
-        def encode_response(self, output: np.ndarray) -> Response:
-            return Response(self.network.write(output), media_type="image/png")
-
-    server = ls.LitServer(Api(max_batch_size=_BATCH, batch_timeout=_WAIT), accelerator="cpu")
+    server = litserve_package.LitServer(Api(max_batch_size=_BATCH, batch_timeout=_WAIT), accelerator="cpu")
     server.run(host="127.0.0.1", port=port, generate_client_file=False, log_level="error")
 
 
