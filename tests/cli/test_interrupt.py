@@ -16,6 +16,8 @@ import pytest
 
 from limner.training.checkpoints import read_state
 
+pytestmark = pytest.mark.slow
+
 Limner = Callable[..., Any]
 Small = Callable[..., list[str]]
 Process = Callable[..., "subprocess.Popen[str]"]

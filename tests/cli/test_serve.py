@@ -16,6 +16,8 @@ import limner
 from limner.images import read_image, read_mask
 from limner.serving.client import Client, ServerError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def start():

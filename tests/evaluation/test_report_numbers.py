@@ -30,6 +30,8 @@ from scipy.spatial.distance import cdist
 
 import limner
 
+pytestmark = pytest.mark.slow
+
 SMALL = {
     "training.device": "cpu",
     "training.precision": "float32",

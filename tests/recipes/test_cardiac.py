@@ -6,8 +6,11 @@ import csv
 import json
 
 import numpy as np
+import pytest
 
 from limner.images import read_mask
+
+pytestmark = pytest.mark.slow
 
 TINY = ["size=[32,32]", "conv_sizes=[2,4]", "steps_per_epoch=1", "batch=2", "epochs=1", "device=cpu", "previews=0"]
 STRUCTURES = ["heart", "left ventricle", "right ventricle"]

@@ -13,6 +13,8 @@ from limner.config import load_config
 from limner.data.catalog import Catalog
 from limner.images import decode_rle, read_mask
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     "data.size=[32,48]",
     "model.conv_sizes=[4,8]",

@@ -7,11 +7,14 @@ import json
 import zipfile
 
 import numpy as np
+import pytest
 
 from limner.config import load_config, recipe_path
 from limner.images import read_image
 from limner.models import create_model
 from limner.workflow.settings import prepare_data
+
+pytestmark = pytest.mark.slow
 
 TINY = [
     "conv_sizes=[4,8,8,8]",

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from limner.data.catalog import Catalog
 from limner.images import read_image, read_mask
+
+pytestmark = pytest.mark.slow
 
 TINY = [
     "data.size=[32,32]",

@@ -18,6 +18,8 @@ from limner.examples.spines import write_spines
 from limner.images import read_info, read_mask
 from limner.models import EncoderUNet
 
+pytestmark = pytest.mark.slow
+
 Limner = Callable[..., Any]
 
 SHORT = ["size=[64,64]", "steps_per_epoch=2", "batch=4", "previews=0", "device=cpu", "precision=float32"]

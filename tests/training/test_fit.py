@@ -73,6 +73,7 @@ def test_every_epoch_is_logged_once(trained: Run) -> None:
     assert all({"train_loss", "val_dice", "val_iou", "lr", "images_per_s", "seconds"} <= set(line) for line in lines)
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss(cells: Path, small_train: Train, tmp_path: Path) -> None:
     settings = {"training.epochs": 6, "training.steps_per_epoch": 8, "training.lr": 0.02}
     run = small_train(cells, tmp_path / "run", settings=settings)
@@ -80,6 +81,7 @@ def test_training_lowers_the_loss(cells: Path, small_train: Train, tmp_path: Pat
     assert losses[-1] < 0.8 * losses[0]
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_weights(cells: Path, small_train: Train, tmp_path: Path) -> None:
     settings = {"training.epochs": 3, "model.dropout": 0.2, "training.steps_per_epoch": 4}
     unbroken = small_train(cells, tmp_path / "unbroken", settings=settings)
@@ -98,6 +100,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(cells: Path, small_train: Tra
     assert resumed.summary == unbroken.summary
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_trained_again_unless_asked_for_more(
     cells: Path, small_train: Train, tmp_path: Path
 ) -> None:
@@ -109,6 +112,7 @@ def test_a_finished_run_is_not_trained_again_unless_asked_for_more(
     assert [line["epoch"] for line in metrics(run.folder)] == [1, 2]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(cells: Path, small_train: Train, tmp_path: Path) -> None:
     runs = [small_train(cells, tmp_path / name, settings={"training.epochs": 1}) for name in ("a", "b")]
     first, second = (load_file(run.model) for run in runs)
@@ -118,6 +122,7 @@ def test_the_same_seed_gives_the_same_model(cells: Path, small_train: Train, tmp
     assert not all(torch.equal(first[name], third[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_the_cache_changes_nothing(cells: Path, small_train: Train, tmp_path: Path) -> None:
     cached = small_train(cells, tmp_path / "a", settings={"training.epochs": 1})
     direct = small_train(cells, tmp_path / "b", settings={"training.epochs": 1, "data.cache": False})
@@ -144,6 +149,7 @@ def test_settings_train(cells: Path, small_train: Train, tmp_path: Path, setting
     assert run.summary["n_images"] == 2
 
 
+@pytest.mark.slow
 def test_a_pretrained_encoder_trains_with_the_intensities_it_wants(
     cells: Path, small_train: Train, tmp_path: Path
 ) -> None:

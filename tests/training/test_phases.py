@@ -22,6 +22,8 @@ from limner.training.progress import Silent
 from limner.training.state import TrainingState
 from limner.workflow.train import Run
 
+pytestmark = pytest.mark.slow
+
 Train = Callable[..., Run]
 
 PHASES: dict[str, Any] = {

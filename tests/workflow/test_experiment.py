@@ -21,6 +21,8 @@ from limner.evaluation.compare import compare, sentence
 from limner.training.progress import Silent
 from limner.training.state import TrainingState
 
+pytestmark = pytest.mark.slow
+
 Train = Callable[..., limner.Run]
 
 SETTINGS = {"data.val": 4, "data.test": 3, "training.epochs": 1, "training.steps_per_epoch": 1}

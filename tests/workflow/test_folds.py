@@ -21,6 +21,8 @@ from limner.evaluation.properties import read_properties
 from limner.training.progress import Silent
 from limner.training.state import TrainingState
 
+pytestmark = pytest.mark.slow
+
 Train = Callable[..., limner.Run]
 
 
