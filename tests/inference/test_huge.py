@@ -289,4 +289,5 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
         found = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
         peaks.append(int(found.stdout.split()[-1]))
     assert peaks[1] - peaks[0] < 224 * 2**20
-    assert tifffile.TiffFile(tmp_path / "8000" / "8000.tif").pages[0].shape == (8000, 8000)
+    with tifffile.TiffFile(tmp_path / "8000" / "8000.tif") as file:
+        assert file.pages[0].shape == (8000, 8000)
