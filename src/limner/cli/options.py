@@ -15,6 +15,13 @@ ConfigFile: TypeAlias = Annotated[
     Path | None, typer.Option("--config", "-c", help="YAML file of settings.", show_default=False)
 ]
 Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Engine: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="torch, onnxruntime, openvino, or auto: the fastest that is installed. Default: torch.",
+        show_default=False,
+    ),
+]
 FromModel: TypeAlias = Annotated[
     str | None, typer.Option("--from", "-k", help="The model, instead of MODEL.", show_default=False)
 ]

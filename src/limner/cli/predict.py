@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from limner.cli.options import AsJson, Device, FromModel
+from limner.cli.options import AsJson, Device, Engine, FromModel
 
 if TYPE_CHECKING:
     from limner.inference.folder import FolderResult
@@ -161,13 +161,7 @@ def run(
         ),
     ] = None,
     device: Device = "auto",
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            help="torch, onnxruntime, openvino, or auto: the fastest that is installed. Default: torch.",
-            show_default=False,
-        ),
-    ] = None,
+    engine: Engine = None,
     precision: Annotated[
         str,
         typer.Option(

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from limner.cli.options import AsJson, Device
+from limner.cli.options import AsJson, Device, Engine
 
 NAME = "serve"
 
@@ -56,13 +56,7 @@ def run(
     ] = 10.0,
     timeout: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="Time that one request may take.")] = 60.0,
     device: Device = "auto",
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            help="torch, onnxruntime, openvino, or auto: the fastest that is installed. Default: torch.",
-            show_default=False,
-        ),
-    ] = None,
+    engine: Engine = None,
     precision: Annotated[str, typer.Option(help="auto, bf16 or float32.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
