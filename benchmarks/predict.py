@@ -7,9 +7,9 @@ Drawn pictures of cells in colour, as PNG; untrained networks, one binary target
 sides do. Limner's sides are `limner predict`: read, predict and write at once. Every side but SMP, which has its own
 networks, runs the same network. Sides that cut large pictures use tiles of 512 with a quarter over the neighbour; the
 plain loop and SMP predict them whole. Each measurement is a process of its own, sides alternate, and what comes before
-the second picture (imports, loading, compiling, starting workers) is left out of the rate. The clock tells how long it
-takes; the processor's seconds, of the process and its workers, depend less on what else the machine does. Memory is the
-most that these hold together. At the end: seconds of a whole command on one small picture.
+the network's first answer (imports, loading, compiling, starting workers) is left out of the rate. The clock tells how
+long it takes; the processor's seconds, of the process and its workers, depend less on what else the machine does.
+Memory is the most that these hold together. At the end: seconds of a whole command on one small picture.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ import sys
 import tempfile
 import time
 import venv
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from limner.inference.inputs import ModelInput
 
 NETWORKS = {
     "unet": ("unet", {"conv_sizes": [16, 32, 64, 128]}),
@@ -57,7 +62,7 @@ def make(folder: Path, share: float) -> None:
     from limner.models import create_model
 
     for name, (count, size) in SETS.items():
-        limner.sample("cells", folder / name, count=max(3, round(count * share)), size=size)
+        limner.sample("cells", folder / name, count=max(6, round(count * share)), size=size)
         for path in (folder / name / "images").iterdir():
             # Readers of the peers count channels, and the drawn pictures are grey.
             write_image(path, np.repeat(read_image(str(path))[..., :1], 3, axis=2))
@@ -113,7 +118,17 @@ def measure(folder: Path, network: str, size: str, side: str, out: Path) -> tupl
         predict_peers.PREDICT[side](folder / f"{network}.safetensors", pictures, out, finished)
     else:
         import limner
+        from limner.inference.predictor import Predictor
 
+        attempt = Predictor.attempt_opinions
+
+        def timed(self: Predictor, inputs: Iterable[ModelInput]) -> Iterator[tuple[ModelInput, Any]]:
+            for answer in attempt(self, inputs):
+                finished.append(time.perf_counter())
+                yield answer
+
+        # Masks are written behind, so that the first one is no measure of when the first picture was predicted.
+        Predictor.attempt_opinions = timed  # type: ignore[method-assign]
         engine, precision = side.split()
         # In int8 a model is a file that was exported.
         int8 = precision == "int8"
@@ -124,17 +139,17 @@ def measure(folder: Path, network: str, size: str, side: str, out: Path) -> tupl
             engine=None if int8 else engine,
             precision="auto" if int8 else precision,
             device="cpu",
-            progress=lambda _stage, _done, _total: finished.append(time.perf_counter()),
         )
+        finished.append(time.perf_counter())  # the last masks are written
     # Workers count whole, with their start: when they began to work is not known.
     workers = resource.getrusage(resource.RUSAGE_CHILDREN)
     busy = time.process_time() - finished.begun + workers.ru_utime + workers.ru_stime
     return (finished[-1] - finished[0]) / (len(pictures) - 1), busy / (len(pictures) - 1)
 
 
-def environment(folder: Path | None, side: str) -> str:
+def environment(folder: Path | None, side: str, peers: Mapping[str, str] = PEERS) -> str:
     """The Python that runs a side, made where it is missing."""
-    package = PEERS.get(side)
+    package = peers.get(side)
     if not package:
         return sys.executable
     if folder is None:
@@ -183,13 +198,17 @@ def run(python: str, *arguments: str) -> tuple[float, float, int]:
 def start_up(folder: Path, out: Path) -> dict[str, float]:
     """Median seconds of whole commands on one picture of 512×512."""
     picture = min((folder / "512×512/images").iterdir())
-    bundle = folder / "mobilenetv2.safetensors"
     limner = [sys.executable, "-m", "limner"]
     commands = {
         "python -c 'import torch'": [sys.executable, "-c", "import torch"],
+        "python -c 'import timm'": [sys.executable, "-c", "import timm"],
         "limner --help": [*limner, "--help"],
-        "limner predict, one picture": [*limner, "predict", str(bundle), str(picture), "-o", str(out), "--overwrite"],
     }
+    for name in NETWORKS:
+        bundle = str(folder / f"{name}.safetensors")
+        commands[f"limner predict, one picture, {name}"] = [
+            *limner, "predict", bundle, str(picture), "-o", str(out / name), "--overwrite"
+        ]  # fmt: skip
     seconds = {}
     for name, command in commands.items():
         times = []
@@ -207,6 +226,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="of the pictures")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--sides", nargs="*", default=[*PEERS, *LIMNER])
+    parser.add_argument("--start-up", action="store_true", help="measure whole commands alone")
     parser.add_argument("--one", nargs=4, metavar=("FOLDER", "NETWORK", "SIZE", "SIDE"))
     arguments = parser.parse_args()
     if arguments.one:
@@ -218,7 +238,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         make(folder, arguments.share)
-        for size in SETS:
+        for size in () if arguments.start_up else SETS:
             for network in NETWORKS:
                 found: dict[str, list[tuple[float, float, int]]] = {side: [] for side in arguments.sides}
                 for _ in range(arguments.rounds):

@@ -89,7 +89,7 @@ def monai(bundle: Path, pictures: list[Path], out: Path, finished: list[float]) 
         finished.append(time.perf_counter())
 
 
-class _TwoClasses(nn.Module):
+class TwoClasses(nn.Module):
     """The network with the two outputs that nnU-Net expects of a binary mask, and its normalisation."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -97,6 +97,7 @@ class _TwoClasses(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
+        """Logits of both classes, of pictures of 0 to 1."""
         logits: Tensor = self.model((images - 0.5) / 0.25)["mask"]
         return torch.cat([torch.zeros_like(logits), logits], dim=1)
 
@@ -138,7 +139,7 @@ def nnunet(bundle: Path, pictures: list[Path], out: Path, finished: list[float])
         },
     }  # fmt: skip
     manager = PlansManager(plans)
-    network = _TwoClasses(load_bundle(bundle).model.eval())
+    network = TwoClasses(load_bundle(bundle).model.eval())
     predictor = Timed(
         tile_step_size=0.75, use_gaussian=True, use_mirroring=False, perform_everything_on_device=False,
         device=torch.device("cpu"), verbose=False, allow_tqdm=False,

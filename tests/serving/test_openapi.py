@@ -10,6 +10,9 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 load_all_checks()
 
+# The server draws random numbers in threads of this process, which Hypothesis takes for the doing of a strategy.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+
 _MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 _PATHS = ("/health", "/metrics", "/v1/batch", "/v1/dataset", "/v1/models", "/v1/predict", "/v1/rank", "/v1/train")
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from limner.bundle.description import (
+    BUNDLE_NAME,
     FORMAT,
     BundleMeta,
     DataSpec,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from limner.bundle.weights import Bundle, describe_anew, load_bundle, save_bundle
 
 __all__ = [
+    "BUNDLE_NAME",
     "FORMAT",
     "Bundle",
     "BundleMeta",

@@ -24,6 +24,9 @@ from limner.types import MAX_CLASSES, Plane, Symmetry, Task, Tta
 FORMAT = 1
 """Version of the description. A bundle with a higher one is refused."""
 
+BUNDLE_NAME = "model.safetensors"
+"""What the bundle in a run folder is called."""
+
 HEADER_KEY = "limner"
 
 _BLOCK = 1 << 20

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from limner.bundle import save_bundle
+from limner.bundle import BUNDLE_NAME, save_bundle
 from limner.config import Config, parse_duration, parse_interval
 from limner.data.catalog import spread
 from limner.data.prepare import Prepared
@@ -43,7 +43,6 @@ from limner.training.start import Carried
 from limner.training.state import TrainingState
 from limner.training.validation import Validation
 
-BUNDLE_NAME = "model.safetensors"
 _LOOKED_AT = 8
 _SEEN_WITHIN = 90.0  # seconds; network disks remember for a while that there was nothing
 

@@ -88,7 +88,7 @@ def choose_rate(test: RangeTest) -> float | None:
     """A tenth of the rate at which the smoothed loss was lowest; None where it never fell.
 
     Example:
-        >>> rates = [10**power for power in (-5, -4, -3, -2, -1, 0)]
+        >>> rates = [10.0**power for power in (-5, -4, -3, -2, -1, 0)]
         >>> choose_rate(RangeTest(rates, [1.0, 1.0, 0.5, 0.2, 5.0, 50.0]))
         0.001
     """

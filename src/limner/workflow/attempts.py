@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from limner.bundle import BUNDLE_NAME
 from limner.config import Config, change
 from limner.data.prepare import Prepared
 from limner.errors import ConfigError, DataError
@@ -25,7 +26,7 @@ from limner.evaluation.run_folder import ATTEMPT_NAME, ATTEMPTS_NAME
 from limner.files import output_error, write_text
 from limner.training.collapse import COLLAPSE_NAME, Collapse, overrides
 from limner.training.first_steps import FIRST_STEPS_NAME
-from limner.training.fit import BUNDLE_NAME, Fitted
+from limner.training.fit import Fitted
 from limner.training.plan import Plan
 from limner.training.progress import Reporter
 from limner.workflow.together import fit_together

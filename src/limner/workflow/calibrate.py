@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from limner.allocator import keep_large_blocks
-from limner.bundle import describe_anew
+from limner.bundle import BUNDLE_NAME, describe_anew
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.data.prepare import Prepared, prepare_to_score
@@ -24,7 +24,6 @@ from limner.files import write_text
 from limner.inference.predictor import Predictor
 from limner.inference.view_evidence import views_sentence
 from limner.metrics.thresholds import Goal
-from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
 from limner.types import Progress, no_progress
 from limner.workflow.evaluate import evaluate_run

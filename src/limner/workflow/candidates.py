@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from limner.bundle import BUNDLE_NAME
 from limner.config import Config
 from limner.data.prepare import Prepared
 from limner.evaluation.candidates import Cost, content, measure_of
@@ -24,7 +25,6 @@ from limner.evaluation.folds import OUT_OF_FOLD
 from limner.evaluation.report import write_report
 from limner.evaluation.run_folder import CANDIDATES_NAME, FOLDS_NAME, REPEATS_NAME, TEST_NAME, read_evaluation
 from limner.files import write_text
-from limner.training.fit import BUNDLE_NAME
 from limner.training.record import RunRecord
 from limner.types import Progress
 from limner.workflow.evaluate import evaluate_run

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from limner.allocator import keep_large_blocks
+from limner.bundle import BUNDLE_NAME
 from limner.data.catalog import Catalog
 from limner.data.digests import catalog_digest
 from limner.data.labels import LabelMap
@@ -19,7 +20,6 @@ from limner.evaluation.evaluate import Evaluation
 from limner.evaluation.evaluate import evaluate as evaluate_catalog
 from limner.evaluation.run_folder import FOLDS_NAME, TEST_NAME
 from limner.inference.predictor import Predictor
-from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
 from limner.types import SPLITS, Progress, Spacing, no_progress
 from limner.workflow.places import bundle_path

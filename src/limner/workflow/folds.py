@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from limner.bundle import DataSpec
+from limner.bundle import BUNDLE_NAME, DataSpec
 from limner.config import Config
 from limner.data.catalog import Catalog
 from limner.data.digests import catalog_digest
@@ -30,7 +30,6 @@ from limner.evaluation.run_folder import FOLDS_NAME, POST_PROCESSING_NAME, TEST_
 from limner.files import write_text
 from limner.inference.measuring import measuring
 from limner.inference.scoring import ScoreTable, score
-from limner.training.fit import BUNDLE_NAME
 from limner.training.progress import Reporter
 from limner.training.record import RunRecord
 from limner.workflow.ensemble import join_bundles

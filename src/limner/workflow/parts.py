@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from limner.bundle import BUNDLE_NAME
 from limner.config import Config, config_from, parse_duration
 from limner.data.prepare import Prepared
 from limner.evaluation.folds import OUT_OF_FOLD
@@ -29,7 +30,6 @@ from limner.evaluation.run_folder import (
 )
 from limner.files import output_error, write_bytes, write_text
 from limner.training.checkpoints import has_checkpoint
-from limner.training.fit import BUNDLE_NAME
 from limner.training.record import RunRecord, write_data
 from limner.workflow.run import Run, Sitting, recording_failure, train_run
 

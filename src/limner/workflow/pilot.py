@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from limner.bundle import BUNDLE_NAME
 from limner.config import Config, change
 from limner.data.catalog import spread
 from limner.data.prepare import Prepared
@@ -28,7 +29,7 @@ from limner.inference.scoring import score
 from limner.models import Summary, summarize
 from limner.training.build import build_model
 from limner.training.distributed import ranks
-from limner.training.fit import BUNDLE_NAME, fit
+from limner.training.fit import fit
 from limner.training.measuring import measured
 from limner.training.pace import Pace
 from limner.training.pilot import explain, forecast_seconds, try_to_learn

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from limner.bundle import BUNDLE_NAME
 from limner.errors import BundleError
 from limner.evaluation.run_folder import CANDIDATES_NAME, FOLDS_NAME
-from limner.training.fit import BUNDLE_NAME
 
 
 def find_run(place: str | Path | None) -> Path | None:

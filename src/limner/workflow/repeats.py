@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from limner.bundle import BUNDLE_NAME
 from limner.config import Config
 from limner.data.prepare import Prepared
 from limner.evaluation.report import write_report
 from limner.evaluation.run_folder import REPEATS_NAME
 from limner.evaluation.spread import mean_scores, spread
 from limner.files import write_text
-from limner.training.fit import BUNDLE_NAME
 from limner.training.record import RunRecord
 from limner.workflow.parts import Part, adopt, part_settings, read_record, train_parts, training_seconds
 from limner.workflow.run import Run, Sitting, train_run

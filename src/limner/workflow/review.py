@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from limner.allocator import keep_large_blocks
+from limner.bundle import BUNDLE_NAME
 from limner.data.catalog import Catalog
 from limner.data.decisions import read_decisions
 from limner.data.digests import catalog_digest
@@ -26,7 +27,6 @@ from limner.evaluation.run_folder import FOLDS_NAME
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
 from limner.inference.scoring import score
-from limner.training.fit import BUNDLE_NAME
 from limner.training.record import read_data
 from limner.types import Progress, no_progress
 from limner.workflow.folds import fold_folder

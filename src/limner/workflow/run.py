@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from limner.bundle import BUNDLE_NAME
 from limner.config import Config
 from limner.data.prepare import Prepared
 from limner.evaluation.evaluate import Evaluation
 from limner.evaluation.report import write_report
 from limner.metrics.thresholds import Goal
-from limner.training.fit import BUNDLE_NAME, Fitted
+from limner.training.fit import Fitted
 from limner.training.progress import Reporter
 from limner.training.record import RunRecord
 from limner.training.start import origin

@@ -1,0 +1,199 @@
+"""How the cost of training grows with picture size, number of pictures, classes and workers; prints and draws it.
+
+    python benchmarks/training_costs.py [--out benchmarks/training_costs.svg]
+
+Drawn pictures, Limner's U-Net for CPUs (widths 16 to 256 unless a row says otherwise) with its default augmentation,
+one process a point:
+
+- picture size: a step of one picture of 64² to 1024²;
+- pictures: the start until the first step, cold, and an epoch's time per picture, for 100 to 3,200 pictures of 64²
+  (widths 4 and 8: the network must not hide the rest);
+- classes: a step of 4 pictures of 256² with 2 to 128 classes, of ids that overlap in no pixel;
+- workers: batches of a warm cache from Limner's one thread, and from PyTorch's DataLoader with 0 to 4 worker processes
+  over the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+SIZES = (64, 128, 256, 512, 1024)
+COUNTS = (100, 400, 1600, 3200)
+CLASSES = (2, 8, 32, 128)
+WORKERS = (0, 1, 2, 4)
+STEPS = 8
+
+
+def step_seconds(size: int, batch: int, classes: int) -> float:
+    """Median of some steps of `limner train`'s module on random pictures in memory."""
+    import torch
+
+    from limner.augment import PRESETS
+    from limner.inference.hardware import choose_precision
+    from limner.losses import create_loss
+    from limner.models import create_model
+    from limner.training.module import Objective, SegmentationModule
+    from limner.training.optimizers import create_optimizer
+
+    torch.manual_seed(0)
+    task, loss = ("binary", "bce+dice") if classes == 2 else ("multiclass", "ce+dice")
+    outputs = 1 if classes == 2 else classes
+    model = create_model("unet", in_channels=3, out_channels={"mask": outputs}, conv_sizes=[16, 32, 64, 128, 256])
+    module = SegmentationModule(
+        model,
+        lambda epoch: Objective({"mask": create_loss(loss, task=task)}),
+        PRESETS["default"],
+        value_range=(0.0, 255.0),
+        mean=(0.5,) * 3,
+        std=(0.25,) * 3,
+        optimizer=lambda network: create_optimizer("adamw", network, lr=1e-3),
+        rate=lambda state: 1e-3,
+        ema=0.99,
+        grad_clip=1.0,
+        memory_format=torch.channels_last,
+    )
+    module.train()
+    module.on_train_epoch_start()
+    optimizer = module.configure_optimizers()
+    bf16 = choose_precision("auto", torch.device("cpu")) == "bf16"
+    seconds = []
+    for number in range(STEPS):
+        images = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+        target = torch.randint(0, classes, (batch, size, size), dtype=torch.uint8)
+        keys = torch.arange(batch) + batch * number
+        begun = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            module.training_step(
+                {"images": images, "targets": {"mask": target}, "keys": keys, "epoch": torch.tensor(0)}, number
+            )
+        module.configure_gradient_clipping(optimizer)
+        optimizer.step()
+        module.follow()
+        seconds.append(time.perf_counter() - begun)
+    return statistics.median(seconds[2:])
+
+
+def start_and_epoch(count: int) -> tuple[float, float]:
+    """Seconds until the first step of `limner train`, imports left out, and of its second epoch per picture."""
+    import limner
+    from limner.training.progress import Silent
+
+    moments: list[float] = []
+
+    class Watch(Silent):
+        def step(self, state: object, loss: float) -> None:
+            moments.append(time.perf_counter())
+
+    with tempfile.TemporaryDirectory() as folder:
+        place = limner.sample("cells", Path(folder) / "cells", count=count + 4, size=(64, 64))
+        begun = time.perf_counter()
+        limner.train(
+            place,
+            out=Path(folder) / "run",
+            settings={
+                "data.split": f"{count}:2:2", "data.cache_dir": str(Path(folder) / "cache"), "model.conv_sizes": [4, 8],
+                "training.batch": 20, "training.epochs": 2, "training.steps_per_epoch": count // 20,
+                "training.pilot": False, "training.device": "cpu",
+            },
+            reporter=Watch(),
+        )  # fmt: skip
+    steps = count // 20
+    return moments[0] - begun, (moments[-1] - moments[steps - 1]) / count
+
+
+def loader_rate(workers: int) -> float:
+    """Images/s of batches of 8 of 200 pictures of 128²: Limner's thread for -1, else so many DataLoader workers."""
+    import torch
+    from training_parts import load_limner, rate_of
+    from training_peers import Pairs, pairs
+
+    import limner
+    from training import EPOCH, Case
+
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(limner.sample("cells", Path(folder) / "cells", count=204, size=(128, 128)))
+        if workers < 0:
+            return load_limner(place, Case(EPOCH.network, 128, 8, 200, 1))
+        data = Pairs([(image, mask) for image, mask in pairs(place, 200)])
+        return rate_of(lambda: torch.utils.data.DataLoader(data, 8, shuffle=True, num_workers=workers), 200)
+
+
+def one(what: str, number: int) -> Any:
+    """A point, in this process."""
+    from limner.allocator import keep_large_blocks
+
+    if what != "workers" or number < 0:
+        keep_large_blocks()
+    if what == "size":
+        return step_seconds(number, 1, 2)
+    if what == "classes":
+        return step_seconds(256, 4, number)
+    return loader_rate(number) if what == "workers" else start_and_epoch(number)
+
+
+def measure(what: str, number: int) -> Any:
+    """A point, in a process of its own."""
+    command = [sys.executable, __file__, "--one", what, str(number)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def draw(found: dict[str, dict[int, Any]], out: Path) -> None:
+    """One panel a curve; both axes logarithmic where proportional growth is a straight line of slope 1."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "limner"
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 4, figsize=(14, 3.2), layout="constrained")
+    sizes, counts, classes, workers = (found[name] for name in ("size", "count", "classes", "workers"))
+    pixels = [size**2 / 1e6 for size in sizes]
+    axes[0].loglog(pixels, list(sizes.values()), "o-", label="measured")
+    per_pixel = sizes[512] / (512**2 / 1e6)
+    axes[0].loglog(pixels, [per_pixel * value for value in pixels], ":", color="grey", label="proportional")
+    axes[0].set(xlabel="million pixels", ylabel="s/step", title="Picture size")
+    axes[1].loglog(list(counts), [start for start, _ in counts.values()], "o-", label="start, s")
+    axes[1].loglog(list(counts), [1000 * each for _, each in counts.values()], "s--", label="epoch, ms/picture")
+    axes[1].set(xlabel="training pictures", title="Pictures")
+    axes[2].semilogx(list(classes), list(classes.values()), "o-")
+    axes[2].set(xlabel="classes", ylabel="s/step", title="Classes", ylim=(0, None))
+    axes[3].semilogy([number for number in workers if number >= 0], [workers[n] for n in workers if n >= 0], "o-",
+                     label="DataLoader")  # fmt: skip
+    axes[3].axhline(workers[-1], color="C1", label="Limner's thread")
+    axes[3].set(xlabel="worker processes", ylabel="images/s", title="Loader")
+    for place in (0, 1, 3):
+        axes[place].legend()
+    figure.savefig(out, metadata={"Date": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".svg"))
+    parser.add_argument("--one", nargs=2, metavar=("WHAT", "NUMBER"))
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(one(arguments.one[0], int(arguments.one[1]))))
+        return
+    points = {"size": SIZES, "count": COUNTS, "classes": CLASSES, "workers": (-1, *WORKERS)}
+    found: dict[str, dict[int, Any]] = {}
+    for what, numbers in points.items():
+        found[what] = {}
+        for number in numbers:
+            found[what][number] = measure(what, number)
+            print(what, number, found[what][number], flush=True)
+    draw(found, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
