@@ -1,9 +1,8 @@
 import csv
-import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from limner.data.catalog import Catalog
@@ -35,6 +34,7 @@ def test_columns_of_the_file_are_named_after_what_they_hold(tmp_path):
     assert header == ["id", "split", "group", "input.image", "input.background", "target.mask", "hash"]
 
 
+@example(names=["a | b"])  # between the planes of a mask, but a picture has none
 @given(
     names=st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1), min_size=1, unique=True)
 )
@@ -119,15 +119,3 @@ def test_indices_and_subset():
 def test_columns_of_different_lengths_are_a_bug():
     with pytest.raises(ValueError, match=r"target\.mask.* 1 .* 2 samples"):
         Catalog(["a", "b"], {"image": ["a", "b"]}, {"mask": ["a"]})
-
-
-@pytest.mark.slow
-def test_400_000_samples_take_seconds(tmp_path):
-    start = time.perf_counter()
-    count = 400_000
-    ids = [f"sample_{number}" for number in range(count)]
-    catalog = Catalog(ids, {"image": [f"/d/{name}.png" for name in ids]}, {"mask": [f"/m/{name}.png" for name in ids]})
-    catalog.save(tmp_path / "s.csv")
-
-    assert len(Catalog.load(tmp_path / "s.csv")) == count
-    assert time.perf_counter() - start < 20

@@ -21,7 +21,7 @@ def catalog(tmp_path: Path) -> Catalog:
     """Five samples of random bytes, and the pages of a stack that two of them share."""
     generator, paths = np.random.default_rng(0), []
     for number in range(5):
-        paths.append(tmp_path / "data" / f"{number} #a.bin")
+        paths.append(tmp_path / "data" / f"{number} | #a.bin")
         paths[-1].parent.mkdir(exist_ok=True)
         paths[-1].write_bytes(generator.bytes(40_000 + number))
     stack = tmp_path / "data" / "stack.tif"

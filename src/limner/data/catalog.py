@@ -93,10 +93,7 @@ class Catalog:
             OutputError: The file cannot be written.
         """
         names, columns = zip(*self._columns(), strict=True)
-        written = [
-            [_absolute(value) for value in column] if name.startswith((_INPUT, _TARGET)) else column
-            for name, column in zip(names, columns, strict=True)
-        ]
+        written = [_portable(name, column) for name, column in zip(names, columns, strict=True)]
         with (
             atomic_path(path) as temporary,
             temporary.open("w", encoding="utf-8", errors=_ERRORS, newline="") as file,
@@ -174,10 +171,15 @@ def _pop_kind(columns: dict[str, list[str]], prefix: str) -> dict[str, list[str]
     return {name.removeprefix(prefix): columns.pop(name) for name in names}
 
 
+def _portable(name: str, column: list[str]) -> list[str]:
+    if name.startswith(_INPUT):  # a picture has no planes, whatever its name holds
+        return [_absolute(location) for location in column]
+    if name.startswith(_TARGET):
+        return [join_planes([_absolute(plane) for plane in split_planes(location)]) for location in column]
+    return column
+
+
 def _absolute(location: str) -> str:
-    planes = split_planes(location)
-    if len(planes) > 1:
-        return join_planes([_absolute(plane) for plane in planes])
     if not location or "://" in location or location.startswith("/"):
         return location
     # `abspath` drops the trailing slash that means "every picture of this folder together".

@@ -23,6 +23,7 @@ from typing import Any
 
 from limner.data.catalog import Catalog
 from limner.data.digests import digest_text
+from limner.data.stored_masks import join_planes, split_planes
 from limner.errors import DataError, OutputError
 from limner.files import output_error, write_bytes, write_text
 from limner.images import (
@@ -111,7 +112,7 @@ def write_shards(
     """
     files = _files_of(catalog)
     numbers = {file: shard_location(number, file.rpartition("/")[2]) for number, file in enumerate(files)}
-    moved = _relocated(catalog, lambda location: " | ".join(_moved(part, numbers) for part in location.split(" | ")))
+    moved = _relocated(catalog, lambda location: _moved(location, numbers))
     key = digest_text(json.dumps([_FORMAT, files, catalog.facts.get("hash"), catalog.facts.get("target_hash")]))
     target = _Target(place)
     done = target.journal(key)
@@ -143,11 +144,12 @@ def write_shards(
 
 def _files_of(catalog: Catalog) -> list[str]:
     """Every file of the samples once, in the order in which samples first have them: what is read together is near."""
-    columns = [*catalog.inputs.values(), *catalog.targets.values()]
+    inputs = [[[location] for location in column] for column in catalog.inputs.values()]
+    targets = [[split_planes(location) for location in column] for column in catalog.targets.values()]
     files: dict[str, None] = {}
-    for row in zip(*columns, strict=True):
-        for location in row:
-            for part in location.split(" | ") if location else ():
+    for row in zip(*inputs, *targets, strict=True):
+        for parts in row:
+            for part in filter(None, parts):
                 place = parse_location(part)
                 whole = place.row is None and not part.endswith("/")
                 on_disk = place.archive is None and not is_url(place.path)
@@ -173,7 +175,10 @@ def _relocated(catalog: Catalog, move: Callable[[str], str]) -> Catalog:
     return replace(
         catalog,
         inputs={name: [move(location) for location in column] for name, column in catalog.inputs.items()},
-        targets={name: [move(location) for location in column] for name, column in catalog.targets.items()},
+        targets={
+            name: [join_planes([move(plane) for plane in split_planes(location)]) for location in column]
+            for name, column in catalog.targets.items()
+        },
     )
 
 

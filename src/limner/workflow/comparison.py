@@ -12,6 +12,7 @@ import numpy as np
 
 from limner.data.catalog import Catalog, spread
 from limner.data.prepare import Prepared
+from limner.data.stored_masks import split_planes
 from limner.errors import ConfigError, DataError, shorten
 from limner.images import parse_location, resize_image, resize_mask
 from limner.inference.drawing import draw_target, predicted, show_inputs
@@ -81,9 +82,10 @@ def _chosen(data: Prepared, split: str, count: int) -> Catalog:
 
 
 def _check_there(catalog: Catalog) -> None:
-    columns = [*catalog.inputs.values(), *catalog.targets.values()]
-    parts = [part for column in columns for location in column if location for part in location.split(" | ")]
-    files = dict.fromkeys(parsed.archive or parsed.path for parsed in map(parse_location, parts))
+    pictures = [location for column in catalog.inputs.values() for location in column]
+    masks = [plane for column in catalog.targets.values() for location in column for plane in split_planes(location)]
+    parts = map(parse_location, filter(None, [*pictures, *masks]))
+    files = dict.fromkeys(parsed.archive or parsed.path for parsed in parts)
     missing = [file for file in files if "://" not in file and not Path(file).exists()]
     if missing:
         raise DataError(
