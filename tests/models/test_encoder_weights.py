@@ -186,10 +186,9 @@ def test_without_internet_nobody_waits_and_nothing_is_logged(monkeypatch, tmp_pa
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    begin = time.monotonic()
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waits between attempts"))
     with pytest.raises(ConfigError, match="no connection"):
         load_encoder_weights(build())
-    assert time.monotonic() - begin < 5
     assert not caplog.records
     assert constants.HF_HUB_OFFLINE is False
 
