@@ -99,6 +99,17 @@ def test_only_the_one_that_is_kept_is_scored_on_test(compared: limner.Run) -> No
     assert limner.load(compared.folder).meta.data.splits == {"train": 5, "val": 4, "test": 3}
 
 
+def test_only_the_one_that_is_kept_knows_the_training_pictures(compared: limner.Run) -> None:
+    kept = compared.folder / compared.found["repeats"]["kept"]
+    knowing = {
+        place for places in trainings(compared.folder).values() for place in places if limner.load(place).meta.familiar
+    }
+    assert knowing == {kept}
+    familiar = limner.load(compared.folder).meta.familiar
+    assert familiar is not None
+    assert len(familiar.features) == 5
+
+
 def set_validation(folder: Path, dice: dict[str, float]) -> None:
     """Rewrite what the candidates scored in validation."""
     for name, places in trainings(folder).items():
@@ -165,6 +176,9 @@ def test_a_repeat_is_what_the_seed_alone_would_give(
     assert run.repeats[0].summary == trained.summary
     assert run.repeats[1].summary != trained.summary
     assert run.summary in [each.summary for each in run.repeats]
+    known = [limner.load(each.folder).meta.familiar is not None for each in (run, *run.repeats)]
+    assert known[0]
+    assert sorted(known[1:]) == [False, True]
     with pytest.raises(ConfigError, match="when the run"):
         limner.train(resume=tmp_path / "run", settings={"repeats": 3})
 

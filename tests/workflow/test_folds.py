@@ -94,6 +94,14 @@ def test_the_model_is_the_ensemble_of_the_folds(in_folds: limner.Run, cells: Pat
     np.testing.assert_allclose(model.predict(picture).probs["mask"], np.mean(each, axis=0), atol=1e-5)
 
 
+def test_only_the_ensemble_knows_the_training_pictures(in_folds: limner.Run) -> None:
+    whole, *folds = (limner.load(run.folder).meta for run in (in_folds, *in_folds.folds))
+    assert whole.familiar is not None
+    assert len(whole.familiar.features) == 10
+    assert whole.planted is not None
+    assert [(fold.familiar, fold.planted) for fold in folds] == [(None, None)] * 3
+
+
 def test_the_ensemble_is_scored_on_samples_that_no_fold_saw_and_on_no_others(in_folds: limner.Run) -> None:
     summary = json.loads((in_folds.folder / "evaluation-test" / "summary.json").read_text())
     assert (summary["n_images"], summary["split"]) == (2, "test")

@@ -28,6 +28,7 @@ from limner.files import write_text
 from limner.training.record import RunRecord
 from limner.types import Progress
 from limner.workflow.evaluate import evaluate_run
+from limner.workflow.familiarity import learn_pictures
 from limner.workflow.folds import train_folds
 from limner.workflow.parts import Part, adopt, part_settings, read_record, train_parts, training_seconds
 from limner.workflow.repeats import best_in_validation, train_repeats, write_repeats
@@ -107,6 +108,8 @@ def _keep(folder: Path, winner: Run, data: Prepared, progress: Progress) -> tupl
     """Score the best candidate on test, and make it the run's; facts for its record, and what its repeats showed."""
     trainings = _trainings(winner.folder)
     if (winner.folder / FOLDS_NAME).is_dir():
+        if winner.model is not None:
+            learn_pictures(winner.model, data, progress=progress)
         facts = adopt(folder, winner, winner.folder / "evaluation")
         return {**facts, "folds": len(trainings)}, {}
     runs = [Run(place, place / BUNDLE_NAME, None, None, interrupted=False) for place in trainings]
@@ -120,4 +123,5 @@ def _keep(folder: Path, winner: Run, data: Prepared, progress: Progress) -> tupl
         summaries = [json.loads((run.folder / name / "summary.json").read_text(encoding="utf-8")) for run in runs]
         shown = {"repeats": write_repeats(folder, runs, summaries)}
     kept = best_in_validation(runs)
+    learn_pictures(kept.folder / BUNDLE_NAME, data, progress=progress)
     return adopt(folder, kept, kept.folder / name), shown

@@ -64,7 +64,7 @@ def train_folds(folder: Path, config: Config, data: Prepared, record: RunRecord,
         chosen = choose_post_processing(folds.bundles, folds.parts, data.label_maps, progress=sitting.reporter.stage)
         write_text(folder / POST_PROCESSING_NAME, json.dumps(chosen.to_dict(), indent=2))
         summary = _evaluate(folder, data, folds, tables, chosen, sitting.reporter)
-        ensemble = _make_ensemble(folder, data, folds, chosen, sitting.reporter)
+        ensemble = _make_ensemble(folder, data, folds, chosen, sitting)
         seconds = {"train": training_seconds(runs), "evaluate": time.monotonic() - begin}
         record.update("finished", seconds=seconds, folds=count)
         found = {"post_processing": chosen.to_dict(), "ensemble": ensemble}
@@ -150,13 +150,14 @@ def _evaluate(
 
 
 def _make_ensemble(
-    folder: Path, data: Prepared, folds: _Folds, chosen: PostProcessing, reporter: Reporter
+    folder: Path, data: Prepared, folds: _Folds, chosen: PostProcessing, sitting: Sitting
 ) -> dict[str, Any]:
     """Join the models of the folds to one, and score it on test samples; its scores, empty without such samples."""
     counts = data.catalog.split_counts()
     learned = DataSpec(hash=catalog_digest(data.catalog), count=len(data.catalog), splits=counts)
     join_bundles(folds.bundles, folder / BUNDLE_NAME, learned, chosen.steps)
-    learn_pictures(folder / BUNDLE_NAME, data, progress=reporter.stage)
+    if not sitting.title:  # of several candidates the one that is kept learns them in the end
+        learn_pictures(folder / BUNDLE_NAME, data, progress=sitting.reporter.stage)
     if not counts["test"]:
         return {}
-    return evaluate_run(folder, data, split="test", out=folder / TEST_NAME, progress=reporter.stage).summary
+    return evaluate_run(folder, data, split="test", out=folder / TEST_NAME, progress=sitting.reporter.stage).summary

@@ -24,6 +24,7 @@ from limner.evaluation.run_folder import REPEATS_NAME
 from limner.evaluation.spread import mean_scores, spread
 from limner.files import write_text
 from limner.training.record import RunRecord
+from limner.workflow.familiarity import learn_pictures
 from limner.workflow.parts import Part, adopt, part_settings, read_record, train_parts, training_seconds
 from limner.workflow.run import Run, Sitting, train_run
 
@@ -51,6 +52,8 @@ def train_repeats(folder: Path, config: Config, data: Prepared, record: RunRecor
     def finish(runs: list[Run]) -> Run:
         begin = time.monotonic()
         kept = best_in_validation(runs)
+        if not sitting.title:  # of several candidates the one that is kept learns them in the end
+            learn_pictures(kept.folder / BUNDLE_NAME, data, progress=sitting.reporter.stage)
         facts = adopt(folder, kept, kept.folder / "evaluation")
         found = write_repeats(folder, runs, [run.summary or {} for run in runs])
         train, all_of_them = training_seconds([kept]), training_seconds(runs)

@@ -127,7 +127,8 @@ def train_run(folder: Path, config: Config, data: Prepared, record: RunRecord, s
         if fitted.state.interrupted:
             return Run(folder, folder / BUNDLE_NAME, None, None, interrupted=True)
         begin, goal = time.monotonic(), parse_goal(config)
-        learn_pictures(folder / BUNDLE_NAME, data, progress=reporter.stage)
+        if not sitting.title:  # of several trainings the one that is kept learns them in the end
+            learn_pictures(folder / BUNDLE_NAME, data, progress=reporter.stage)
         if config.evaluation.calibrate or goal:
             calibrate_run(folder, data, goal=goal, device=fitted.plan.device, progress=reporter.stage)
         calibrated = time.monotonic()
