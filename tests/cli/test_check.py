@@ -76,7 +76,7 @@ def test_settings_change_the_verdict(limner: Limner, data: Path, page: Path) -> 
 
 
 def test_two_folders(limner: Limner, data: Path, page: Path) -> None:
-    assert limner("check", "--images", data / "images", "--masks", data / "masks", "-o", page).code == 0
+    assert limner("check", "--images", data / "images", "-m", data / "masks", "-o", page).code == 0
 
 
 def test_the_page_shows_the_pictures_and_loads_nothing(limner: Limner, doubtful: Path, page: Path) -> None:

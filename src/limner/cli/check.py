@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from limner.cli.options import AsJson, ConfigFile, Group, Recipe
+from limner.cli.options import AsJson, ConfigFile, Group, ImagesFolder, MasksFolder, Recipe
 
 NAME = "check"
 
@@ -24,8 +24,8 @@ def run(
             show_default=False,
         ),
     ] = None,
-    images: Annotated[str | None, typer.Option(help="Folder of pictures, instead of DATA.", show_default=False)] = None,
-    masks: Annotated[str | None, typer.Option(help="Folder of masks, instead of DATA.", show_default=False)] = None,
+    images: ImagesFolder = None,
+    masks: MasksFolder = None,
     recipe: Recipe = None,
     config: ConfigFile = None,
     group: Group = None,
@@ -41,11 +41,11 @@ def run(
     """
     from limner.cli.console import EXIT_PARTLY, EXIT_USER, Stages, print_json
     from limner.cli.findings import print_findings
+    from limner.cli.words import data_settings
     from limner.workflow.check import check
     from limner.workflow.settings import separate_settings
 
     place, overrides = separate_settings(data or [])
-    settings = {"data.images": images, "data.masks": masks, "data.group": group}
     stages = Stages(quiet=as_json)
     try:
         checked = check(
@@ -54,7 +54,7 @@ def run(
             recipe=recipe,
             config=config,
             overrides=overrides,
-            settings={name: value for name, value in settings.items() if value is not None},
+            settings=data_settings(images=images, masks=masks, group=group),
             progress=stages,
         )
     finally:

@@ -14,6 +14,12 @@ AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the resul
 ConfigFile: TypeAlias = Annotated[
     Path | None, typer.Option("--config", "-c", help="YAML file of settings.", show_default=False)
 ]
+DataAndSettings: TypeAlias = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DATA [KEY=VALUE]...", help="Folder, .csv or .zip; then settings, such as data.layout=pairs."
+    ),
+]
 Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Engine: TypeAlias = Annotated[
     str | None,
@@ -28,6 +34,7 @@ FromModel: TypeAlias = Annotated[
 Group: TypeAlias = Annotated[
     str | None,
     typer.Option(
+        metavar="RULE",
         help="Samples that no split parts: a column of the CSV, or an expression like '^(patient[0-9]+)_'.",
         show_default=False,
     ),
@@ -42,8 +49,12 @@ Recipe: TypeAlias = Annotated[
     str | None, typer.Option("--recipe", "-r", help="Published project to repeat (limner recipes).", show_default=False)
 ]
 RunFolder: TypeAlias = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]
+Shares: TypeAlias = Annotated[
+    str | None, typer.Option("--split", help="Shares train:val:test, such as 70:15:15.", show_default=False)
+]
 SkipUnmatched: TypeAlias = Annotated[bool, typer.Option("--skip-unmatched", help="Leave out files without a partner.")]
 SkipUnreadable: TypeAlias = Annotated[bool, typer.Option("--skip-unreadable", help="Leave out damaged files.")]
+SplitSeed: TypeAlias = Annotated[int | None, typer.Option("--seed", help="Seed of the split.", show_default=False)]
 Test: TypeAlias = Annotated[
     float | None, typer.Option(help="Test samples: a share below 1, or a count.", show_default=False)
 ]

@@ -9,23 +9,18 @@ from typing import Annotated
 
 import typer
 
-from limner.cli.options import AsJson, Group, SkipUnmatched, SkipUnreadable, Test, Val
+from limner.cli.options import AsJson, DataAndSettings, Group, SkipUnmatched, SkipUnreadable, SplitSeed, Test, Val
 
 NAME = "shard"
 
 
 def run(
-    data: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="DATA [KEY=VALUE]...", help="Folder, .csv or .zip; then settings, such as data.layout=pairs."
-        ),
-    ],
+    data: DataAndSettings,
     out: Annotated[str, typer.Option("--out", "-o", help="Folder, or URL of a store such as s3://bucket/cells.")],
     val: Val = None,
     test: Test = None,
     group: Group = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the split.", show_default=False)] = None,
+    seed: SplitSeed = None,
     skip_unmatched: SkipUnmatched = False,
     skip_unreadable: SkipUnreadable = False,
     as_json: AsJson = False,
@@ -37,27 +32,22 @@ def run(
     import shlex
 
     from limner.cli.console import Stages, output, print_json
+    from limner.cli.words import data_settings
     from limner.workflow.settings import separate_settings
     from limner.workflow.shard import shard
 
     place, overrides = separate_settings(data)
-    given = {
-        "data.val": val,
-        "data.test": test,
-        "data.group": group,
-        "data.seed": seed,
-        "data.unmatched": "skip" if skip_unmatched else None,
-        "data.unreadable": "skip" if skip_unreadable else None,
-    }
+    given = data_settings(
+        val=val,
+        test=test,
+        group=group,
+        seed=seed,
+        skip_unmatched=skip_unmatched,
+        skip_unreadable=skip_unreadable,
+    )
     stages = Stages(quiet=as_json)
     try:
-        result = shard(
-            place,
-            out=out,
-            overrides=overrides,
-            settings={name: value for name, value in given.items() if value is not None},
-            progress=stages,
-        )
+        result = shard(place, out=out, overrides=overrides, settings=given, progress=stages)
     finally:
         stages.close()
     if as_json:

@@ -10,39 +10,25 @@ from typing import Annotated
 
 import typer
 
-from limner.cli.options import AsJson, SkipUnmatched, Test, Val
+from limner.cli.options import AsJson, DataAndSettings, Group, Shares, SkipUnmatched, SplitSeed, Test, Val
 
 NAME = "split"
 
 
 def run(
-    data: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="DATA [KEY=VALUE]...", help="Folder, .csv or .zip; then settings, such as data.layout=pairs."
-        ),
-    ],
+    data: DataAndSettings,
     out: Annotated[Path, typer.Option("--out", "-o", help="Table to write; limner train takes it as DATA.")] = Path(
         "samples.csv"
     ),
-    shares: Annotated[
-        str | None, typer.Option("--split", help="Shares train:val:test, such as 80:10:10.", show_default=False)
-    ] = None,
+    shares: Shares = None,
     val: Val = None,
     test: Test = None,
     folds: Annotated[
         int | None,
         typer.Option(min=2, help="Write a column of so many folds instead of train and val.", show_default=False),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the draw.", show_default=False)] = None,
-    group: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RULE",
-            help="Samples that no split parts: a column of the CSV, or an expression like '^(patient[0-9]+)_'.",
-            show_default=False,
-        ),
-    ] = None,
+    seed: SplitSeed = None,
+    group: Group = None,
     ungrouped: Annotated[bool, typer.Option("--ungrouped", help="Draw single samples; groups may part.")] = False,
     anew: Annotated[bool, typer.Option("--anew", help="Split again what came split.")] = False,
     move: Annotated[
@@ -64,6 +50,7 @@ def run(
     import shlex
 
     from limner.cli.console import Stages, messages, output, print_json, print_table
+    from limner.cli.words import data_settings
     from limner.errors import ConfigError
     from limner.workflow.settings import separate_settings
     from limner.workflow.split import split
@@ -71,21 +58,14 @@ def run(
     if move and copy:
         raise ConfigError("--move or --copy", "both", "Leave one of them out.")
     place, overrides = separate_settings(data)
-    given = {
-        "data.split": shares,
-        "data.val": val,
-        "data.test": test,
-        "data.folds": folds,
-        "data.seed": seed,
-        "data.unmatched": "skip" if skip_unmatched else None,
-    }
+    given = data_settings(split=shares, val=val, test=test, folds=folds, seed=seed, skip_unmatched=skip_unmatched)
     stages = Stages(quiet=as_json)
     try:
         result = split(
             place,
             out=out,
             overrides=overrides,
-            settings={name: value for name, value in given.items() if value is not None},
+            settings=given,
             group=group,
             ungrouped=ungrouped,
             anew=anew,

@@ -18,6 +18,7 @@ from limner.cli.options import (
     ImagesFolder,
     MasksFolder,
     Recipe,
+    Shares,
     SkipUnmatched,
     SkipUnreadable,
     Test,
@@ -81,9 +82,7 @@ def run(
     find_lr: Annotated[
         bool, typer.Option("--find-lr", help="Find the learning rate by a range test before training.")
     ] = False,
-    split: Annotated[
-        str | None, typer.Option(help="Shares train:val:test, such as 70:15:15.", show_default=False)
-    ] = None,
+    split: Shares = None,
     val: Val = None,
     test: Test = None,
     folds: Annotated[
@@ -144,6 +143,7 @@ def run(
     """
     from limner.cli.console import EXIT_INTERRUPTED, output, print_json
     from limner.cli.training_view import TrainingView
+    from limner.cli.words import data_settings
     from limner.errors import ConfigError
     from limner.training.distributed import find_seat
     from limner.workflow.settings import separate_settings
@@ -167,22 +167,24 @@ def run(
         "training.auto_fix": True if auto_fix else None,
         "training.pilot": pilot,
         "training.seed": seed,
-        "data.seed": seed,
-        "data.split": split,
-        "data.val": val,
-        "data.test": test,
-        "data.folds": folds,
         "experiment.compare": ",".join(compare) if compare else None,
         "experiment.repeats": repeats,
-        "data.review": None if review is None else str(review),
-        "data.group": group,
-        "data.images": images,
-        "data.masks": masks,
-        "data.unmatched": "skip" if skip_unmatched else None,
-        "data.unreadable": "skip" if skip_unreadable else None,
-        "data.cache": None if cache else False,
     }
-    settings = {name: value for name, value in given.items() if value is not None}
+    of_data = data_settings(
+        images=images,
+        masks=masks,
+        split=split,
+        val=val,
+        test=test,
+        folds=folds,
+        seed=seed,
+        group=group,
+        review=None if review is None else str(review),
+        cache=None if cache else False,
+        skip_unmatched=skip_unmatched,
+        skip_unreadable=skip_unreadable,
+    )
+    settings = {name: value for name, value in given.items() if value is not None} | of_data
     follower = find_seat().rank > 0
     view = TrainingView(quiet=as_json or follower, summary=summary)
     try:

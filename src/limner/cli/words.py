@@ -1,4 +1,4 @@
-"""The words of commands: a model, which comes first unless an option names it, and sizes.
+"""The words of commands: a model, which comes first unless an option names it, sizes, and settings.
 
 Layer: cli.
 """
@@ -6,6 +6,7 @@ Layer: cli.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from limner.errors import ConfigError
 from limner.types import Spacing
@@ -33,6 +34,23 @@ def split_model(words: Sequence[str | None], option: str | None) -> tuple[str, l
             "a run folder or .safetensors file", "no model was named", "Name it first, or with --from (-k)."
         )
     return given[0], given[1:]
+
+
+def data_settings(*, skip_unmatched: bool = False, skip_unreadable: bool = False, **options: object) -> dict[str, Any]:
+    """The settings of `data` that options stand for, without those of options that were left out.
+
+    Args:
+        skip_unmatched: Whether files without a partner are left out.
+        skip_unreadable: Whether damaged files are left out.
+        **options: Further ones by the name of their setting; None where left out.
+
+    Example:
+        >>> data_settings(val=0.2, test=None, skip_unmatched=True)
+        {'data.val': 0.2, 'data.unmatched': 'skip'}
+    """
+    skipped = {"unmatched": skip_unmatched, "unreadable": skip_unreadable}
+    given = options | {name: "skip" if skip else None for name, skip in skipped.items()}
+    return {f"data.{name}": value for name, value in given.items() if value is not None}
 
 
 def spacing_of(text: str) -> Spacing:
