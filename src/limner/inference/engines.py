@@ -10,8 +10,10 @@ is faster than torch in float32. On a GPU it is torch.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -22,12 +24,15 @@ from limner.bundle import Bundle
 from limner.errors import ConfigError, LimnerError, did_you_mean
 from limner.inference.engine import Engine, TorchEngine, prepare_weights
 from limner.inference.graphs import bundle_graphs, int8_graphs
-from limner.inference.runtimes import OnnxRuntime, OpenVino, Runtime, is_installed
+from limner.inference.runtimes import OnnxRuntime, OpenVino, Planes, Runtime, is_installed
 from limner.models import members
 
 _log = logging.getLogger(__name__)
 
 ENGINES = ("auto", "torch", "onnxruntime", "openvino")
+
+Run: TypeAlias = Callable[[Shaped[np.ndarray, "batch height width channels"]], Planes]
+"""Computes a batch."""
 
 # A graph may differ from its network by so much of the largest logit, and by no more.
 _TOLERANCE = 1e-3
@@ -37,15 +42,15 @@ class GraphEngine:
     """Runs one network that was written as a graph, on the CPU.
 
     Args:
-        runtime: Maps stored pixels to logits.
+        run: Maps stored pixels to logits, whose memory is nobody else's.
         stride: Of the network.
     """
 
     drops = False
     device = torch.device("cpu")
 
-    def __init__(self, runtime: Runtime, stride: int) -> None:
-        self._runtime = runtime
+    def __init__(self, run: Run, stride: int) -> None:
+        self._run = run
         self.stride = stride
 
     def logits(
@@ -57,12 +62,7 @@ class GraphEngine:
             OutOfMemory: The batch is too large.
         """
         assert dropout is None
-        width = pixels.shape[2]
-        if max(pixels.shape[1:3]) <= self.stride:
-            # Networks add a second cell to a single one; a graph does not know when.
-            pixels = np.pad(pixels, ((0, 0), (0, 0), (0, self.stride), (0, 0)), mode="edge")
-        found = self._runtime.run(pixels)
-        return {name: torch.from_numpy(np.array(logits))[..., :width] for name, logits in found.items()}
+        return {name: torch.from_numpy(logits) for name, logits in self._run(pixels).items()}
 
 
 def choose_engine(asked: str, device: torch.device, precision: str) -> str:
@@ -151,8 +151,8 @@ def _graph_engines(path: str | Path, bundle: Bundle, name: str, precision: str) 
     engines: list[Engine] = []
     for member, graph in zip(members(bundle.model), bundle_graphs(path, bundle), strict=True):
         exact = TorchEngine(member, bundle.meta.inputs, device="cpu", precision="float32")
-        _check_same(GraphEngine(_load(name, graph, "float32"), exact.stride), exact, bundle)
-        engines.append(GraphEngine(_load(name, graph, precision), exact.stride))
+        _check_same(_graph_engine(_load(name, graph, "float32"), exact.stride), exact, bundle)
+        engines.append(_graph_engine(_load(name, graph, precision), exact.stride))
     return engines
 
 
@@ -183,7 +183,19 @@ def int8_engines(bundle: Bundle, graphs: Sequence[bytes], name: str) -> list[Eng
     """
     pairs = zip(members(bundle.model), graphs, strict=True)
     # What is not in int8 is in bf16 where the CPU has it, as exported files are read.
-    return [GraphEngine(_load(name, graph, "bf16"), int(str(member.stride))) for member, graph in pairs]
+    return [_graph_engine(_load(name, graph, "bf16"), int(str(member.stride))) for member, graph in pairs]
+
+
+def _graph_engine(runtime: Runtime, stride: int) -> Engine:
+    return GraphEngine(partial(_run_graph, runtime, stride), stride)
+
+
+def _run_graph(runtime: Runtime, stride: int, pixels: Shaped[np.ndarray, "batch height width channels"]) -> Planes:
+    width = pixels.shape[2]
+    if max(pixels.shape[1:3]) <= stride:
+        # Networks add a second cell to a single one; a graph does not know when.
+        pixels = np.pad(pixels, ((0, 0), (0, 0), (0, stride), (0, 0)), mode="edge")
+    return {name: np.array(logits[..., :width]) for name, logits in runtime.run(pixels).items()}
 
 
 def _load(name: str, graph: bytes, precision: str) -> Runtime:
