@@ -115,11 +115,11 @@ def fit(
         found = Collapse.read(run) if seen else None
         return Fitted(run, state, plan, parameters, reproducibility(plan, config), collapse=found)
 
+    summary = None
     if together.first:
         _remove_leftovers(run)
-    with together.apart():
         summary = summarize(model, plan.channels, plan.size)
-    if together.count == 1 and not settled and checkpoint is None:
+    if summary is not None and together.count == 1 and not settled and checkpoint is None:
         plan = measured(config, data, plan, summary, run, reporter).plan
         write_text(run / "plan.yaml", plan.to_yaml())
     if together.count > 1 and config.training.sync_batchnorm:
@@ -184,7 +184,7 @@ def fit(
         *([Logs(run, reporter)] if together.first else []),
         checkpoints,
     ]
-    if together.first:
+    if summary is not None:
         write_text(run / "model.txt", summary.table() + "\n")
         reporter.summarized(summary, plan)
         reporter.planned(plan, parameters, course.phases[0].steps)
@@ -228,15 +228,14 @@ def _check_shared(config: Config, plan: Plan, count: int) -> None:
             f"batches of {smallest}",
             f"Set training.batch={count} or more, or start fewer processes.",
         )
-    if config.training.lr == "find" or plan.accumulate > 1:
-        alone = "training.lr=find" if config.training.lr == "find" else f"batches in {plan.accumulate} pieces"
-        raise ConfigError(
-            f"settings that {count} processes can share",
-            f"{alone}, which one process does alone",
-            "Find the rate with one process first and set training.lr to it."
-            if config.training.lr == "find"
-            else "Set training.accumulate=1: each process computes its own part of a batch.",
-        )
+    if config.training.lr == "find":
+        alone, remedy = "training.lr=find", "Find the rate with one process first and set training.lr to it."
+    elif plan.accumulate > 1:
+        alone = f"batches in {plan.accumulate} pieces"
+        remedy = "Set training.accumulate=1: each process computes its own part of a batch."
+    else:
+        return
+    raise ConfigError(f"settings that {count} processes can share", f"{alone}, which one process does alone", remedy)
 
 
 def _check_seen(run: Path, together: Ranks) -> None:
