@@ -372,11 +372,30 @@ def mean(values: Sequence[float]) -> float:
     return statistics.fmean(known) if known else math.nan
 
 
-def interval(series: np.ndarray, units: Sequence[str]) -> Interval:
-    """The mean over images, then over series, of `images series`, and its BCa interval over units, by SciPy.
+def scipys_bca(
+    tables: Sequence[np.ndarray], statistic: Callable[..., np.ndarray], n: int, level: float, *, seed: int
+) -> tuple[tuple[float, float], np.ndarray]:
+    """The BCa interval of a statistic of columns that are drawn together, by SciPy; and the draws, ascending.
 
     For small samples its levels are those of Student's t instead of the normal distribution (Hesterberg 2015).
     """
+    wide = stats.t.ppf((1 + level) / 2, n - 1) * math.sqrt(n / (n - 1))
+    found = stats.bootstrap(
+        tables,
+        statistic,
+        paired=True,
+        vectorized=True,
+        n_resamples=9999,
+        confidence_level=2 * stats.norm.cdf(wide) - 1,
+        method="BCa",
+        rng=np.random.default_rng(seed),
+    )
+    ends = float(found.confidence_interval.low), float(found.confidence_interval.high)
+    return ends, np.sort(found.bootstrap_distribution)
+
+
+def interval(series: np.ndarray, units: Sequence[str]) -> Interval:
+    """The mean over images, then over series, of `images series`, and its BCa interval over units, by SciPy."""
     known = ~np.isnan(series)
     names = sorted(set(units))
     numbers = np.array(
@@ -389,26 +408,13 @@ def interval(series: np.ndarray, units: Sequence[str]) -> Interval:
     n = int((numbers.sum(axis=0) > 0).sum())
     if n < 8 or len({round(v, 12) for v in series[known].tolist()}) < 2:
         return Interval(value, None)
-    count = len(names)
 
     def statistic(*drawn: np.ndarray, axis: int) -> np.ndarray:
         totals = np.stack([one.sum(axis=axis) for one in drawn])
         return (totals[: len(sums)] / totals[len(sums) :]).mean(axis=0)
 
-    wide = stats.t.ppf(0.975, n - 1) * math.sqrt(n / (n - 1))
-    assert count >= n
-    found = stats.bootstrap(
-        (*sums, *numbers),
-        statistic,
-        paired=True,
-        vectorized=True,
-        n_resamples=9999,
-        confidence_level=2 * stats.norm.cdf(wide) - 1,
-        method="BCa",
-        rng=np.random.default_rng(1),
-    )
-    ends = float(found.confidence_interval.low), float(found.confidence_interval.high)
-    drawn = np.sort(found.bootstrap_distribution)
+    assert len(names) >= n
+    ends, drawn = scipys_bca((*sums, *numbers), statistic, n, 0.95, seed=1)
 
     def around(end: float) -> tuple[float, ...]:
         """What lies within half a percent of the draws."""
@@ -1180,18 +1186,7 @@ def difference(one: Compared, scores: np.ndarray, units: Sequence[str], level: f
         # A draw with one side alone says nothing.
         return np.where((n_inside > 0) & (n_rest > 0), apart, value)
 
-    wide = stats.t.ppf((1 + level) / 2, fewer - 1) * math.sqrt(fewer / (fewer - 1))
-    found = stats.bootstrap(
-        tables,
-        statistic,
-        paired=True,
-        vectorized=True,
-        n_resamples=9999,
-        confidence_level=2 * stats.norm.cdf(wide) - 1,
-        method="BCa",
-        rng=np.random.default_rng(2),
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    return scipys_bca(tables, statistic, fewer, level, seed=2)[0]
 
 
 def signed(value: float, slack: float = 0.0) -> Check:
