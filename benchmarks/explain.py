@@ -37,6 +37,7 @@ from limner.evaluation.explain.ladder import Background, explain_picture
 from limner.evaluation.explain.looking import Model, how_strange, summarise
 from limner.evaluation.explain.suspects import suspect
 from limner.images import read_image, resize_image, resize_mask, to_channels
+from limner.inference.familiarity import Familiarity
 from limner.inference.inputs import scaled
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -172,7 +173,8 @@ def planted(meta: BundleMeta, fault: str) -> BundleMeta:
 def by_looks(pixels: np.ndarray, meta: BundleMeta) -> Cause | None:
     """The first cause as far as the network need not be asked for it."""
     constant = bool((pixels == pixels[:1, :1]).all())
-    ratio, because = how_strange(scaled(pixels, meta.inputs), meta)
+    familiarity = Familiarity.of(meta.familiar, meta.inputs) if meta.familiar else None
+    ratio, because = how_strange(scaled(pixels, meta.inputs), familiarity)
     causes = rank_causes(
         Evidence(
             Sight(ratio, because, math.nan, math.nan, math.nan),

@@ -32,7 +32,7 @@ from limner.data.labels import LabelMap
 from limner.data.layouts import find_samples
 from limner.data.samples import image_location
 from limner.errors import DataError
-from limner.inference.familiarity import strangeness
+from limner.inference.familiarity import Familiarity
 from limner.inference.inputs import read_input
 from limner.inference.scoring import score
 from limner.metrics.expectation import compare_expectation
@@ -100,13 +100,14 @@ def alarm_row(name: str, run: Path, others: dict[str, list[str]]) -> str:
 
 def _alarms(meta: BundleMeta, places: list[str], harm: Callable[[np.ndarray], np.ndarray] | None = None) -> str:
     assert meta.familiar is not None
+    familiarity = Familiarity.of(meta.familiar, meta.inputs)
     found = []
     for place in places:
         try:
             pixels = read_input(place, meta.inputs).pixels
         except DataError:  # other channels: refused before any alarm
             continue
-        found.append(strangeness(harm(pixels) if harm else pixels, meta.inputs, meta.familiar).alarming)
+        found.append(familiarity.strangeness(harm(pixels) if harm else pixels).alarming)
     return f"{sum(found)} of {len(found)}" if found else "refused"
 
 

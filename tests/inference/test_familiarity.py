@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from limner.bundle import InputSpec
-from limner.inference.familiarity import feature_names, features, learn, strangeness
+from limner.inference.familiarity import Familiarity, feature_names, features, learn
 
 COLOR = InputSpec(channels=3, dtype="uint8", low=0.0, high=255.0, mean=[0.5] * 3, std=[0.2] * 3, fit="native")
 GREY = InputSpec(channels=1, dtype="uint16", low=100.0, high=4000.0, mean=[0.5], std=[0.2], fit="native")
@@ -27,11 +27,11 @@ def cells(count: int, seed: int, size: tuple[int, int] = (80, 100)) -> list[np.n
 @pytest.fixture(scope="module")
 def familiar():
     known, others = (np.array([features(picture, COLOR) for picture in cells(n, n)]) for n in (30, 10))
-    return learn(known, [""] * 30, others)
+    return Familiarity.of(learn(known, [""] * 30, others), COLOR)
 
 
 def test_pictures_of_the_kind_raise_no_alarm(familiar) -> None:
-    found = [strangeness(picture, COLOR, familiar) for picture in cells(40, 1)]
+    found = [familiar.strangeness(picture) for picture in cells(40, 1)]
     assert sum(one.alarming for one in found) <= 2
 
 
@@ -48,7 +48,7 @@ def test_pictures_of_the_kind_raise_no_alarm(familiar) -> None:
 )
 def test_pictures_of_another_kind_raise_one_and_say_why(familiar, change, because: str) -> None:
     for picture in cells(5, 2):
-        found = strangeness(change(picture), COLOR, familiar)
+        found = familiar.strangeness(change(picture))
         assert found.alarming
         assert re.search(because, found.because)
 

@@ -131,22 +131,41 @@ def learn(
     )
 
 
-def strangeness(
-    pixels: Shaped[np.ndarray, "height width channels"], inputs: InputSpec, familiar: FamiliarSpec
-) -> Strangeness:
-    """How far a picture is from the training pictures, and in what it differs most from all of them."""
-    found = features(pixels, inputs)
-    known, scale = np.array(familiar.features), np.array(familiar.scale)
-    distance = float(_distances(found[None], known, scale)[0])
-    nearest = known[int(np.abs((known - found) / scale).max(axis=1).argmin())]
-    worst = int((np.abs(found - nearest) / scale).argmax())
-    name = feature_names(pixels.shape[2])[worst]
-    if known[:, worst].min() <= found[worst] <= known[:, worst].max():
-        because = f"{name}: unusual for a picture like this"
-    else:
-        side = "higher" if found[worst] > known[:, worst].max() else "lower"
-        because = f"{name}: {side} than in any training picture"
-    return Strangeness(distance / familiar.limit, because)
+@dataclass(frozen=True, eq=False)
+class Familiarity:
+    """The training pictures of a network, to be compared with any number of others.
+
+    Attributes:
+        inputs: How the network takes pictures.
+        known: Features of training pictures.
+        scale: By which differences are divided.
+        limit: Distance above which a picture is unlike them.
+    """
+
+    inputs: InputSpec
+    known: Float64[np.ndarray, "pictures numbers"]
+    scale: Float64[np.ndarray, " numbers"]
+    limit: float
+
+    @classmethod
+    def of(cls, familiar: FamiliarSpec, inputs: InputSpec) -> Familiarity:
+        """Those that a bundle remembers."""
+        return cls(inputs, np.array(familiar.features), np.array(familiar.scale), familiar.limit)
+
+    def strangeness(self, pixels: Shaped[np.ndarray, "height width channels"]) -> Strangeness:
+        """How far a picture is from the training pictures, and in what it differs most from all of them."""
+        found = features(pixels, self.inputs)
+        known = self.known
+        distance = float(_distances(found[None], known, self.scale)[0])
+        nearest = known[int(np.abs((known - found) / self.scale).max(axis=1).argmin())]
+        worst = int((np.abs(found - nearest) / self.scale).argmax())
+        name = feature_names(pixels.shape[2])[worst]
+        if known[:, worst].min() <= found[worst] <= known[:, worst].max():
+            because = f"{name}: unusual for a picture like this"
+        else:
+            side = "higher" if found[worst] > known[:, worst].max() else "lower"
+            because = f"{name}: {side} than in any training picture"
+        return Strangeness(distance / self.limit, because)
 
 
 def _distances(

@@ -19,7 +19,7 @@ from limner.bundle import BundleMeta, TargetSpec, load_bundle
 from limner.errors import ResourceError
 from limner.inference.engine import Engine, TorchEngine, memory_errors
 from limner.inference.engines import bundle_engines
-from limner.inference.familiarity import Strangeness, strangeness
+from limner.inference.familiarity import Familiarity, Strangeness
 from limner.inference.hardware import choose_device, choose_precision
 from limner.inference.inputs import Given, ModelInput, read_input, stack_padded
 from limner.inference.looks import Look, make_looks
@@ -94,6 +94,7 @@ class Predictor(Predicting):
     ) -> None:
         self.meta = meta
         self.engine_name = engine_name
+        self._familiarity = Familiarity.of(meta.familiar, meta.inputs) if meta.familiar else None
         precision = meta.precision if precision == "auto" else precision
         engines = engines or [
             TorchEngine(member, meta.inputs, device=device, precision=precision) for member in members(model)
@@ -161,7 +162,7 @@ class Predictor(Predicting):
 
     def strangeness(self, picture: ModelInput) -> Strangeness | None:
         """See `Predicting`."""
-        return strangeness(picture.pixels, self.meta.inputs, self.meta.familiar) if self.meta.familiar else None
+        return self._familiarity.strangeness(picture.pixels) if self._familiarity else None
 
     def attempt_inputs(
         self, inputs: Iterable[ModelInput], *, probabilities: bool = True, doubts: bool = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from limner.bundle import BundleMeta, TargetSpec
 from limner.evaluation.explain.findings import Sight
 from limner.inference.answers import planes_of
 from limner.inference.doubt import expected_dice
-from limner.inference.familiarity import strangeness
+from limner.inference.familiarity import Familiarity
 from limner.inference.inputs import ModelInput
 from limner.inference.prediction import Prediction
 from limner.inference.predictor import Predictor
@@ -43,6 +44,11 @@ class Model:
     meta: BundleMeta
     device: str = "cpu"
     precision: str = "auto"
+
+    @cached_property
+    def familiarity(self) -> Familiarity | None:
+        """Its training pictures; None where it does not know them."""
+        return Familiarity.of(self.meta.familiar, self.meta.inputs) if self.meta.familiar else None
 
     def predictor(self, uncertainty: str = "single", **changes: Any) -> Predictor:
         """A predictor whose description is changed as said."""
@@ -90,15 +96,17 @@ class Viewer:
             prediction: Of these pixels, or of others that show the same.
             truth: Of the size of the prediction.
         """
-        ratio, because = how_strange(pixels, self.model.meta)
+        ratio, because = how_strange(pixels, self.model.familiarity)
         return summarise(prediction, self.model.meta, ratio, because, truth or {})
 
 
-def how_strange(pixels: Shaped[np.ndarray, "height width channels"], meta: BundleMeta) -> tuple[float, str]:
+def how_strange(
+    pixels: Shaped[np.ndarray, "height width channels"], familiarity: Familiarity | None
+) -> tuple[float, str]:
     """Distance to the training pictures by the limit, and in what it lies; NaN where the model does not know them."""
-    if meta.familiar is None:
+    if familiarity is None:
         return math.nan, ""
-    found = strangeness(pixels, meta.inputs, meta.familiar)
+    found = familiarity.strangeness(pixels)
     return found.ratio, found.because
 
 

@@ -60,7 +60,7 @@ def make_scene(
         truth: True masks at the original size.
         times_training: By how much its sides are longer than those of the training pictures; NaN unknown.
     """
-    whole = how_strange(pixels, viewer.model.meta)
+    whole = how_strange(pixels, viewer.model.familiarity)
     if viewer.model.meta.inputs.fit == "native":
         window = _middle(pixels.shape[:2])
         original = pixels = np.ascontiguousarray(pixels[window])
@@ -162,7 +162,7 @@ def _in_parts(viewer: Viewer, scene: Scene, parts: int, size: Size) -> Sight:
     masks = {name: np.concatenate([one.masks[name] for one in answers]) for name in answers[0].masks}
     probs = {name: np.concatenate([one.probs[name] for one in answers], axis=1) for name in answers[0].probs}
     truth = {name: np.concatenate([one[name] for one in truths]) for name in scene.truth}
-    ratios = sorted(how_strange(tile, viewer.model.meta) for tile in tiles)
+    ratios = sorted(how_strange(tile, viewer.model.familiarity) for tile in tiles)
     return summarise(viewer.answer(masks, probs), viewer.model.meta, *ratios[len(ratios) // 2], truth)
 
 
