@@ -139,6 +139,24 @@ def make_room(folder: Path, key: str, needed: int, limit: int) -> bool:
     return total + needed <= limit and shutil.disk_usage(folder).free >= needed + _RESERVE
 
 
+def forget_files(folder: Path, limit: int) -> None:
+    """Throw away least recently used files until the others take no more than `limit` bytes and leave room on the disk.
+
+    The time of last use is the file's time of change; whoever reads one, sets it.
+    """
+    found = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(OSError):  # removed by another process
+            state = path.stat()
+            found.append((state.st_mtime, state.st_size, path))
+    total = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found):
+        if total <= limit and shutil.disk_usage(folder).free >= _RESERVE:
+            break
+        path.unlink(missing_ok=True)
+        total -= size
+
+
 def _remove_unused(folder: Path, path: Path) -> bool:
     lock = EntryLock(folder, path.name.removesuffix(_BUILDING))
     try:

@@ -138,13 +138,20 @@ def test_a_killed_conversion_goes_on_where_it_was(project, converted, tmp_path, 
     out, tracings = tmp_path / "out", tmp_path / "cache" / "tracings"
     ended = subprocess.run([sys.executable, "-c", KILLED, str(project), str(out)], check=False)
     assert ended.returncode == -signal.SIGKILL
-    kept = {path: path.stat().st_mtime_ns for path in tracings.glob("*.npz")}
+    kept = {path: path.stat().st_ino for path in tracings.glob("*.npz")}
     assert kept
     assert not (out / "tracings.csv").exists()
 
     with pytest.raises(OutputError, match="other settings"):
         convert(project, out, gap=3.0)
     convert(project, out)
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert {path: path.stat().st_ino for path in kept} == kept  # written again, they would be other files
     assert len(list(tracings.glob("*.npz"))) == 4
     assert contents(out) == contents(converted[0])
+
+
+def test_tracings_are_forgotten_where_they_take_too_much_room(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("LIMNER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("limner.data.traces.finished._MOST_BYTES", 0)
+    convert(project, tmp_path / "out")
+    assert not list((tmp_path / "cache" / "tracings").iterdir())

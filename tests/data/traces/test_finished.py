@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 from limner.data.traces import Doubt, Traced, parse_inks
-from limner.data.traces.finished import Finished, finished_key, load_finished, save_finished
+from limner.data.traces.finished import Finished, finished_key, forget_finished, load_finished, save_finished
 from limner.data.traces.registration import Placement
 from limner.images import write_image
 
@@ -36,6 +38,20 @@ def test_what_is_damaged_or_missing_is_not_there(cache):
     path = cache / "a.npz"
     path.write_bytes(path.read_bytes()[:100])
     assert load_finished("a") is None
+
+
+def test_what_was_used_longest_ago_is_forgotten_first(cache, monkeypatch):
+    forget_finished()  # of a folder that is not there yet
+    for age, key in enumerate("abcd"):
+        save_finished(key, Finished({"red": Traced(MASK, ())}, None, None))
+        os.utime(cache / f"{key}.npz", (1_000_000_000 - age, 1_000_000_000 - age))
+    load_finished("c")
+    forget_finished()
+    assert len(list(cache.iterdir())) == 4
+    size = (cache / "a.npz").stat().st_size
+    monkeypatch.setattr("limner.data.traces.finished._MOST_BYTES", 2 * size)
+    forget_finished()
+    assert sorted(path.name for path in cache.iterdir()) == ["a.npz", "c.npz"]
 
 
 def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch):

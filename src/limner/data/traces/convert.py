@@ -26,7 +26,7 @@ import numpy as np
 from limner.data.digests import digest, digest_text
 from limner.data.traces.agreement import Agreement, agreement_table
 from limner.data.traces.experts import Expert, Pair, find_experts
-from limner.data.traces.finished import METHOD
+from limner.data.traces.finished import METHOD, forget_finished
 from limner.data.traces.inks import Ink
 from limner.data.traces.picture import TracedPicture, Tracing, read_picture
 from limner.data.traces.sheets import Tile, make_sheets, make_tile, mark_open
@@ -132,6 +132,7 @@ def convert_traces(
     for path, sheet in zip(paths, sheets, strict=True):
         write_bytes(path, sheet)
     (out / _MARK).unlink()
+    forget_finished()
     untouched = set.intersection(*(set(expert.untouched) for expert in experts))
     return Converted(tuple(outcomes), tuple(agreements), tuple(sorted(untouched, key=natural_key)), tuple(paths))
 

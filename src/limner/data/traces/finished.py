@@ -8,10 +8,12 @@ Layer: data, above `tracing`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from limner.data.cache import default_cache_dir
+from limner.data.cache_folder import forget_files
 from limner.data.digests import digest, digest_text
 from limner.data.traces.inks import Ink
 from limner.data.traces.registration import Placement
@@ -30,6 +33,9 @@ from limner.files import write_bytes
 
 METHOD = 3
 """Raised whenever other masks come of the same tracings."""
+
+# Of the contours of a heart, several ten thousand tracings.
+_MOST_BYTES = 5_000_000_000
 
 _log = logging.getLogger(__name__)
 
@@ -66,8 +72,12 @@ def finished_key(locations: Sequence[str], inks: Sequence[Ink], gap: float) -> s
 
 def load_finished(key: str) -> Finished | None:
     """What was kept under a key; None if nothing was, or it is damaged."""
+    path = _path(key)
     try:
-        with np.load(io.BytesIO(_path(key).read_bytes()), allow_pickle=False) as arrays:
+        data = path.read_bytes()
+        with contextlib.suppress(OSError):  # of a cache that others may only read
+            os.utime(path)
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             facts = json.loads(str(arrays["facts"]))
             results = {
                 name: Traced(
@@ -81,7 +91,7 @@ def load_finished(key: str) -> Finished | None:
     except FileNotFoundError:
         return None
     except Exception as error:  # zip and array readers raise almost anything on damaged bytes
-        _log.info("%s is damaged and is made again: %s", _path(key), error)
+        _log.info("%s is damaged and is made again: %s", path, error)
         return None
 
 
@@ -110,8 +120,20 @@ def save_finished(key: str, finished: Finished) -> None:
         _log.info("the tracing is not kept: %s", error.found)
 
 
+def forget_finished() -> None:
+    """Throw away the tracings that were used longest ago, where all of them take too much room."""
+    try:
+        forget_files(_folder(), _MOST_BYTES)
+    except OSError as error:
+        _log.info("no tracing is forgotten: %s", error)
+
+
+def _folder() -> Path:
+    return default_cache_dir() / "tracings"
+
+
 def _path(key: str) -> Path:
-    return default_cache_dir() / "tracings" / f"{key}.npz"
+    return _folder() / f"{key}.npz"
 
 
 def _doubt(facts: dict[str, Any]) -> Doubt:
