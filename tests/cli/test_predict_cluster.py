@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,3 +151,33 @@ def test_a_lost_machine_loses_nothing_and_makes_nothing_twice(
     again = limner("predict", *words, "-o", out, "--rle", out / "runs.csv", "--resume")
     assert again.json["resumed"] == COUNT - 1
     assert contents(out) == contents(plain)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_call_leaves_what_is_whole_and_goes_on(
+    limner: Limner,
+    process: Callable[..., subprocess.Popen[str]],
+    trained: Any,
+    pictures: Path,
+    two_nodes: tuple[Any, Any],
+    tmp_path: Path,
+    number: signal.Signals,
+) -> None:
+    cluster, _ = two_nodes
+    words = [trained.folder, pictures, "--batch", 1, "-o", tmp_path / "out"]
+    popen = process("predict", *words, "--cluster", "ray", "--address", cluster.address)
+    end = time.monotonic() + 120
+    while len(list((tmp_path / "out").glob("[0-9]/*.png"))) < COUNT // 8:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    popen.send_signal(number)
+    _, err = popen.communicate(timeout=60)
+    assert popen.returncode == 130, err
+    assert "Traceback" not in err
+    assert not list((tmp_path / "out").glob(".limner-cluster-*"))
+    again = limner("predict", *words, "--resume", "--json")
+    assert again.code == 1
+    assert 0 < again.json["resumed"] < COUNT
+    assert len(again.json["written"]) == COUNT

@@ -16,6 +16,7 @@ import io
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -24,6 +25,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,7 @@ _CHUNKS_PER_WORKER = 4
 # Ray restarts workers that die without end; where one picture kills them all, somebody must say so.
 _LONGEST_WAIT = 7200.0
 _ATTEMPTS = 20
+_ENDS = ("SIGTERM", "SIGHUP")
 _DEATHS = ("RayActorError", "ActorDiedError", "ActorUnavailableError", "OutOfMemoryError", "ExecutionTimeoutError")
 
 Answers = dict[str, list[int] | list[str]]
@@ -79,6 +82,7 @@ class Cluster:
         if out is not None and not is_url(out):
             out = str(Path(out).absolute())
         with (
+            _orderly_end(),
             _parts(out) as parts,
             _connected(ray, self.address),
             closing(self._answers(ray, replace(self.assignment, out=out, parts=parts), tasks)) as answers,
@@ -166,7 +170,8 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
         )
     options: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
+        with _handlers_kept():  # Ray's own ends at once
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, TimeoutError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ConfigError(
             f"a Ray cluster at '{address}', with this machine's versions of Ray and Python",
@@ -181,6 +186,35 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
         finally:
             stdout.closing = True
             ray.shutdown()
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """A request to end, as queues send it, is a Ctrl-C, upon which what workers left half made is taken away."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a second one must not end the cleaning up
+        raise KeyboardInterrupt
+
+    with _handlers_kept() as handlers:
+        for number, handler in handlers.items():
+            if handler is signal.SIG_DFL:  # what is ignored, or handled by whoever calls, stays so
+                signal.signal(number, end)
+        yield
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[dict[signal.Signals, Any]]:
+    """Give signals the meaning back that they have now; none outside of the main thread, which alone may."""
+    ends = [getattr(signal, name) for name in _ENDS if hasattr(signal, name)]
+    alone = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in ends} if alone else {}
+    try:
+        yield before
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # one that Python could not give back
+                signal.signal(number, handler)
 
 
 class _WithoutRay(io.TextIOBase):
