@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from limner.images import Location, key_location, member_location, page_location, parse_location
+from limner.images import Location, member_location, page_location, parse_location
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ def test_what_is_made_can_be_parsed():
     member = member_location("/data/p.zip", "sub/a.tif")
 
     assert parse_location(page_location(member, 3)) == Location("sub/a.tif", "/data/p.zip", page=3)
-    assert parse_location(key_location(member, "k")) == Location("sub/a.tif", "/data/p.zip", key="k")
+    assert parse_location(f"{member}#key=k") == Location("sub/a.tif", "/data/p.zip", key="k")

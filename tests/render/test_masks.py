@@ -8,7 +8,7 @@ from jaxtyping import TypeCheckError
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.segmentation import find_boundaries
 
-from limner.render import ERROR_LEGEND, FALSE_ALARM, HIT, MISS, WRONG_CLASS, colorize, errors, outlines, overlay
+from limner.render import ERROR_LEGEND, FALSE_ALARM, HIT, MISS, WRONG_CLASS, errors, outlines, overlay
 from limner.types import IGNORE
 
 COLORS = [(0, 0, 0), (255, 0, 0), (0, 0, 255)]
@@ -24,11 +24,6 @@ def squares() -> np.ndarray:
     ids[4:12, 4:14] = 1
     ids[8:18, 14:24] = 2
     return ids
-
-
-def test_colorize_gives_each_class_its_colour_and_ignore_grey():
-    ids = np.array([[0, 1], [2, IGNORE]], dtype=np.uint8)
-    assert colorize(ids, COLORS).tolist() == [[[0, 0, 0], [255, 0, 0]], [[0, 0, 255], [128, 128, 128]]]
 
 
 def test_outlines_agree_with_skimage():

@@ -13,7 +13,6 @@ from limner.images.kinds import IMAGE_SUFFIXES, picture_suffix, suffix_of, witho
 from limner.images.locations import (
     Location,
     is_url,
-    key_location,
     member_location,
     page_location,
     parse_location,
@@ -101,7 +100,6 @@ __all__ = [
     "is_url",
     "is_volume",
     "is_zarr",
-    "key_location",
     "make_chunk",
     "member_location",
     "missing",

@@ -99,16 +99,6 @@ def page_location(location: str, page: int, plane: Plane | None = None) -> str:
     return f"{location}#page={page}{f'@{plane}' if plane else ''}"
 
 
-def key_location(location: str, key: str) -> str:
-    """The location of one named array of an `.npz` file.
-
-    Example:
-        >>> key_location("/data/masks.npz", "left")
-        '/data/masks.npz#key=left'
-    """
-    return f"{location}#key={key}"
-
-
 def row_location(location: str, row: str, size: Size) -> str:
     """The location of a mask that is one row of a table of run lengths.
 

@@ -4,7 +4,7 @@ Layer: above `images`, below `examples`. Imports no torch; matplotlib only when 
 
     composing cut-outs on backgrounds, with mask and depth (`compose`)
     display   any image as 8-bit RGB (`to_display`)
-    masks     masks in colour (`colorize`, `outlines`, `overlay`, `errors`)
+    masks     masks in colour (`outlines`, `overlay`, `errors`)
     numbers   maps of numbers in colour, with a scale (`color_numbers`, `number_errors`, `with_scale`)
     sheets    many pictures on one (`grid`, `contact_sheet`)
 """
@@ -25,7 +25,6 @@ from limner.render.masks import (
     HIT,
     MISS,
     WRONG_CLASS,
-    colorize,
     errors,
     outlines,
     overlay,
@@ -43,7 +42,6 @@ __all__ = [
     "Placement",
     "color_numbers",
     "color_stops",
-    "colorize",
     "compose",
     "contact_sheet",
     "draw_placement",

@@ -35,22 +35,8 @@ ERROR_LEGEND: tuple[tuple[str, Color], ...] = (
     ("wrong class", WRONG_CLASS),
 )
 
-_IGNORED: Color = (128, 128, 128)
 _DARK_GREY = 32
 _PIXELS_PER_LINE = 300
-
-
-def colorize(ids: UInt8[np.ndarray, "height width"], colors: Sequence[Color]) -> UInt8[np.ndarray, "height width 3"]:
-    """Class ids in their colours; `IGNORE` is grey.
-
-    Example:
-        >>> colorize(np.array([[0, 1]], dtype=np.uint8), [(0, 0, 0), (255, 0, 0)]).tolist()
-        [[[0, 0, 0], [255, 0, 0]]]
-    """
-    table = np.full((256, 3), _IGNORED, dtype=np.uint8)
-    table[: len(colors)] = np.asarray(colors, dtype=np.uint8).reshape(-1, 3)
-    table[IGNORE] = _IGNORED
-    return np.asarray(table[ids])
 
 
 def outlines(ids: Shaped[np.ndarray, "height width"], width: int = 1) -> Bool[np.ndarray, "height width"]:
