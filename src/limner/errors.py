@@ -99,6 +99,26 @@ def shorten(lines: Sequence[str], most: int = 10) -> list[str]:
     return [*lines[:most], f"… and {len(lines) - most:,} more"]
 
 
+def first_line(error: BaseException) -> str:
+    r"""The first line of what the error of another program says; its type where it says nothing.
+
+    Example:
+        >>> first_line(ValueError("no such node\n  in line 3")), first_line(MemoryError())
+        ('no such node', 'MemoryError')
+    """
+    return str(error).strip().partition("\n")[0].strip() or type(error).__name__
+
+
+def install_line(extra: str) -> str:
+    """The remedy where packages of an extra are missing.
+
+    Example:
+        >>> install_line("scale")
+        "Type pip install 'limner[scale]', or in a clone of the repository pip install '.[scale]'."
+    """
+    return f"Type pip install 'limner[{extra}]', or in a clone of the repository pip install '.[{extra}]'."
+
+
 def did_you_mean(name: str, choices: Iterable[str], *, cutoff: float = 0.6) -> str:
     """The beginning of a remedy that names the nearest choice; empty where none is near.
 

@@ -241,9 +241,14 @@ def test_memory_is_saved_by_smaller_batches_then_by_tiles(make_meta, error, capl
     assert "tiles of 512 pixels; going on with 128" in caplog.text
 
 
-def test_too_little_memory_is_said_with_a_remedy(make_meta) -> None:
-    predictor = Predictor(Small(100, OUT_OF_MEMORY[0]), make_meta())
-    with pytest.raises(ResourceError, match=r"(?s)'picture 1' \(200×300\).*CUDA out of memory.*To do:"):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(OUT_OF_MEMORY[0], "CUDA out of memory"), (MemoryError(), "MemoryError")],
+    ids=["device", "without a word"],
+)
+def test_too_little_memory_is_said_with_a_remedy(make_meta, error, said) -> None:
+    predictor = Predictor(Small(100, error), make_meta())
+    with pytest.raises(ResourceError, match=rf"(?s)'picture 1' \(200×300\).*{said}.*To do:"):
         predictor.predict(pictures((200, 300, 3))[0])
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from limner.bundle import Bundle
-from limner.errors import ConfigError
+from limner.errors import ConfigError, first_line
 from limner.export.reader import SUFFIXES
 from limner.export.script import describe_script, write_script
 from limner.export.whole import StoredToAnswers
@@ -83,7 +83,7 @@ def write_model(
     except Exception as error:  # exporters raise errors of every kind
         raise ConfigError(
             f"this network can be written as {to}",
-            str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+            first_line(error),
             "Choose another format.",
         ) from error
 

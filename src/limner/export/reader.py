@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from limner.bundle import BundleMeta, parse_meta
-from limner.errors import BundleError, LimnerError, ResourceError
+from limner.errors import BundleError, LimnerError, ResourceError, first_line
 from limner.export.answers import decide, resize, to_logits, to_probs
 from limner.inference.inputs import Given, ModelInput, read_input, stack_padded
 from limner.inference.postprocess import tidy
@@ -68,7 +68,7 @@ class ExportedModel:
         except Exception as error:  # each program raises errors of its own
             raise BundleError(
                 f"'{path}' is a whole {SUFFIXES.get(path.suffix, 'exported')} file",
-                str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+                first_line(error),
                 "Copy the file again, or export the model again.",
             ) from error
         if DESCRIPTION not in texts or EXPORT not in texts:
@@ -103,7 +103,7 @@ class ExportedModel:
             found = self._logits(picture.pixels)
         except OutOfMemory as error:
             raise ResourceError(
-                f"enough memory to predict '{picture.where}'", str(error).splitlines()[0], "Close other programs."
+                f"enough memory to predict '{picture.where}'", str(error), "Close other programs."
             ) from error
         prediction = Prediction({}, {}, {})
         for name, spec in self.meta.targets.items():

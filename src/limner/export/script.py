@@ -16,7 +16,7 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from limner.bundle import parse_meta
-from limner.errors import BundleError
+from limner.errors import BundleError, first_line
 from limner.export.reader import DESCRIPTION, EXPORT, PROOF
 from limner.inference.runtimes import OutOfMemory, Planes
 
@@ -59,7 +59,7 @@ class TorchScript:
                 found = self._module(torch.from_numpy(given))
         except RuntimeError as error:
             if "memory" in str(error).lower():
-                raise OutOfMemory(str(error)) from error
+                raise OutOfMemory(first_line(error)) from error
             raise
         return {name: planes.numpy() for name, planes in zip(self._outputs, found, strict=True)}
 

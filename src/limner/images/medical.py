@@ -10,7 +10,7 @@ import importlib
 import threading
 from typing import Any
 
-from limner.errors import MissingExtra
+from limner.errors import MissingExtra, install_line
 
 _LOCK = threading.Lock()
 _FOR = {"pydicom": "reads DICOM", "nibabel": "reads NIfTI", "highdicom": "writes DICOM segmentations"}
@@ -29,7 +29,7 @@ def import_medical(package: str) -> Any:
         raise MissingExtra(
             f"the package that {_FOR[package]}, {package}, is installed",
             str(error),
-            "Type pip install 'limner[medical]', or in a clone of the repository pip install '.[medical]'.",
+            install_line("medical"),
         ) from error
 
 

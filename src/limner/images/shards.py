@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from limner.errors import DataError, MissingExtra
+from limner.errors import DataError, MissingExtra, install_line
 
 SCHEME = "shards://"
 _FORM = re.compile(r"shards://(?P<place>.*)!/(?P<number>[0-9]+)/[^/]*", re.DOTALL)
@@ -103,7 +103,7 @@ def _litdata() -> Any:
         raise MissingExtra(
             "the package that reads and writes shards, litdata, is installed",
             str(error),
-            "Type pip install 'limner[scale]', or in a clone of the repository pip install '.[scale]'.",
+            install_line("scale"),
         ) from error
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from limner.errors import DataError, MissingExtra
+from limner.errors import DataError, MissingExtra, install_line
 from limner.images.depth import image_dtype, to_image
 from limner.images.geo import Tags
 from limner.types import Size
@@ -73,9 +73,7 @@ def open_zarr(path: Path, location: str) -> ZarrWindows:
     try:
         import zarr
     except ImportError as error:
-        raise MissingExtra(
-            "zarr, to read zarr arrays", "it is not installed", "Type: pip install 'limner[zarr]'"
-        ) from error
+        raise MissingExtra("zarr, to read zarr arrays", "it is not installed", install_line("zarr")) from error
     opened: Any = zarr.open(str(path), mode="r")
     if hasattr(opened, "shape"):
         return ZarrWindows(opened, _axes(opened.shape), location)

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from limner.errors import ConfigError, LimnerError, MissingExtra, ResourceError
+from limner.errors import ConfigError, LimnerError, MissingExtra, ResourceError, first_line, install_line
 from limner.files import output_error
 from limner.images import is_url, parse_location
 from limner.inference.destinations import Destinations
@@ -153,7 +153,7 @@ def import_ray() -> Any:
         raise MissingExtra(
             "the package that connects machines, ray, is installed with Ray Data",
             str(error),
-            "Type pip install 'limner[scale]', or in a clone of the repository pip install '.[scale]'.",
+            install_line("scale"),
         ) from error
 
 
@@ -175,7 +175,7 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
     except (ConnectionError, TimeoutError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ConfigError(
             f"a Ray cluster at '{address}', with this machine's versions of Ray and Python",
-            str(error).strip().partition("\n")[0] or type(error).__name__,
+            first_line(error),
             "Start one with ray start --head, name another with --address HOST:PORT, or try this machine alone with "
             "--address local.",
         ) from error
@@ -312,7 +312,7 @@ def _explain(error: Exception) -> None:
     if kind in _DEATHS:
         raise ResourceError(
             "workers that live until their pictures are done",
-            text.strip().partition("\n")[0],
+            first_line(error),
             "Mostly memory does not suffice: try --batch 1, or start Ray with fewer CPUs on each machine. What is "
             "finished is kept; add --resume.",
         ) from error

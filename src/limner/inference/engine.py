@@ -15,6 +15,7 @@ from jaxtyping import Float32, Shaped
 from torch import Tensor, nn
 
 from limner.bundle import InputSpec
+from limner.errors import first_line
 from limner.inference.hardware import choose_device, choose_precision
 from limner.inference.numbers import to_images
 from limner.inference.runtimes import OutOfMemory
@@ -167,7 +168,7 @@ def memory_errors(device: torch.device) -> Iterator[None]:
         known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
         if not known and not any(text in str(error).lower() for text in ("out of memory", "not enough memory")):
             raise
-        message = str(error)
+        message = first_line(error)
     else:
         return
     # Outside of the handler, where the failed call's tensors are no longer held by its traceback.

@@ -21,7 +21,7 @@ from jaxtyping import Float32, Shaped
 from torch import Tensor
 
 from limner.bundle import Bundle
-from limner.errors import ConfigError, LimnerError, did_you_mean
+from limner.errors import ConfigError, LimnerError, did_you_mean, first_line
 from limner.inference.engine import Engine, TorchEngine, prepare_weights
 from limner.inference.graphs import bundle_graphs, int8_graphs
 from limner.inference.runtimes import OnnxRuntime, OpenVino, Planes, Runtime, is_installed
@@ -133,7 +133,7 @@ def bundle_engines(
                 raise
             problem = "a package is missing"
         except Exception as error:  # exporters and runtimes raise errors of every kind
-            problem = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            problem = first_line(error)
             if engine != "auto":
                 raise ConfigError(
                     f"the engine {chosen} can run the network of '{path}'",

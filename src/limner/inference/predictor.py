@@ -234,7 +234,7 @@ class Predictor(Predicting):
             except OutOfMemory as error:
                 raise ResourceError(
                     f"enough memory for a tile of {tiles[0].shape[0]}×{tiles[0].shape[1]} pixels",
-                    str(error).splitlines()[0],
+                    str(error),
                     "Close other programs, or use device=cpu.",
                 ) from error
             for place in range(len(batch)):
@@ -287,7 +287,7 @@ class Predictor(Predicting):
                 self._tile, self._most_at_once = self.meta.tiling.size, self._batch_size or _MOST_PER_BATCH
                 raise ResourceError(
                     f"enough memory to predict '{where}' ({size[0]}×{size[1]})",
-                    f"too little even for tiles of {2 * smaller} pixels: {message.splitlines()[0]}",
+                    f"too little even for tiles of {2 * smaller} pixels: {message}",
                     "Close other programs, use device=cpu, or cut the picture into parts.",
                 )
             _log.warning("Memory does not suffice for tiles of %d pixels; going on with %d.", self._tile, smaller)

@@ -89,7 +89,7 @@ def attempt_prediction(
     except OutOfMemory as error:
         return ResourceError(
             f"enough memory for the probabilities of '{picture.where}' ({picture.size[0]}×{picture.size[1]})",
-            str(error).splitlines()[0],
+            str(error),
             "Close other programs, use device=cpu, or cut the picture into parts.",
         )
 

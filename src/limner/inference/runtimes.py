@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from limner.errors import MissingExtra
+from limner.errors import MissingExtra, first_line, install_line
 
 _FOR = {
     "onnx": "writes graphs",
@@ -137,7 +137,7 @@ def import_extra(package: str) -> Any:
         raise MissingExtra(
             f"the package that {_FOR[package]}, {package}, is installed",
             str(error),
-            "Type pip install 'limner[export]', or in a clone of the repository pip install '.[export]'.",
+            install_line("export"),
         ) from error
 
 
@@ -152,4 +152,4 @@ def _memory_error(error: Exception) -> Exception:
     known = isinstance(error, MemoryError) or any(
         words in text for words in ("bad allocation", "bad_alloc", "failed to allocate", "out of memory")
     )
-    return OutOfMemory(str(error)) if known else error
+    return OutOfMemory(first_line(error)) if known else error

@@ -112,7 +112,7 @@ class SeveralModels(Predicting):
             except OutOfMemory as error:
                 return ResourceError(
                     f"enough memory for the probabilities of '{picture.where}'",
-                    str(error).splitlines()[0],
+                    str(error),
                     "Close other programs, use device=cpu, or cut the picture into parts.",
                 )
         return together

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from limner.errors import BundleError, ConfigError, shorten
+from limner.errors import BundleError, ConfigError, first_line, shorten
 from limner.models.encoders import Encoder
 
 _log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def _fetch(encoder: Encoder) -> dict[str, Tensor]:
             network = timm.create_model(encoder.name, pretrained=True, **_network_options(encoder))
         except Exception as error:  # whatever its download libraries raise: it must not end in random weights
             where = f"https://huggingface.co/{described.hf_hub_id}" if described.hf_hub_id else described.url
-            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}"
+            reason = f"{type(error).__name__}: {first_line(error)}"
             raise ConfigError(
                 f"the pretrained weights of '{encoder.name}' can be fetched",
                 f"they could not be: {reason}" if reachable else f"no connection to {where}, and no copy in its cache",
@@ -136,7 +136,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
         raise BundleError(
             f"'{path}' is a safetensors file or a PyTorch state dict",
-            f"neither (safetensors: {first_error}; PyTorch: {str(error).splitlines()[0] if str(error) else 'empty'})",
+            f"neither (safetensors: {first_error}; PyTorch: {first_line(error)})",
             "Give the weights alone. Files that hold Python objects are not opened: they could run code.",
         ) from error
     return _state_dict(stored, path)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from limner.bundle import load_bundle
-from limner.errors import ConfigError, LimnerError
+from limner.errors import ConfigError, LimnerError, first_line
 from limner.export.proof import DICE_LIMIT, ProofError, prove
 from limner.inference.engines import choose_engine, int8_engines
 from limner.inference.graphs import bundle_graphs, int8_graphs, keep_int8_graphs
@@ -69,7 +69,7 @@ def prepare_int8(path: Path, *, engine: str | None = None, progress: Progress = 
     except Exception as error:  # exporters raise errors of every kind
         raise ConfigError(
             f"the network of '{path}' can be put into int8",
-            str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+            first_line(error),
             "Use another precision.",
         ) from error
     proof = prove(

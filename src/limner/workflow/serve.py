@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from limner.allocator import keep_large_blocks
-from limner.errors import ConfigError, MissingExtra
+from limner.errors import ConfigError, MissingExtra, install_line
 from limner.inference.predicting import Predicting
 from limner.serving.settings import Settings
 from limner.workflow.models import is_exported, open_models
@@ -46,7 +46,7 @@ def serve(
         raise MissingExtra(
             "fastapi, uvicorn, python-multipart and prometheus_client, to serve models",
             f"{error.name} is not installed",
-            "Type pip install 'limner[serve]', or in a clone of the repository pip install '.[serve]'.",
+            install_line("serve"),
         ) from error
     keep_large_blocks()
     labels, paths = [], []
