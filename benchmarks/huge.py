@@ -27,9 +27,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 TILE, OVERLAP = 512, 0.25
-KWARGS = {"in_channels": 3, "out_channels": {"mask": 1}, "conv_sizes": [8, 16, 32]}
+KWARGS: dict[str, Any] = {"in_channels": 3, "out_channels": {"mask": 1}, "conv_sizes": [8, 16, 32]}
 
 
 def make_model(path: Path) -> None:
@@ -94,6 +95,7 @@ def measure(side: str, model: Path, picture: Path, out: Path) -> dict[str, float
             logits = sliding_window_inference(
                 image, (TILE, TILE), 4, lambda tile: network(tile)["mask"], overlap=OVERLAP, mode="gaussian"
             )
+        assert isinstance(logits, torch.Tensor)
         mask = (logits.sigmoid() > 0.5)[0, 0].numpy().astype(np.uint8)
         tifffile.imwrite(out, mask, tile=(TILE, TILE), compression="zlib")
     else:

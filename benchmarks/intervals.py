@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 
 import numpy as np
 
@@ -93,18 +94,9 @@ def main():
     sets = parser.parse_args().sets
     print("| Dice of the images | n | holds the mean | too high | too low | width | plain percentiles hold it |")
     print("|---|--:|--:|--:|--:|--:|--:|")
-    rows = [
-        (kind, f"{size} images", lambda number, rng, kind=kind, size=size: test_sets(kind, size, number, rng))
-        for kind in KINDS
-        for size in SIZES
-    ]
+    rows = [(kind, f"{size} images", partial(test_sets, kind, size)) for kind in KINDS for size in SIZES]
     rows += [
-        (
-            "patients of 2 to 20 images",
-            f"{patients} patients",
-            lambda number, rng, p=patients: clustered_sets(p, number, rng),
-        )
-        for patients in SIZES
+        ("patients of 2 to 20 images", f"{patients} patients", partial(clustered_sets, patients)) for patients in SIZES
     ]
     for kind, size, make in rows:
         held, above, below, width, plain = coverage(make, sets)

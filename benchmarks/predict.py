@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from limner.inference.inputs import ModelInput
 
-NETWORKS = {
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "unet": ("unet", {"conv_sizes": [16, 32, 64, 128]}),
     "mobilenetv2": ("encoder_unet", {"encoder": "mobilenetv2_100"}),
 }

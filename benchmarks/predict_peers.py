@@ -75,7 +75,7 @@ def monai(bundle: Path, pictures: list[Path], out: Path, finished: list[float]) 
             LoadImage(image_only=True),
             EnsureChannelFirst(),
             ScaleIntensityRange(a_min=0, a_max=255, b_min=0, b_max=1),
-            NormalizeIntensity(subtrahend=0.5, divisor=0.25),
+            NormalizeIntensity(subtrahend=0.5, divisor=0.25),  # type: ignore[arg-type]
         ]
     )
     loader = DataLoader(Dataset([str(path) for path in pictures], prepare), batch_size=1, num_workers=2)
@@ -111,7 +111,7 @@ def nnunet(bundle: Path, pictures: list[Path], out: Path, finished: list[float])
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-    class Timed(nnUNetPredictor):
+    class Timed(nnUNetPredictor):  # type: ignore[misc]
         def predict_logits_from_preprocessed_data(self, data: Tensor) -> Tensor:
             logits: Tensor = super().predict_logits_from_preprocessed_data(data)
             finished.append(time.perf_counter())

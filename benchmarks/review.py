@@ -33,7 +33,8 @@ from limner.files import write_text
 from limner.images import read_image, resize_image, resize_mask, write_image
 from limner.inference.scoring import score
 from limner.training.record import read_data
-from limner.types import IGNORE
+from limner.types import IGNORE, Task
+from limner.workflow.models import open_models
 
 KINDS = ("missing", "extra", "shifted", "grown", "shrunk", "swapped", "of another picture")
 SHARE, FIRST, DRAWS, FOLDS = 0.05, 0.10, 100, 3
@@ -93,7 +94,7 @@ def draw_blob(there: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         y, x = rng.uniform(radius, height - radius), rng.uniform(radius, width - radius)
         blob = ((rows - y) / radius) ** 2 + ((columns - x) / (radius * rng.uniform(0.7, 1.4))) ** 2 < 1
         if not there[blob].any():
-            return blob
+            return np.asarray(blob)
     return np.zeros_like(there)
 
 
@@ -145,7 +146,7 @@ def write_planted(source: Path, folder: Path, ignore: tuple[int, ...], count: in
 
 def measures(probs: np.ndarray, mask: np.ndarray) -> dict[str, Disagreement]:
     """Limner's score, and others that it is compared with."""
-    task = "binary" if len(probs) == 1 else "multiclass"
+    task: Task = "binary" if len(probs) == 1 else "multiclass"
     whole = np.concatenate([1 - probs, probs]) if len(probs) == 1 else probs
     known = mask != IGNORE
     given = np.take_along_axis(whole, np.where(known, mask, 0)[None].astype(np.int64), axis=0)[0][known].astype(float)
@@ -178,7 +179,12 @@ def look(run: Path, known: Mapping[str, Any]) -> tuple[list[Doubt], dict[str, di
         part = catalog.subset([index for index, own in enumerate(catalog.facts["fold"]) if own == str(fold)])
 
         def compare(
-            index: int, _: np.ndarray, truth: dict, prediction: Any, part: Catalog = part, fold: int = fold
+            index: int,
+            _: np.ndarray,
+            truth: dict[str, np.ndarray],
+            prediction: Any,
+            part: Catalog = part,
+            fold: int = fold,
         ) -> None:
             sample, probs = part.ids[index], prediction.probs[name]
             doubts.append(Doubt(sample, fold, "", "", measures(probs, truth[name])))
@@ -189,7 +195,7 @@ def look(run: Path, known: Mapping[str, Any]) -> tuple[list[Doubt], dict[str, di
                     if mask is not None:
                         wrong[kind][sample] = Doubt(sample, fold, "", "", measures(probs, mask))
 
-        predictor = limner.load(run / "folds" / str(fold))
+        predictor = open_models([run / "folds" / str(fold) / "model.safetensors"])
         score(predictor, part, data.label_maps, probabilities=True, on_prediction=compare)
     return doubts, wrong
 

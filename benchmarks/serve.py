@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,7 +93,7 @@ def _prepare(folder: Path) -> tuple[Path, list[bytes], list[np.ndarray]]:
     data = Path(limner.sample("cells", folder / "cells", count=_PICTURES))
     bundle = folder / "model.safetensors"
     torch.manual_seed(7)
-    kwargs = {"conv_sizes": [8, 16, 32], "in_channels": 1, "out_channels": {"mask": 1}}
+    kwargs: dict[str, Any] = {"conv_sizes": [8, 16, 32], "in_channels": 1, "out_channels": {"mask": 1}}
     network = create_model("unet", **kwargs)
     meta = BundleMeta(
         model=ModelSpec(name="unet", kwargs=kwargs),
@@ -243,7 +244,7 @@ def _free_port() -> int:
 
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+        return int(found.getsockname()[1])
 
 
 def _wait(port: int) -> None:

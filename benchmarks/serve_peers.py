@@ -62,7 +62,7 @@ def plain(path: str, port: int) -> None:
     uvicorn.run(app, port=port, log_level="error")
 
 
-class Api(litserve_package.LitAPI if litserve_package else object):
+class Api(litserve_package.LitAPI if litserve_package else object):  # type: ignore[misc]
     """LitServe's way; at the top of the module, since its workers are sent it by name."""
 
     def setup(self, device: str) -> None:

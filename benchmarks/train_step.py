@@ -70,6 +70,7 @@ def limner(size: int, batch: int, steps: int) -> list[float]:
         """Samples in memory, as the cache gives them."""
 
         uniform = True
+        ids = tuple(f"{number}" for number in range(8 * batch))
 
         def __init__(self) -> None:
             rng = np.random.default_rng(0)
@@ -91,6 +92,7 @@ def limner(size: int, batch: int, steps: int) -> list[float]:
             self.mark = time.perf_counter()
 
         def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, outputs, *_) -> None:
+            assert isinstance(module, SegmentationModule)
             module.state.step += 1
             outputs["loss"].item()
             now = time.perf_counter()
@@ -114,7 +116,7 @@ def limner(size: int, batch: int, steps: int) -> list[float]:
     )
     timer = Timer()
     samples = Memory()
-    order = EpochOrder(len(samples), batch, passes=steps, seed=0)
+    order = EpochOrder(len(samples), batch, steps=steps, seed=0)
     trainer = pl.Trainer(
         accelerator="cpu",
         precision="bf16-mixed" if choose_precision("auto", torch.device("cpu")) == "bf16" else "32-true",
@@ -134,7 +136,8 @@ def limner(size: int, batch: int, steps: int) -> list[float]:
 def measure(side: str, size: int, batch: int, steps: int) -> list[float]:
     arguments = [sys.executable, __file__, "--side", side, "--size", size, "--batch", batch, "--steps", steps]
     done = subprocess.run([str(word) for word in arguments], check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    seconds: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return seconds
 
 
 def compare(rounds: int, steps: int) -> None:

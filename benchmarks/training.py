@@ -30,12 +30,13 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from predict import environment, memory
 
 PEERS = {"plain loop": "", "SMP + Lightning": "segmentation-models-pytorch", "MONAI": "monai", "nnU-Net": "nnunetv2"}
 SIDES = (*PEERS, "Limner")
-NETWORKS = {
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "classic U-Net": ("unet", {"conv_sizes": [64, 128, 256, 512]}),
     "U-Net on MobileNetV2": ("encoder_unet", {"encoder": "mobilenetv2_100"}),
 }
@@ -236,8 +237,8 @@ def main() -> None:
             print("|---|---|--:|" + "--:|" * len(pythons), flush=True)
             for case in STEPS:
                 found = measure_all(pythons, case, draw_pictures(folder, case), arguments.rounds)
-                base = found["plain loop"].step
-                cells = (f"{item.step:.3g} ({item.step / base:.2f}×)" for item in found.values())
+                plain = found["plain loop"].step
+                cells = (f"{item.step:.3g} ({item.step / plain:.2f}×)" for item in found.values())
                 print(f"| {case.network} | {case.size}² | {case.batch} | {' | '.join(cells)} |", flush=True)
         if "epoch" in arguments.only:
             found = measure_all(pythons, EPOCH, draw_pictures(folder, EPOCH), arguments.rounds)

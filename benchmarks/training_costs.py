@@ -42,9 +42,11 @@ def step_seconds(size: int, batch: int, classes: int) -> float:
     from limner.models import create_model
     from limner.training.module import Objective, SegmentationModule
     from limner.training.optimizers import create_optimizer
+    from limner.types import Task
 
     torch.manual_seed(0)
-    task, loss = ("binary", "bce+dice") if classes == 2 else ("multiclass", "ce+dice")
+    task: Task = "binary" if classes == 2 else "multiclass"
+    loss = "bce+dice" if classes == 2 else "ce+dice"
     outputs = 1 if classes == 2 else classes
     model = create_model("unet", in_channels=3, out_channels={"mask": outputs}, conv_sizes=[16, 32, 64, 128, 256])
     module = SegmentationModule(
@@ -121,9 +123,9 @@ def loader_rate(workers: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(limner.sample("cells", Path(folder) / "cells", count=204, size=(128, 128)))
         if workers < 0:
-            return load_limner(place, Case(EPOCH.network, 128, 8, 200, 1))
+            return float(load_limner(place, Case(EPOCH.network, 128, 8, 200, 1)))
         data = Pairs([(image, mask) for image, mask in pairs(place, 200)])
-        return rate_of(lambda: torch.utils.data.DataLoader(data, 8, shuffle=True, num_workers=workers), 200)
+        return float(rate_of(lambda: torch.utils.data.DataLoader(data, 8, shuffle=True, num_workers=workers), 200))
 
 
 def one(what: str, number: int) -> Any:

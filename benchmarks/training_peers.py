@@ -109,7 +109,7 @@ def smp(name: str, kwargs: dict[str, Any], case: Case, folder: Path, out: Path, 
             self.log("iou", library.metrics.iou_score(*sums, reduction="micro-imagewise"))
             self.outputs.clear()
 
-        def configure_optimizers(self) -> dict[str, Any]:
+        def configure_optimizers(self) -> Any:
             optimizer = torch.optim.Adam(self.parameters(), lr=2e-4)
             scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=1000, eta_min=1e-5)
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -147,14 +147,14 @@ def monai_transforms(*, read: bool = True, changed: bool = True) -> Any:
     from monai import transforms as library
 
     both = ["image", "label"]
-    reading = [
+    reading: list[Any] = [
         library.LoadImaged(both, image_only=True),
         library.EnsureChannelFirstd(both),
         library.ScaleIntensityRanged(["image"], 0, 255, 0, 1),
         library.ScaleIntensityRanged(["label"], 0, 255, 0, 1),
-        library.NormalizeIntensityd(["image"], subtrahend=0.5, divisor=0.25),
+        library.NormalizeIntensityd(["image"], subtrahend=0.5, divisor=0.25),  # type: ignore[arg-type]
     ]
-    changing = [
+    changing: list[Any] = [
         library.RandFlipd(both, prob=0.5, spatial_axis=0),
         library.RandAffined(
             both, prob=0.9, rotate_range=0.26, scale_range=0.2, translate_range=8, mode=["bilinear", "nearest"],
@@ -203,7 +203,8 @@ def nnunet_trainer(model: nn.Module, case: Case, folder: Path, out: Path) -> Any
             plans_manager: Any, configuration_manager: Any, num_input_channels: int, num_output_channels: int,
             enable_deep_supervision: bool = False,
         ) -> nn.Module:  # fmt: skip
-            return TwoClasses(model)
+            network: nn.Module = TwoClasses(model)
+            return network
 
         def set_deep_supervision_enabled(self, enabled: bool) -> None:
             """There is none."""

@@ -36,6 +36,7 @@ from limner.inference.familiarity import Familiarity
 from limner.inference.inputs import read_input
 from limner.inference.scoring import score
 from limner.metrics.expectation import compare_expectation
+from limner.workflow.models import open_models
 
 SETTINGS = {
     "data.fit": "resize",
@@ -78,7 +79,7 @@ def expected_rows(name: str, run: Path) -> Iterator[str]:
     for source in ("single", "tta"):
         expected, real = [], []
         for bundle, catalog in parts(run):
-            predictor = limner.load(bundle, uncertainty=source)
+            predictor = open_models([bundle], uncertainty=source)
             label_map = LabelMap.from_dict(predictor.meta.targets["mask"].label_map)
             target = score(predictor, catalog, {"mask": label_map}, doubts=True).targets["mask"]
             assert target.expected is not None

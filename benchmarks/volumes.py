@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import nibabel
@@ -34,7 +35,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "volume.nii.gz"
         nibabel.save(nibabel.Nifti1Image(voxels.astype(np.int16), np.diag([-1.0, -1, 3, 1])), path)
-        ways = {
+        ways: dict[str, Callable[[int], None]] = {
             "limner, 100 slices": lambda turn: _limner(path, turn),
             f"a file opened per slice, {FEW} slices": lambda _: _per_slice(path),
         }
@@ -42,7 +43,7 @@ def main() -> None:
         headers = []
         for turn in range(TURNS):
             for name, way in ways.items():
-                seconds[name].append(_timed(lambda way=way, turn=turn: way(turn)))
+                seconds[name].append(_timed(partial(way, turn)))
             headers.append(_timed(lambda: [read_info(page_location(str(path), k, "axial")) for k in range(SIZE[2])]))
         print(f"{SIZE[2]} slices of {SIZE[0]}×{SIZE[1]}, {path.stat().st_size / 1e6:.1f} MB compressed")
         for name, turns in seconds.items():
@@ -64,7 +65,7 @@ def _limner(path: Path, turn: int) -> None:
 
 def _per_slice(path: Path) -> None:
     for page in range(0, SIZE[2], SIZE[2] // FEW):
-        np.asarray(nibabel.load(path).dataobj[..., page], np.float32)
+        np.asarray(nibabel.nifti1.load(path).dataobj[..., page], np.float32)
 
 
 if __name__ == "__main__":
