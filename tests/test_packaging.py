@@ -46,6 +46,21 @@ class TestImport:
         )
         assert not modules_after(code).intersection(HEAVY)
 
+    @pytest.mark.parametrize(
+        ("module", "unwanted"),
+        [
+            (
+                "predict",
+                ("lightning", "matplotlib", "scipy.optimize", "scipy.stats", "timm", "limner.data.traces.kept"),
+            ),
+            pytest.param("train", ("limner.data.traces.kept", "timm"), marks=pytest.mark.slow),
+        ],
+    )
+    def test_work_begins_without_what_it_may_not_need(self, module, unwanted):
+        code = f"import sys, limner.workflow.{module}; print([name for name in {unwanted!r} if name in sys.modules])"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+        assert done.stdout.strip() == "[]"
+
     @pytest.mark.parametrize("module", ["config", "files", "types", "errors", "images", "data", "render", "examples"])
     def test_rooms_below_the_models_load_no_torch(self, module):
         assert "torch" not in modules_after(f"import limner.{module}")

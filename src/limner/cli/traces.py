@@ -14,7 +14,7 @@ import typer
 from limner.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from limner.data.traces import Converted
+    from limner.data.traces.convert import Converted
 
 NAME = "traces"
 
@@ -34,7 +34,7 @@ def run(
 ) -> None:
     """Turn copies on which experts drew coloured outlines into masks, and say what is doubtful."""
     from limner.cli.console import EXIT_PARTLY, Stages, print_json
-    from limner.data.traces import DEFAULT_INKS
+    from limner.data.traces.inks import DEFAULT_INKS
     from limner.workflow.traces import traces
 
     stages = Stages(quiet=as_json)
@@ -51,7 +51,7 @@ def run(
 
 
 def _as_json(result: Converted, out: Path) -> dict[str, Any]:
-    from limner.data.traces import mean_dice
+    from limner.data.traces.agreement import mean_dice
 
     return {
         "folder": str(out),
@@ -64,7 +64,7 @@ def _as_json(result: Converted, out: Path) -> dict[str, Any]:
 
 def _print(result: Converted, out: Path) -> None:
     from limner.cli.console import messages, output, print_table
-    from limner.data.traces import mean_dice
+    from limner.data.traces.agreement import mean_dice
     from limner.errors import shorten
 
     for outcome in result.of("unfinished", "failed"):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from scipy import optimize, stats
 
 FEWEST = 20
 """Pairs below which no curve is fitted."""
@@ -46,6 +45,8 @@ def compare_expectation(expected: Float64[np.ndarray, " images"], real: Float64[
         >>> found.n, round(found.spearman, 3), round(found.error, 3)
         (3, 1.0, 0.2)
     """
+    from scipy import stats  # takes half a second, which predicting need not wait for
+
     known = ~np.isnan(expected) & ~np.isnan(real)
     expected, real = expected[known], real[known]
     n = len(real)
@@ -71,6 +72,8 @@ def fit_curve(
     Returns:
         The points; none of fewer than `FEWEST` pairs.
     """
+    from scipy import optimize
+
     if len(promised) < FEWEST:
         return []
     order = np.argsort(promised, kind="stable")

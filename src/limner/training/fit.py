@@ -37,7 +37,6 @@ from limner.training.module import SegmentationModule
 from limner.training.nonfinite import NonFinite
 from limner.training.plan import Plan, make_plan
 from limner.training.progress import Reporter, Silent
-from limner.training.shared_norm import share_statistics
 from limner.training.signals import Interruption
 from limner.training.start import Carried
 from limner.training.state import TrainingState
@@ -123,6 +122,8 @@ def fit(
         plan = measured(config, data, plan, summary, run, reporter).plan
         write_text(run / "plan.yaml", plan.to_yaml())
     if together.count > 1 and config.training.sync_batchnorm:
+        from limner.training.shared_norm import share_statistics  # imports timm, which one process may not need
+
         model = share_statistics(model, plan.device)
     course = plan.course
     module = build_module(config, plan, data, model)

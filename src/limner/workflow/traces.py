@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from limner.data.traces import DEFAULT_INKS, Converted, convert_traces, parse_inks
+from limner.data.traces.convert import Converted, convert_traces
+from limner.data.traces.inks import DEFAULT_INKS, parse_inks
 from limner.errors import ConfigError
 from limner.types import Progress, no_progress
 

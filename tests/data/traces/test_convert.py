@@ -8,7 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from limner.data.traces import convert_traces, mean_dice, parse_inks
+from limner.data.traces.agreement import mean_dice
+from limner.data.traces.convert import convert_traces
+from limner.data.traces.inks import parse_inks
 from limner.errors import DataError, OutputError
 from limner.examples.pens import Pen
 from limner.examples.traced_hearts import write_traced_hearts
@@ -119,7 +121,8 @@ def test_a_folder_that_holds_something_is_refused(project):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from limner.data.traces import convert_traces, parse_inks
+from limner.data.traces.convert import convert_traces
+from limner.data.traces.inks import parse_inks
 
 def killed(stage, done, total):
     os.kill(os.getpid(), signal.SIGKILL)

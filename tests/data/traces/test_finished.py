@@ -5,9 +5,10 @@ import os
 import numpy as np
 import pytest
 
-from limner.data.traces import Doubt, Traced, parse_inks
 from limner.data.traces.finished import Finished, finished_key, forget_finished, load_finished, save_finished
+from limner.data.traces.inks import parse_inks
 from limner.data.traces.registration import Placement
+from limner.data.traces.tracing import Doubt, Traced
 from limner.images import write_image
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from limner.data.traces import parse_inks
+from limner.data.traces.inks import parse_inks
 from limner.errors import ConfigError
 
 

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from limner.data.traces import parse_inks, read_tracing
+from limner.data.traces.inks import parse_inks
 from limner.data.traces.registration import register
+from limner.data.traces.tracing import read_tracing
 from limner.errors import DataError
 from limner.examples.pens import Pen
 from limner.images import resize_image

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from limner.data.traces import parse_inks
 from limner.data.traces.experts import Pair
+from limner.data.traces.inks import parse_inks
 from limner.data.traces.picture import read_picture
 from limner.examples.pens import Pen
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from limner.data.traces import parse_inks, read_tracing
+from limner.data.traces.inks import parse_inks
+from limner.data.traces.tracing import read_tracing
 from limner.examples.pens import Pen, draw_stroke, inside
 
 INKS = parse_inks(["blue", "red"])

@@ -25,10 +25,8 @@ from limner.data.layouts.options import Options, check_options
 from limner.data.layouts.patients import patients
 from limner.data.pairing import Pairing
 from limner.data.stored_masks import join_planes, read_stored
-from limner.data.traces.convert import inks_of_table
 from limner.data.traces.experts import is_traced_tree
 from limner.data.traces.inks import DEFAULT_INKS, Ink, is_ink_name, parse_inks
-from limner.data.traces.kept import keep_converted
 from limner.errors import ConfigError, DataError, shorten
 from limner.images import read_bytes, without_suffix
 from limner.types import Progress, no_progress
@@ -60,6 +58,8 @@ def read_traces(listing: Listing, options: Options, progress: Progress = no_prog
         return _read_masks(folders, _inks(folders, listing, options), options)
     if not is_traced_tree(listing.source, listing.pictures, originals=options.get("originals")):
         return None
+    from limner.data.traces.kept import keep_converted  # takes a while, and hardly any data set is of tracings
+
     _check_options(options)
     kept = keep_converted(
         listing,
@@ -155,6 +155,8 @@ def _from_table(listing: Listing) -> tuple[Ink, ...]:
     tables = [name for name in listing.tables if name.rpartition("/")[2] == _TABLE]
     if len(tables) != 1:
         return ()
+    from limner.data.traces.convert import inks_of_table
+
     pairs = inks_of_table(read_bytes(listing.source.location(tables[0])).decode("utf-8", errors="replace"))
     return parse_inks([f"{_color_text(ink)}={structure}" for ink, structure in pairs.items()]) if pairs else ()
 

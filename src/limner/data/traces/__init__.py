@@ -11,22 +11,3 @@ Layer: data. Imports no torch.
        │              └ refining (and the numbers that a JPEG file stores) ─ blocks
        └ sheets
 """
-
-from limner.data.traces.agreement import Agreement, mean_dice
-from limner.data.traces.convert import Converted, Outcome, convert_traces
-from limner.data.traces.inks import DEFAULT_INKS, Ink, parse_inks
-from limner.data.traces.tracing import Doubt, Traced, read_tracing
-
-__all__ = [
-    "DEFAULT_INKS",
-    "Agreement",
-    "Converted",
-    "Doubt",
-    "Ink",
-    "Outcome",
-    "Traced",
-    "convert_traces",
-    "mean_dice",
-    "parse_inks",
-    "read_tracing",
-]
