@@ -63,6 +63,7 @@ def draw(folder: Path, count: int) -> None:
 
 def measure(folder: str) -> dict[str, float]:
     """Prepare the catalog; seconds, and how much the process grew."""
+    from limner.data.catalog import Catalog
     from limner.data.prepare import prepare
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -70,6 +71,10 @@ def measure(folder: str) -> dict[str, float]:
     prepared = prepare(folder, val=0.3, test=0)
     seconds, busy = time.perf_counter() - begin, time.process_time() - busy
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    begin, table = time.process_time(), Path(folder) / "samples.csv"
+    prepared.catalog.save(table)
+    assert Catalog.load(table) == prepared.catalog
+    kept = time.process_time() - begin
     for note in prepared.notes:
         sys.stderr.write(f"  {note}\n")
     return {
@@ -77,6 +82,7 @@ def measure(folder: str) -> dict[str, float]:
         "seconds": round(seconds, 1),
         "seconds of processor time": round(busy, 1),
         "peak growth, MiB": round(grown),
+        "seconds of processor time to write the table and read it again": round(kept, 1),
     }
 
 
