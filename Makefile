@@ -13,12 +13,16 @@ DEMO_SETTINGS ?= training.time=4m data.split=70:15:15
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow lint types layers check docs format pins clean
+.PHONY: help setup browser demo test test-slow lint types layers check docs format pins clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 setup: $(READY)  ## make .venv and install Limner and its tools into it
+	@.ci/browser --check || echo "Tests of the page are skipped without a browser: make browser"
+
+browser: $(READY)  ## install a browser for the tests of the page, if there is none
+	.ci/browser
 
 # Tests run one process per core; a second layer of threads inside each would only fight over them.
 test test-slow: export OMP_NUM_THREADS := 1

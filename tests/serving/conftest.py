@@ -76,32 +76,41 @@ class Running:
         return self.ask("/v1/predict", files=[("image", name, data)], fields=fields)
 
 
+def _start(stops: list[Callable[[], None]], open_model: Any, models: dict[str, Path] | None, given: Any) -> Running:
+    settings = Settings(**({"port": 0, "threads": 2} | given))
+    address = listen(settings)
+    ready = threading.Event()
+    server = make_server(
+        models or {}, open_model or (lambda path: open_models([path], device="cpu")), settings, ready.set
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [address]})
+    thread.start()
+
+    def stop() -> None:
+        server.should_exit = True
+        thread.join(30)
+        address.close()
+        assert not thread.is_alive()
+
+    stops.append(stop)
+    assert ready.wait(20)
+    return Running(url_of(address), stop)
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Running]]:
     """Starts a server of models by name, with settings."""
     stops: list[Callable[[], None]] = []
+    yield lambda open_model=None, /, models=None, **given: _start(stops, open_model, models, given)
+    for stop in stops:
+        stop()
 
-    def start(open_model: Any = None, /, models: dict[str, Path] | None = None, **given: Any) -> Running:
-        settings = Settings(**({"port": 0, "threads": 2} | given))
-        address = listen(settings)
-        ready = threading.Event()
-        server = make_server(
-            models or {}, open_model or (lambda path: open_models([path], device="cpu")), settings, ready.set
-        )
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [address]})
-        thread.start()
 
-        def stop() -> None:
-            server.should_exit = True
-            thread.join(30)
-            address.close()
-            assert not thread.is_alive()
-
-        stops.append(stop)
-        assert ready.wait(20)
-        return Running(url_of(address), stop)
-
-    yield start
+@pytest.fixture(scope="session")
+def start_server() -> Iterator[Callable[..., Running]]:
+    """As `serve`, for servers that several tests share."""
+    stops: list[Callable[[], None]] = []
+    yield lambda models, **given: _start(stops, None, models, given)
     for stop in stops:
         stop()
 
