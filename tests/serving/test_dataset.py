@@ -6,20 +6,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from limner.bundle import TargetSpec
 from limner.images import encode_png, read_image, read_mask
 from limner.serving.saving import Dataset
 
 
 @pytest.fixture
-def server(serve, every_task, tmp_path):
-    return serve(models={"m": every_task("unet")}, save=tmp_path / "saved")
+def server(serve, trained, every_task, tmp_path):
+    models = {"m": trained.folder / "model.safetensors", "all": every_task("unet")}
+    return serve(models=models, save=tmp_path / "saved")
 
 
 def _pair(png, ids=None, **fields):
-    ids = np.tile(np.arange(32, dtype=np.uint8) // 11, (24, 1)) if ids is None else ids
+    ids = np.tile(np.arange(32, dtype=np.uint8) // 16, (24, 1)) if ids is None else ids
     return {
         "files": [("image", "shot 1.png", png()), ("mask", "m.png", encode_png(ids))],
-        "fields": {"target": "multiclass"} | fields,
+        "fields": fields,
     }
 
 
@@ -28,7 +30,7 @@ def test_a_pair_is_saved_as_training_reads_it(server, png, picture, tmp_path):
     assert (reply.status, reply.json) == (201, {"name": "shot_1"})
     assert np.array_equal(read_image(str(tmp_path / "saved/images/shot_1.png")), picture())
     stored = read_mask(str(tmp_path / "saved/masks/shot_1.png"))
-    assert np.unique(stored.array).tolist() == [0, 1, 2]
+    assert np.unique(stored.array).tolist() == [0, 1]
     assert stored.palette is not None
     assert server.ask("/v1/dataset").json == {"count": 1, "names": ["shot_1"]}
 
@@ -62,7 +64,7 @@ def test_nothing_is_replaced_unless_asked(server, png, tmp_path):
         ({}, np.zeros((24, 31), np.uint8), 400),
         ({}, np.full((24, 32), 3, np.uint8), 400),
         ({}, np.zeros((24, 32, 3), np.uint8), 400),
-        ({"target": "regression"}, None, 422),
+        ({"target": "regression", "model": "all"}, None, 422),
         ({"target": "nothing"}, None, 404),
         ({"name": "///"}, None, 422),
         ({"replace": "perhaps"}, None, 422),
@@ -80,7 +82,7 @@ def test_of_a_file_nothing_but_pixels_is_kept(server, picture, tmp_path):
     stream = io.BytesIO()
     Image.fromarray(picture()).save(stream, "JPEG", comment=b"a comment of the camera", exif=Image.Exif())
     files = [("image", "a.jpg", stream.getvalue()), ("mask", "m.png", encode_png(np.zeros((24, 32), np.uint8)))]
-    assert server.ask("/v1/dataset", files=files, fields={"target": "binary"}).status == 201
+    assert server.ask("/v1/dataset", files=files, fields={}).status == 201
     assert b"a comment" not in (tmp_path / "saved/images/a.png").read_bytes()
 
 
@@ -93,7 +95,8 @@ def test_without_a_folder_nothing_is_saved(serve, every_task, png):
 
 def test_what_a_killed_server_left_is_finished_or_thrown_away(tmp_path, picture):
     dataset = Dataset(tmp_path)
-    dataset.save("whole", picture(), np.zeros((24, 32), np.uint8), [(0, 0, 0)], replace=False)
+    specs = {"mask": TargetSpec(task="binary", names=["rest", "cell"], colors=[(0, 0, 0), (9, 9, 9)])}
+    dataset.save("whole", picture(), "mask", np.zeros((24, 32), np.uint8), specs, replace=False)
     # Killed after the pair was there, with one of its files at its place already.
     ready = tmp_path / ".saving/ready-late"
     for kind in ("images", "masks"):

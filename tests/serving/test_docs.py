@@ -22,9 +22,8 @@ def _commands():
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_every_command_of_the_page_is_answered(serve, every_task, png, tmp_path):
-    bundle = every_task("unet")
-    models = {"cells": bundle}
+def test_every_command_of_the_page_is_answered(serve, trained, png, tmp_path):
+    models = {"cells": trained.folder / "model.safetensors"}
     open_server = serve(models=models, save=tmp_path / "saved")
     closed = serve(models=models, token=TOKEN)
     for name, seed in (("picture", 1), ("other", 2)):

@@ -137,9 +137,30 @@ class Client:
         files = [("images", *_file(one, "image")) for one in pictures]
         return list(self._json("POST", "/v1/rank", files, {"model": model})["pictures"])
 
-    def save(self, picture: Given, mask: Given, name: str, *, target: str | None = None, replace: bool = False) -> str:
-        """Save a picture with its mask of class ids at the server; gives the name it got there. Raises as `predict`."""
-        files = [("image", *_file(picture, "image")), ("mask", *_file(mask, "mask"))]
+    def save(
+        self,
+        picture: Given,
+        mask: Given | Sequence[Given],
+        name: str,
+        *,
+        target: str | None = None,
+        replace: bool = False,
+    ) -> str:
+        """Save a picture with its mask at the server; gives the name it got there.
+
+        Args:
+            picture: It.
+            mask: Class ids; of a multilabel target a list of planes of 0 and 1, one for each class.
+            name: To save it under.
+            target: Whose mask it is; by default `mask`, or the model's first.
+            replace: Whether to replace what has that name.
+
+        Raises:
+            ServerError: The server refused, or did not answer.
+            DataError: A file cannot be read.
+        """
+        planes = mask if isinstance(mask, Sequence) and not isinstance(mask, str | bytes) else [mask]
+        files = [("image", *_file(picture, "image")), *(("mask", *_file(plane, "mask")) for plane in planes)]
         fields = {"name": name, "target": target, "replace": "true" if replace else None}
         return str(self._json("POST", "/v1/dataset", files, fields)["name"])
 

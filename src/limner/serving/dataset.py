@@ -5,6 +5,8 @@ Layer: serving.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -12,9 +14,10 @@ from limner.bundle import TargetSpec
 from limner.images import decode_upload
 from limner.serving import schemas
 from limner.serving.context import Context
-from limner.serving.given_masks import mask_target, read_ids
+from limner.serving.given_masks import group_masks, mask_target, read_given
 from limner.serving.reading import SentFile, read_request
 from limner.serving.refusals import Refusal, unprocessable
+from limner.serving.saved_table import mask_targets
 from limner.serving.saving import Dataset
 from limner.serving.waiting import patiently
 
@@ -42,17 +45,21 @@ def add_dataset(app: FastAPI, context: Context) -> None:
             dataset = _dataset(context)
             sent = await read_request(request, context.settings)
             sent.check(("image", "mask"), ("name", "model", "target", "replace"))
-            files = {one.field: one for one in sent.files}
-            if len(files) != 2 or len(sent.files) != 2:
+            images = [one for one in sent.files if one.field == "image"]
+            masks = [one.data for one in sent.files if one.field == "mask"]
+            if len(images) != 1 or not masks:
                 found = ", ".join(one.field for one in sent.files) or "none"
-                raise unprocessable("one file 'image' and one file 'mask'", found, "Send both, each once.")
+                raise unprocessable("one file 'image' and one file 'mask'", found, "Send both.")
             replace = _FLAGS.get(sent.fields.get("replace", "false").lower())
             if replace is None:
                 raise unprocessable("replace as true or false", f"'{sent.fields['replace'][:100]}'", "Correct it.")
-            _, spec = mask_target(context.models.find(sent.fields.get("model")), sent.fields.get("target"))
-            name = sent.fields.get("name") or files["image"].name
+            served = context.models.find(sent.fields.get("model"))
+            target, spec = mask_target(served, sent.fields.get("target"))
+            (files,) = group_masks(masks, spec, 1)
+            specs = mask_targets(served.predictor.meta.targets)
+            name = sent.fields.get("name") or images[0].name
             async with context.work.room(sent.files, None):
-                return await context.work.run(_save, dataset, name, files["image"], files["mask"], spec, replace)
+                return await context.work.run(_save, dataset, name, images[0], target, files, specs, replace)
 
         name = await patiently(request, answer(), context)
         context.counting.saved()
@@ -76,7 +83,15 @@ def no_folder() -> Refusal:
     )
 
 
-def _save(dataset: Dataset, name: str, image: SentFile, mask: SentFile, spec: TargetSpec, replace: bool) -> str:
+def _save(
+    dataset: Dataset,
+    name: str,
+    image: SentFile,
+    target: str,
+    files: Sequence[bytes],
+    specs: Mapping[str, TargetSpec],
+    replace: bool,
+) -> str:
     picture = decode_upload(image.data, "image")
-    ids = read_ids(mask.data, spec, (picture.shape[0], picture.shape[1]), ignore=True)
-    return dataset.save(name, picture, ids, spec.colors, replace=replace)
+    mask = read_given(files, specs[target], (picture.shape[0], picture.shape[1]), ignore=True)
+    return dataset.save(name, picture, target, mask, specs, replace=replace)

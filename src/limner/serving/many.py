@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from limner.inference.prediction import Prediction
 from limner.serving import schemas
 from limner.serving.answers import strange_of
 from limner.serving.context import Context
-from limner.serving.given_masks import mask_target, read_ids
+from limner.serving.given_masks import group_masks, mask_target, read_given
 from limner.serving.models import Served
 from limner.serving.naming import unlike
 from limner.serving.packing import PACKED, Package
@@ -69,17 +69,14 @@ async def _batch(request: Request, context: Context) -> bytes:
     if masks or "target" in sent.fields:
         target, spec = mask_target(served, sent.fields.get("target"))
         targets = {target: spec}
-        if len(masks) != len(sent.files):
-            raise unprocessable(
-                f"as many masks as images: {len(sent.files)}", str(len(masks)), "Send one for each, in their order."
-            )
+        given = group_masks(masks, spec, len(sent.files))
     names = unlike([one.name for one in sent.files], "picture")
     with tempfile.TemporaryDirectory(prefix="limner-") as place:
         package = Package(Path(place, "all"), targets, meta.inputs.parts, answers, spacing)
 
         async def add(number: int, found: Predicted) -> None:
             if masks:
-                found = await context.work.run(_with_mask, found, target, spec, masks[number])
+                found = await context.work.run(_with_mask, found, target, spec, given[number])
             await context.work.run(package.add, names[number], sent.files[number].name or names[number], found)
 
         probabilities = bool({"probabilities", "objects"} & set(answers))
@@ -93,10 +90,10 @@ async def _batch(request: Request, context: Context) -> bytes:
         return path.read_bytes()
 
 
-def _with_mask(found: Predicted, target: str, spec: TargetSpec, data: bytes) -> Predicted:
+def _with_mask(found: Predicted, target: str, spec: TargetSpec, files: Sequence[bytes]) -> Predicted:
     """A prediction with another mask, that a client has corrected."""
-    ids = read_ids(data, spec, found.picture.size, ignore=False)
-    only = {"masks": {target: ids}, "values": {}}
+    mask = read_given(files, spec, found.picture.size, ignore=False)
+    only = {"masks": {target: mask}, "values": {}}
     kept = {name: {target: part[target]} for name, part in _parts(found.prediction).items() if target in part}
     return replace(found, prediction=replace(found.prediction, **(kept | only)))
 

@@ -1,11 +1,20 @@
-"""Pictures and masks into a folder, in pairs that are whole or absent.
+"""Pictures and masks into a folder, in samples that are whole or absent.
 
 Layer: serving. Imports no web library.
 
-A pair is two files, which no file system can put in place at once. So it is written beside, in a folder of its own;
-renaming that folder is the moment from which the pair counts as saved. Then its files are moved to their places; if
-the process or the machine dies between, `Dataset` moves them when it is opened again. What was not renamed is thrown
+A sample is several files, which no file system can put in place at once. So it is written beside, in a folder of its
+own; renaming that folder is the moment from which the sample counts as saved. Then its files are moved to their places;
+if the process or the machine dies between, `Dataset` moves them when it is opened again. What was not renamed is thrown
 away: its client was never told that it was saved.
+
+There are two forms, told apart by what the model draws (see `saved_table`):
+
+    images/NAME.png  masks/NAME.png       one mask of one class per pixel; a pair goes by its name
+    samples.csv      conversion.json      planes of classes that overlap, or several targets, in `masks/…/NAME.png`
+
+In the second form `samples.csv` names the files of each sample. It is replaced at once when all of them are in their
+places, and files that it names are never written to: so a reader, too, sees all planes of a sample or none, and all
+old ones or all new ones.
 
 Pictures are written anew from their pixels: of the bytes that a client sent, none reaches the disk.
 """
@@ -13,25 +22,29 @@ Pictures are written anew from their pixels: of the bytes that a client sent, no
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
+from limner.bundle import TargetSpec
+from limner.data.stored_masks import join_planes
+from limner.errors import DataError
 from limner.files import output_error
-from limner.images import write_image, write_mask
+from limner.images import read_image, write_image, write_mask
 from limner.serving.naming import safe_name
 from limner.serving.refusals import Refusal, unprocessable
-from limner.types import Color
+from limner.serving.saved_table import IMAGES, MASKS, Row, SavedTable, mask_folders
 
-IMAGES, MASKS = "images", "masks"
 _WORK = ".saving"
 _NEW, _READY = "new-", "ready-"
+_ROW = "row.json"
 
 
 class Dataset:
@@ -42,10 +55,12 @@ class Dataset:
 
     Raises:
         OutputError: It cannot be written to.
+        DataError: It has a table of samples that cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._table = SavedTable(folder)
         self._lock = threading.Lock()
         try:
             for name in (IMAGES, MASKS, _WORK):
@@ -55,11 +70,14 @@ class Dataset:
                     self._place(left)
                 else:
                     shutil.rmtree(left)
+            self._table.sweep()
         except OSError as error:
             raise output_error(folder, error) from error
 
     def names(self) -> list[str]:
-        """Of the pairs, sorted."""
+        """Of the samples, sorted."""
+        if self._table.exists():
+            return sorted(row.name for row in self._table.rows())
         masks = {path.stem for path in (self.folder / MASKS).iterdir() if not path.name.startswith(".")}
         images = {path.stem for path in (self.folder / IMAGES).iterdir() if not path.name.startswith(".")}
         return sorted(images & masks)
@@ -68,75 +86,158 @@ class Dataset:
         self,
         name: str,
         image: Shaped[np.ndarray, "height width channels"],
-        mask: UInt8[np.ndarray, "height width"],
-        colors: Sequence[Color],
+        target: str,
+        mask: UInt8[np.ndarray, "height width *classes"],
+        specs: Mapping[str, TargetSpec],
         *,
         replace: bool,
     ) -> str:
-        """Save a pair; when this returns, it is on the disk.
+        """Save a picture with its mask; when this returns, it is on the disk.
+
+        A mask of a further target is added to the same picture of the same name.
 
         Args:
             name: As the client calls it.
             image: Of uint8, uint16 or float32.
-            mask: Class ids.
-            colors: Of each class id.
-            replace: Whether a pair of that name may be replaced.
+            target: Whose mask it is.
+            mask: Class ids, or planes of 0 and 1 (multilabel).
+            specs: All targets of the model that have masks.
+            replace: Whether what is there under that name may be replaced.
 
         Returns:
             The name it got.
 
         Raises:
-            Refusal: Nothing is left of the name, or there is a pair of that name.
+            Refusal: Nothing is left of the name, there is a sample of that name, or the folder has other masks.
             DataError: An id has no colour.
             OutputError: The disk is full, or may not be written to.
         """
         safe = safe_name(name)
         if not safe:
             raise unprocessable("a name with letters or digits", f"'{name[:100]}'", "Give one.")
-        plain = image.dtype in (np.uint8, np.uint16) and image.shape[2] <= 4
         with self._lock:
-            if not replace and self._files(safe):
-                raise Refusal(
-                    409, "Exists", f"a new name, or replace=true to replace '{safe}'", "a pair of that name",
-                    "Choose another name, or send replace=true.",
-                )  # fmt: skip
             try:
-                beside = Path(tempfile.mkdtemp(prefix=_NEW, dir=self.folder / _WORK))
-                try:
-                    write_image(beside / IMAGES / f"{safe}{'.png' if plain else '.tif'}", image)
-                    write_mask(beside / MASKS / f"{safe}.png", mask, colors)
-                    for path in [*beside.rglob("*"), beside]:
-                        _to_disk(path)
-                    ready = self.folder / _WORK / f"{_READY}{safe}"
-                    beside.rename(ready)
-                except BaseException:
-                    shutil.rmtree(beside, ignore_errors=True)
-                    raise
-                _to_disk(self.folder / _WORK)
-                self._place(ready)
+                if mask_folders(specs) is None:
+                    self._save_pair(safe, image, mask, specs[target], replace=replace)
+                else:
+                    safe = self._save_row(safe, image, target, mask, specs, replace=replace)
             except OSError as error:
                 raise output_error(self.folder, error) from error
         return safe
 
-    def _files(self, name: str) -> list[Path]:
-        """Files of that name, in whatever case, as some systems do not tell cases apart."""
-        return [
-            path
+    def _save_pair(
+        self,
+        name: str,
+        image: Shaped[np.ndarray, "height width channels"],
+        mask: UInt8[np.ndarray, "height width"],
+        spec: TargetSpec,
+        *,
+        replace: bool,
+    ) -> None:
+        self._table.refuse_pairs()
+        taken = any(
+            path.stem.lower() == name.lower()  # as some systems do not tell cases apart
             for kind in (IMAGES, MASKS)
             for path in (self.folder / kind).iterdir()
-            if path.stem.lower() == name.lower()
-        ]
+        )
+        if taken and not replace:
+            raise _exists(name)
+        with self._beside(name) as beside:
+            write_image(beside / IMAGES / f"{name}{_suffix(image)}", image)
+            write_mask(beside / MASKS / f"{name}.png", mask, spec.colors)
+
+    def _save_row(
+        self,
+        name: str,
+        image: Shaped[np.ndarray, "height width channels"],
+        target: str,
+        mask: UInt8[np.ndarray, "height width *classes"],
+        specs: Mapping[str, TargetSpec],
+        *,
+        replace: bool,
+    ) -> str:
+        """Save into the form with a table; gives the name as it stands there, perhaps in other case."""
+        if not self._table.exists() and self.names():
+            raise unprocessable(
+                "a folder for masks of several planes or targets", "one of masks without a table",
+                "Start the server with another folder for --save.",
+            )  # fmt: skip
+        self._table.begin(specs)
+        known = next((row for row in self._table.rows() if row.name.lower() == name.lower()), None)
+        # What was saved of another picture under this name goes with it.
+        kept = known if known is not None and self._holds(known.image, image) else None
+        if known is not None and not replace and (kept is None or target in kept.masks):
+            raise _exists(known.name)
+        name = name if known is None else known.name
+        folders = (mask_folders(specs) or {})[target]
+        stem = self._table.free_stem(name, folders if kept else [IMAGES, *folders])
+        picture = kept.image if kept else f"{IMAGES}/{stem}{_suffix(image)}"
+        files = [f"{folder}/{stem}.png" for folder in folders]
+        row = Row(name, picture, {**(kept.masks if kept else {}), target: join_planes(files)})
+        with self._beside(name) as beside:
+            if kept is None:
+                write_image(beside / picture, image)
+            if specs[target].task == "multilabel":
+                for index, file in enumerate(files):
+                    write_image(beside / file, mask[..., index] * np.uint8(255))
+            else:
+                write_mask(beside / files[0], mask, specs[target].colors)
+            (beside / _ROW).write_text(json.dumps(row.to_dict()), encoding="utf-8")
+        return name
+
+    def _holds(self, file: str, image: Shaped[np.ndarray, "height width channels"]) -> bool:
+        """Whether a file of the folder is this picture."""
+        try:
+            return np.array_equal(read_image(str(self.folder / file)), image)
+        except DataError:
+            return False
+
+    @contextlib.contextmanager
+    def _beside(self, name: str) -> Iterator[Path]:
+        """A folder to write a sample's files to; when the block ends without error, they are saved and in place."""
+        beside = Path(tempfile.mkdtemp(prefix=_NEW, dir=self.folder / _WORK))
+        try:
+            yield beside
+            for path in [*beside.rglob("*"), beside]:
+                _to_disk(path)
+            ready = self.folder / _WORK / f"{_READY}{name}"
+            beside.rename(ready)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+        _to_disk(self.folder / _WORK)
+        self._place(ready)
 
     def _place(self, ready: Path) -> None:
-        """Move a pair to its place; may be done again from any point."""
-        for kind in (MASKS, IMAGES):
-            for path in sorted((ready / kind).iterdir()) if (ready / kind).is_dir() else []:
-                for old in (self.folder / kind).glob("*"):
-                    if old.stem == path.stem and old.suffix != path.suffix:
-                        old.unlink()
-                path.replace(self.folder / kind / path.name)
-            _to_disk(self.folder / kind)
+        """Move a sample to its place; may be done again from any point."""
+        row = ready / _ROW
+        files = [path for path in sorted(ready.rglob("*")) if path.is_file() and path != row]
+        folders = {self.folder / parent for path in files for parent in path.relative_to(ready).parents}
+        for path in files:
+            place = self.folder / path.relative_to(ready)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            for old in [] if row.exists() else place.parent.glob("*"):
+                if old.stem == path.stem and old.suffix != path.suffix:
+                    old.unlink()
+            path.replace(place)
+        for folder in folders:
+            _to_disk(folder)
+        if row.exists():
+            self._table.put(Row.from_dict(json.loads(row.read_text(encoding="utf-8"))))
+            _to_disk(self.folder)
         shutil.rmtree(ready)
+
+
+def _suffix(image: Shaped[np.ndarray, "height width channels"]) -> str:
+    plain = image.dtype in (np.uint8, np.uint16) and image.shape[2] <= 4
+    return ".png" if plain else ".tif"
+
+
+def _exists(name: str) -> Refusal:
+    return Refusal(
+        409, "Exists", f"a new name, or replace=true to replace '{name}'", "a sample of that name",
+        "Choose another name, or send replace=true.",
+    )  # fmt: skip
 
 
 def _to_disk(path: Path) -> None:

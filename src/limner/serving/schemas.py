@@ -278,7 +278,8 @@ def batch_body() -> dict[str, Any]:
     masks = {
         "type": "array",
         "items": _FILE,
-        "description": "Masks of class ids to use in place of predicted ones: as many as images, in their order.",
+        "description": "Masks of class ids to use in place of predicted ones: as many as images, in their order; of "
+        "multilabel targets a plane for each class of an image, then those of the next.",
     }
     target = {"type": "string", "description": "Of these masks; by default mask, or the model's first."}
     return _many({"answers": words, "model": _MODEL, "spacing": _SPACING, "masks": masks, "target": target})
@@ -299,7 +300,13 @@ def dataset_body() -> dict[str, Any]:
     """The body of `POST /v1/dataset`."""
     fields = {
         "image": _FILE,
-        "mask": {**_FILE, "description": "Class ids, of the picture's size; 255 where nothing is known."},
+        "mask": {
+            "type": "array",
+            "items": _FILE,
+            "minItems": 1,
+            "description": "One file of class ids, of the picture's size; 255 where nothing is known. Of multilabel "
+            "targets one for each class, in their order: 0, and 1 or 255 where the class is.",
+        },
         "name": {"type": "string", "description": "Default: the name of the picture's file."},
         "model": _MODEL,
         "target": {"type": "string", "description": "Of the model; by default mask, or its first."},

@@ -148,7 +148,8 @@ def agreed(found: LabelMap, known: LabelMap, *, given: bool) -> LabelMap | None:
         known.reading,
         known.values,
     ):
-        return found if given else known
+        # The ids are the same; the data alone know which pixels of them take no part.
+        return found if given else replace(known, ignore=tuple(dict.fromkeys((*known.ignore, *found.ignore))))
     same = (found.encoding, found.reading) == (known.encoding, known.reading) and found.encoding != "planes"
     return known if same and not given and _stored(found) <= _stored(known) else None
 

@@ -77,13 +77,14 @@ export const models = () => call("/v1/models");
 export const predict = (pictures, model, answers, signal) =>
   call("/v1/predict", { method: "POST", body: form({ ...pictures, model, answers: answers.join(",") }), signal });
 
-/** A zip of masks, overlays, outlines and measurements; of the given masks where there are some. */
+/** A zip of masks, overlays, outlines and measurements; of the given masks (see `save`) where there are some. */
 export const batch = (images, masks, fields) =>
   call("/v1/batch", { method: "POST", body: form({ images, masks, ...fields }), as: "blob" });
 
 export const dataset = () => call("/v1/dataset");
 
-export const save = (image, mask, fields) => call("/v1/dataset", { method: "POST", body: form({ image, mask, ...fields }) });
+/** `masks`: one of class ids, or a plane for each class. */
+export const save = (image, masks, fields) => call("/v1/dataset", { method: "POST", body: form({ image, mask: masks, ...fields }) });
 
 /** Pictures in the order in which correcting them is worth most: `{index, score, because}`. */
 export async function rank(images, model) {

@@ -1,33 +1,46 @@
 // Correcting by hand: brush, eraser, polygon, fill, undo; with a snap to the edges that are seen.
 
-import { byId, el, say } from "./dom.js";
+import { byId, el, plural, say } from "./dom.js";
 import { allLabels } from "./layers.js";
+import { History, penOf } from "./pens.js";
 import { lightness } from "./picture.js";
-import { alike, changedBox, cut, disc, flood, paste, polygon } from "./shapes.js";
+import { alike, changedBox, cut, disc, paste, polygon } from "./shapes.js";
 import { app, emit, on } from "./state.js";
 import { hand, middle, probe, redraw, scales, shown, toCanvas } from "./view.js";
 
 const KEYS = { v: "move", b: "brush", e: "eraser", p: "polygon", f: "fill" };
 /** Points of the page within which a corner of a polygon goes to the strongest edge. */
 const CATCH = 8;
-const MOST_STEPS = 100;
 
-const state = { paint: null, radius: 8, snap: true, stroke: null, corners: [], cursor: null, done: [], undone: [] };
+const state = { paint: null, radius: 8, snap: true, stroke: null, corners: [], cursor: null, histories: new Map(), of: null };
 
-/** The labels of the shown picture as an array to write into; the model's own until a first change. */
+/** The shown target, if it has a mask. */
 function editable() {
   const target = shown();
-  if (!target || !target.layers.mask || target.layers.task === "multilabel") return null;
-  return { ...target, labels: target.edited || allLabels(target.layers, target.settings, null) };
+  return target?.layers.mask ? target : null;
 }
 
-/** Changes labels by `action(labels, width, height)`, as one step that can be undone. */
-function change(action) {
+/** The same, with its labels as an array to write into; the model's own until a first change. */
+function writable() {
   const target = editable();
+  return target && { ...target, labels: target.edited || allLabels(target.layers, target.settings, null) };
+}
+
+const pen = ({ layers, settings }) => penOf(layers.task, settings.classes, state.paint, app.tool === "eraser");
+
+/** The history of a target of the open picture. */
+function historyOf(name) {
+  if (!state.histories.has(name)) state.histories.set(name, new History());
+  return state.histories.get(name);
+}
+
+/** Changes labels by `action(labels, pen, width, height)`, as one step that can be undone. */
+function change(action) {
+  const target = writable();
   if (!target) return;
   const { width, height } = target.layers;
   const before = target.labels.slice();
-  action(target.labels, width, height);
+  action(target.labels, pen(target), width, height);
   finish(target, before);
 }
 
@@ -39,64 +52,59 @@ function finish(target, before) {
   const first = !item.edits.has(target.name);
   item.edits.set(target.name, target.labels);
   item.saved.delete(target.name);
-  const step = { name: target.name, box, first, before: cut(before, width, box), after: cut(target.labels, width, box) };
-  state.done.push(step);
-  if (state.done.length > MOST_STEPS) state.done.shift();
-  state.undone = [];
+  historyOf(target.name).add({ box, first, before: cut(before, width, box), after: cut(target.labels, width, box) });
   told();
 }
 
 function told() {
-  byId("undo").disabled = !state.done.length;
-  byId("redo").disabled = !state.undone.length;
+  showSteps();
   emit("mask");
   emit("item", app.opened.item);
 }
 
-/** Takes the last step back, or with `forward` does it again. */
+function showSteps() {
+  const target = shown();
+  const { done, undone } = target ? historyOf(target.name) : new History();
+  byId("undo").disabled = !done.length;
+  byId("redo").disabled = !undone.length;
+}
+
+/** Takes the last step on the shown target back, or with `forward` does it again. */
 function step(forward) {
-  const [from, to] = forward ? [state.undone, state.done] : [state.done, state.undone];
-  const last = from.pop();
-  if (!last || !app.opened) return;
-  const { item, targets } = app.opened;
-  const { width } = targets[last.name];
-  let labels = item.edits.get(last.name);
-  if (!labels) {
-    labels = last.labels;
-    item.edits.set(last.name, labels);
-  }
-  paste(labels, width, last.box, forward ? last.after : last.before);
-  item.saved.delete(last.name);
+  const target = shown();
+  const last = target && historyOf(target.name).take(forward);
+  if (!last) return;
+  const { item } = app.opened;
+  const labels = item.edits.get(target.name) || last.labels;
+  item.edits.set(target.name, labels);
+  paste(labels, target.layers.width, last.box, forward ? last.after : last.before);
+  item.saved.delete(target.name);
   if (!forward && last.first) {
     // As before the first change: the model's mask again, which follows the sliders.
     last.labels = labels;
-    item.edits.delete(last.name);
+    item.edits.delete(target.name);
   }
-  to.push(last);
+  say(forward ? "Done again." : "Undone.");
   told();
-}
-
-function paintLabel() {
-  return app.tool === "eraser" ? 0 : state.paint;
 }
 
 /** Draws one dab; with the snap only on what looks like the pixel under its middle and is joined to it. */
 function dab(target, { x, y }) {
   const { layers, labels } = target;
-  const label = paintLabel();
+  const { put } = pen(target);
   const radius = state.radius;
   let like = null;
   const reach = Math.ceil(radius);
   const [left, top, side] = [Math.floor(x) - reach, Math.floor(y) - reach, 2 * reach + 1];
   if (state.snap && radius >= 3 && app.opened.bitmap) like = alike(lightness(app.opened, left, top, side, side), side, side);
   disc(x, y, radius, layers.width, layers.height, (i, column, row) => {
-    if (!like || like[(row - top) * side + column - left]) labels[i] = label;
+    if (!like || like[(row - top) * side + column - left]) put(labels, i);
   });
 }
 
 function stroke(kind, point) {
   if (kind === "down") {
-    const target = editable();
+    const target = writable();
     if (!target) return;
     state.stroke = { target, before: target.labels.slice(), last: point };
     app.opened.item.edits.set(target.name, target.labels);
@@ -155,7 +163,7 @@ function closePolygon() {
   const corners = state.corners;
   state.corners = [];
   if (corners.length > 2) {
-    change((labels, width, height) => polygon(corners, width, height, (i) => (labels[i] = state.paint)));
+    change((labels, { put }, width, height) => polygon(corners, width, height, (i) => put(labels, i)));
   }
   redraw();
 }
@@ -164,7 +172,7 @@ function fill(point) {
   const { width, height } = app.opened;
   const [x, y] = [Math.floor(point.x), Math.floor(point.y)];
   if (x < 0 || y < 0 || x >= width || y >= height) return;
-  change((labels) => flood(labels, width, height, y * width + x, state.paint));
+  change((labels, { fill: spread }) => spread(labels, width, y * width + x));
 }
 
 hand.pointer = (kind, point, event) => {
@@ -176,6 +184,24 @@ hand.pointer = (kind, point, event) => {
   } else if (app.tool === "fill" && kind === "down") fill(point);
   if (app.tool !== "move") redraw();
 };
+
+function sayCorners(corners) {
+  state.corners = corners;
+  say(`${plural(corners.length, "corner")}.`);
+}
+
+/** Does something and says what came of it, for those who do not see it. */
+function saying(action) {
+  const target = editable();
+  if (!target) return;
+  const last = historyOf(target.name).done.at(-1);
+  action();
+  const made = historyOf(target.name).done.at(-1);
+  const count = made && made !== last ? made.after.reduce((sum, label, i) => sum + (label !== made.before[i]), 0) : 0;
+  const name = target.settings.classes.find((one) => one.id === state.paint)?.name;
+  if (state.corners.length) sayCorners(state.corners);
+  else say(count ? `${plural(count, "pixel")} changed in ${name}.` : "Nothing changed.");
+}
 
 // With the keyboard alone: arrows move the tool, Space uses it, Enter closes a polygon.
 hand.key = (event, arrow) => {
@@ -189,15 +215,17 @@ hand.key = (event, arrow) => {
     };
     probe(state.cursor);
   } else if (event.key === " ") {
-    if (app.tool === "polygon") corner(state.cursor);
-    else if (app.tool === "fill") fill(state.cursor);
-    else {
-      stroke("down", state.cursor);
-      stroke("up", state.cursor);
-    }
-  } else if (event.key === "Enter" && app.tool === "polygon") closePolygon();
-  else if (event.key === "Escape" && state.corners.length) state.corners = [];
-  else if (event.key === "Backspace" && state.corners.length) state.corners.pop();
+    saying(() => {
+      if (app.tool === "polygon") corner(state.cursor);
+      else if (app.tool === "fill") fill(state.cursor);
+      else {
+        stroke("down", state.cursor);
+        stroke("up", state.cursor);
+      }
+    });
+  } else if (event.key === "Enter" && app.tool === "polygon") saying(closePolygon);
+  else if (event.key === "Escape" && state.corners.length) sayCorners([]);
+  else if (event.key === "Backspace" && state.corners.length) sayCorners(state.corners.slice(0, -1));
   else return false;
   redraw();
   return true;
@@ -253,7 +281,6 @@ function useTool(name) {
 function reason() {
   const target = shown();
   if (!target) return "Open a picture first.";
-  if (target.layers.task === "multilabel") return "Classes that may overlap cannot be corrected here; masks have one class per pixel.";
   return "Numbers such as depth cannot be corrected here.";
 }
 
@@ -261,41 +288,68 @@ function setRadius(value) {
   state.radius = Math.min(Math.max(value, 0.5), 200);
   byId("radius").value = String(state.radius);
   byId("radius-value").textContent = `${Math.round(2 * state.radius)} px`;
+  byId("radius").setAttribute("aria-valuetext", plural(Math.round(2 * state.radius), "pixel"));
   redraw();
 }
 
-/** Which class is painted with. */
+/** The classes to choose from, of which one is drawn in. */
 function showPaints() {
-  const target = shown();
+  const target = editable();
   const box = byId("paints");
   box.replaceChildren();
-  byId("correct").disabled = !editable();
-  byId("correct").title = editable() ? "" : reason();
-  if (!target || !editable()) {
+  byId("correct").disabled = !target;
+  byId("correct").title = target ? "" : reason();
+  if (!target) {
     closeTools();
     return;
   }
-  const ids = target.settings.classes.map((one) => one.id);
-  if (!ids.includes(state.paint)) state.paint = ids[0];
-  for (const one of target.settings.classes) {
+  const { classes } = target.settings;
+  if (!classes.some((one) => one.id === state.paint)) state.paint = classes[0].id;
+  for (const one of classes) {
     const swatch = el("span", { class: "swatch" });
     swatch.style.background = one.color;
-    const input = el("input", { type: "radio", name: "paint", checked: one.id === state.paint, on: { change: () => (state.paint = one.id) } });
+    const input = el("input", { type: "radio", name: "paint", value: String(one.id), checked: one.id === state.paint, on: { change: () => drawIn(one.id) } });
     box.append(el("label", { class: "chip" }, input, swatch, el("span", { text: one.name })));
   }
+  drawIn(state.paint);
+}
+
+function drawIn(id) {
+  state.paint = id;
+  app.drawn = byId("tools").hidden ? null : id;
+  for (const input of byId("paints").querySelectorAll("input")) input.checked = input.value === String(id);
+  redraw();
+}
+
+/** The next class of the list, or the one before. */
+function nextPaint(by) {
+  const { classes } = shown().settings;
+  const place = classes.findIndex((one) => one.id === state.paint);
+  const one = classes[(place + by + classes.length) % classes.length];
+  drawIn(one.id);
+  sayTool();
+}
+
+function sayTool() {
+  const { classes } = shown().settings;
+  const tool = document.querySelector("#tools [aria-pressed=true]").textContent;
+  say(app.tool === "move" ? `${tool}.` : `${tool}, in ${classes.find((one) => one.id === state.paint).name}.`);
 }
 
 function openTools() {
   byId("tools").hidden = false;
-  byId("correct").setAttribute("aria-pressed", "true");
+  byId("correct").setAttribute("aria-expanded", "true");
   useTool("brush");
+  drawIn(state.paint);
   byId("canvas").focus();
 }
 
 function closeTools() {
   byId("tools").hidden = true;
-  byId("correct").setAttribute("aria-pressed", "false");
+  byId("correct").setAttribute("aria-expanded", "false");
+  app.drawn = null;
   if (app.tool !== "move") useTool("move");
+  redraw();
 }
 
 byId("correct").addEventListener("click", () => (byId("tools").hidden ? openTools() : closeTools()));
@@ -313,15 +367,22 @@ document.addEventListener("keydown", (event) => {
     if (byId("tools").hidden) return;
     step(key === "y" || event.shiftKey);
   } else if (event.ctrlKey || event.metaKey || event.altKey || byId("tools").hidden) return;
-  else if (KEYS[key]) useTool(KEYS[key]);
-  else if (key === "[") setRadius(state.radius / 1.25);
-  else if (key === "]") setRadius(state.radius * 1.25);
-  else return;
+  else if (KEYS[key]) {
+    useTool(KEYS[key]);
+    sayTool();
+  }
+  else if (key === "c") nextPaint(event.shiftKey ? -1 : 1);
+  else if (key === "[" || key === "]") {
+    setRadius(key === "[" ? state.radius / 1.25 : state.radius * 1.25);
+    say(byId("radius").getAttribute("aria-valuetext"));
+  } else return;
   event.preventDefault();
 });
 on("opened look", showPaints);
 on("opened", () => {
-  Object.assign(state, { stroke: null, corners: [], cursor: null, done: [], undone: [] });
-  byId("undo").disabled = byId("redo").disabled = true;
+  Object.assign(state, { stroke: null, corners: [], cursor: null });
+  // The same picture is opened anew to show another target.
+  if (state.of !== app.opened) Object.assign(state, { of: app.opened, histories: new Map() });
+  showSteps();
 });
 setRadius(state.radius);

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, complain, download, plural, say } from "./dom.js";
-import { differs, exclusive, maskOf } from "./masks.js";
+import { correctable, differs, masksOf } from "./masks.js";
 import { answered, app, on, shownTarget } from "./state.js";
 
 const MILLIMETRES = { nm: 1e-6, µm: 1e-3, mm: 1, cm: 10, m: 1000 };
@@ -19,9 +19,9 @@ async function fetchAll() {
     const fields = { model: app.model, answers: picked().join(",") };
     if (app.pixel.size > 0) fields.spacing = app.pixel.size * MILLIMETRES[app.pixel.unit];
     // Moved thresholds and corrections are known to this page alone: then its masks are outlined and measured.
-    const own = items.some(differs) && items.every(exclusive);
+    const own = items.some(differs) && items.every(correctable);
     const zips = await api.inParts(items, async (part) => {
-      const masks = own ? await Promise.all(part.map(maskOf)) : [];
+      const masks = own ? (await Promise.all(part.map(masksOf))).flat() : [];
       return api.batch(part.map((item) => item.file), masks, own ? { ...fields, target: shownTarget(part[0]) } : fields);
     });
     zips.forEach((zip, n) => download(zip, zips.length > 1 ? `limner_${n + 1}.zip` : "limner.zip"));

@@ -98,10 +98,10 @@ function reader(at) {
 /** All labels, as an array to be changed by hand. */
 export function allLabels(layers, settings, edited) {
   const ready = edited || (touched(settings) && layers.planes.length ? null : layers.mask);
-  if (ready instanceof Uint8Array) return ready.slice();
+  if (ready) return ready.slice();
   const { at } = labelsOf(layers, settings, edited);
   const count = layers.width * layers.height;
-  const labels = new Uint8Array(count);
+  const labels = layers.task === "multilabel" ? new Int32Array(count) : new Uint8Array(count);
   for (let i = 0; i < count; i++) labels[i] = at(i);
   return labels;
 }

@@ -2,9 +2,9 @@
 
 import * as api from "./api.js";
 import { byId, complain, plural, say, sentence } from "./dom.js";
-import { exclusive, maskOf } from "./masks.js";
+import { correctable, masksOf } from "./masks.js";
 import { choose } from "./queue.js";
-import { answered, app, emit, on, shownTarget } from "./state.js";
+import { answered, app, emit, modelNamed, on, shownTarget } from "./state.js";
 
 const EVERY = 1000;
 
@@ -27,7 +27,7 @@ export async function start() {
 
 function show() {
   const item = app.opened?.item;
-  const ready = Boolean(item) && item === app.current && item.state === "ready" && exclusive(item);
+  const ready = Boolean(item) && item === app.current && item.state === "ready" && correctable(item);
   byId("dataset-note").textContent = count
     ? `${plural(count, "corrected picture")} in the data set.`
     : "Correct an outline and save it: the model learns from saved masks.";
@@ -44,10 +44,10 @@ async function save(replace = false) {
   byId("save").disabled = true;
   try {
     const name = item.name.replace(/\.[^.]+$/, "");
-    await api.save(item.file, await maskOf(item), { name, model: item.model, target, replace: replace ? "true" : "" });
+    await api.save(item.file, await masksOf(item), { name, model: item.model, target, replace: replace ? "true" : "" });
     item.saved.add(target);
     count = (await api.dataset()).count;
-    say(`The mask of ${item.name} is saved.`);
+    say(`The mask of ${item.name}${modelNamed(item.model).targets.length > 1 ? `, ${target},` : ""} is saved.`);
     emit("item", item);
   } catch (error) {
     if (error.status === 409 && !replace) await offerToReplace(item);

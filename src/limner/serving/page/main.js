@@ -170,7 +170,7 @@ on("item", (item) => item === app.current && open());
 on("items", () => app.current && open());
 on("locked", unlock);
 window.addEventListener("beforeunload", (event) => {
-  const unsaved = app.items.filter((item) => item.edits.size && !item.saved.size);
+  const unsaved = app.items.filter((item) => [...item.edits.keys()].some((name) => !item.saved.has(name)));
   if (!unsaved.length) return;
   say(`${plural(unsaved.length, "corrected picture")} not saved.`);
   event.preventDefault();

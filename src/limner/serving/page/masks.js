@@ -10,17 +10,24 @@ export function differs(item) {
   return item.edits.has(name) || touched(settingsOf(item.model, name));
 }
 
-/** Whether a picture's target has one class per pixel. */
-export function exclusive(item) {
-  return ["binary", "multiclass"].includes(targetNamed(item.model, shownTarget(item))?.task);
+/** Whether a picture's target has a mask, and not numbers. */
+export function correctable(item) {
+  return ["binary", "multiclass", "multilabel"].includes(targetNamed(item.model, shownTarget(item))?.task);
 }
 
-/** Class ids as a grey PNG. */
-export async function maskOf(item) {
+/** A picture's mask as grey PNGs: one of class ids, or of classes that may overlap one of 0 and 1 for each. */
+export async function masksOf(item) {
   const name = shownTarget(item);
   const { width, height } = item.answer;
-  const edited = item.edits.get(name);
-  if (edited) return writeGrey(edited, width, height);
+  const settings = settingsOf(item.model, name);
   const layers = app.opened?.item === item ? app.opened.targets[name] : await readLayers(item.answer, name);
-  return writeGrey(allLabels(layers, settingsOf(item.model, name), null), width, height);
+  const labels = item.edits.get(name) || allLabels(layers, settings, null);
+  if (layers.task !== "multilabel") return [await writeGrey(labels, width, height)];
+  const files = [];
+  for (let place = 0; place < settings.classes.length; place++) {
+    const plane = new Uint8Array(labels.length);
+    for (let i = 0; i < plane.length; i++) plane[i] = (labels[i] >> place) & 1;
+    files.push(await writeGrey(plane, width, height));
+  }
+  return files;
 }

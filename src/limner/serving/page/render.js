@@ -26,9 +26,10 @@ function seen(points, size, center, scale, cell) {
  * Draws one layer of a target into a pane.
  *
  * `pane` is `{left, top, width, height}` in points of the canvas, `camera` `{x, y, scale}`: the picture's point in the
- * middle of the pane, and points of the canvas per pixel. `from` is the share of the pane's width left undrawn.
+ * middle of the pane, and points of the canvas per pixel. `from` is the share of the pane's width left undrawn; `drawn`
+ * the class that is drawn in, which lies over all others and is always shown.
  */
-export function drawLayer(context, pane, camera, { layers, settings, edited, look, shownClass, density, from = 0 }) {
+export function drawLayer(context, pane, camera, { layers, settings, edited, look, shownClass, drawn = null, density, from = 0 }) {
   const cell = density >= 1.5 ? 2 : 1;
   const [columns, lines] = [Math.ceil(pane.width / cell), Math.ceil(pane.height / cell)];
   const across = seen(columns, layers.width, camera.x, camera.scale, cell);
@@ -38,7 +39,7 @@ export function drawLayer(context, pane, camera, { layers, settings, edited, loo
   const image = new ImageData(columns, lines);
   const out = new Uint32Array(image.data.buffer);
   const grid = { across, down, columns, lines, width: layers.width };
-  if (look.layer === "mask") drawLabels(out, grid, layers, settings, edited, look, density / cell);
+  if (look.layer === "mask") drawLabels(out, grid, layers, settings, edited, look, drawn, density / cell);
   else drawNumbers(out, grid, numbersOf(layers, look.layer, shownClass), look.mapCover);
   if (scratch.width < columns || scratch.height < lines) {
     scratch.width = Math.max(scratch.width, columns);
@@ -70,7 +71,7 @@ function drawNumbers(out, { across, down, columns, width }, numbers, cover) {
   }
 }
 
-function drawLabels(out, grid, layers, settings, edited, look, density) {
+function drawLabels(out, grid, layers, settings, edited, look, drawn, density) {
   const { across, down, columns, lines, width } = grid;
   if (kept.size < columns * lines) kept = { size: columns * lines, labels: new Int32Array(columns * lines) };
   const { labels } = kept;
@@ -78,7 +79,7 @@ function drawLabels(out, grid, layers, settings, edited, look, density) {
   for (let line = down.first; line < down.last; line++) {
     source.row(labels, line * columns, down.places[line] * width, across.places, across.first, across.last);
   }
-  const colorOf = painter(layers, settings, look);
+  const { fill, line: stroke, edgeOf } = painter(layers, settings, look, drawn);
   // The outline lies inside its class. It ends at the edge of the picture, not of the screen.
   const reach = Math.max(1, Math.round(1.5 * density));
   for (let line = down.first; line < down.last; line++) {
@@ -90,30 +91,53 @@ function drawLabels(out, grid, layers, settings, edited, look, density) {
       if (label === 0) continue;
       const left = labels[line * columns + Math.max(column - reach, across.first)];
       const right = labels[line * columns + Math.min(column + reach, across.last - 1)];
-      const edge = left !== label || right !== label || labels[above + column] !== label || labels[below + column] !== label;
-      out[i] = edge && look.outline ? colorOf(label).line : colorOf(label).fill;
+      const edge = look.outline ? edgeOf(label, left, right, labels[above + column], labels[below + column]) : 0;
+      out[i] = edge ? stroke(edge) : fill(label);
     }
   }
 }
 
-/** Colours of labels; classes that are switched off have none. */
-function painter(layers, settings, look) {
+/**
+ * Colours of labels: `fill(label)`, and `line(edge)` of what `edgeOf(label, …neighbours)` gives, 0 where there is no
+ * edge. Classes that may overlap lie over one another in their order. Classes that are switched off have no colour.
+ */
+function painter(layers, settings, look, drawn) {
+  const overlap = layers.task === "multilabel";
+  const stack = settings.classes.map((one, place) => ({ ...one, bit: 1 << place, on: one.on || one.id === drawn }));
+  stack.sort((one, other) => (one.id === drawn) - (other.id === drawn));
+  const shown = stack.filter((one) => one.on);
+  const visible = shown.reduce((bits, one) => bits | one.bit, 0);
+  const within = (label) => shown.filter((one) => (overlap ? label & one.bit : one.id === label));
+  return {
+    fill: remembered((label) => (look.fill ? over(within(label), look.cover) : 0)),
+    line: remembered((edge) => {
+      const top = within(edge).at(-1);
+      return top ? packed(rgbOf(top.color), 1) : 0;
+    }),
+    edgeOf: overlap
+      ? (label, left, right, above, below) => label & ~(left & right & above & below) & visible
+      : (label, left, right, above, below) => (left !== label || right !== label || above !== label || below !== label ? label : 0),
+  };
+}
+
+/** Layers of one cover over one another, from the lowest: the colour that is seen, and how much it covers. */
+function over(classes, cover) {
+  let [color, covered] = [[0, 0, 0], 0];
+  for (const one of classes) {
+    const all = cover + covered * (1 - cover);
+    if (!all) return 0;
+    const part = cover / all;
+    color = rgbOf(one.color).map((value, n) => value * part + color[n] * (1 - part));
+    covered = all;
+  }
+  return packed(color.map(Math.round), covered);
+}
+
+function remembered(find) {
   const known = new Map();
-  const nothing = { fill: 0, line: 0 };
-  return (label) => {
-    let found = known.get(label);
-    if (found) return found;
-    const shown = settings.classes.filter(
-      (one, place) => one.on && (layers.task === "multilabel" ? label & (1 << place) : one.id === label),
-    );
-    found = nothing;
-    if (shown.length) {
-      const colors = shown.map((one) => rgbOf(one.color));
-      const mean = [0, 1, 2].map((part) => Math.round(colors.reduce((sum, color) => sum + color[part], 0) / colors.length));
-      found = { fill: look.fill ? packed(mean, look.cover) : 0, line: packed(colors[colors.length - 1], 1) };
-    }
-    known.set(label, found);
-    return found;
+  return (key) => {
+    if (!known.has(key)) known.set(key, find(key));
+    return known.get(key);
   };
 }
 

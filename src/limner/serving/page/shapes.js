@@ -30,24 +30,29 @@ export function polygon(points, width, height, visit) {
 }
 
 /** Gives one label to the pixels of another that hang together with a pixel, by their sides. */
-export function flood(labels, width, height, start, label) {
+export function flood(labels, width, start, label) {
   const old = labels[start];
   if (old === label) return;
+  spread(width, labels.length, start, (i) => labels[i] === old, (i) => (labels[i] = label));
+}
+
+/** Calls `take(i)` for the pixels that hang together with one, by their sides, while `free(i)`; taking must end that. */
+export function spread(width, count, start, free, take) {
   const stack = [start];
   while (stack.length) {
     const seed = stack.pop();
-    if (labels[seed] !== old) continue;
+    if (!free(seed)) continue;
     const row = seed - (seed % width);
     let left = seed;
-    while (left > row && labels[left - 1] === old) left--;
+    while (left > row && free(left - 1)) left--;
     let [above, below] = [false, false];
-    for (let i = left; i < row + width && labels[i] === old; i++) {
-      labels[i] = label;
-      if (i >= width && (labels[i - width] === old) !== above) {
+    for (let i = left; i < row + width && free(i); i++) {
+      take(i);
+      if (i >= width && free(i - width) !== above) {
         above = !above;
         if (above) stack.push(i - width);
       }
-      if (i + width < labels.length && (labels[i + width] === old) !== below) {
+      if (i + width < count && free(i + width) !== below) {
         below = !below;
         if (below) stack.push(i + width);
       }
@@ -69,7 +74,7 @@ export function alike(grey, width, height) {
   if (between < 0.6 * spread || between < 64) return side.fill(1);
   const bright = grey[middle] > cut;
   for (let i = 0; i < grey.length; i++) side[i] = grey[i] > cut === bright ? 1 : 0;
-  flood(side, width, height, middle, 2);
+  flood(side, width, middle, 2);
   return side.map((value) => (value === 2 ? 1 : 0));
 }
 

@@ -30,6 +30,8 @@ export const app = {
   look: { layer: "mask", mode: "overlay", fill: true, outline: true, cover: 0.4, mapCover: 0.85, split: 0.5, palette: "model" },
   pixel: { size: 0, unit: "µm" },
   tool: "move",
+  // The class that is drawn in, while the tools are open.
+  drawn: null,
 };
 
 export const modelNamed = (name) => app.models.find((model) => model.name === name);

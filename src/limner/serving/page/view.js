@@ -141,7 +141,7 @@ function draw() {
     if (pane.layer && target) {
       const look = { ...app.look, layer: shownLayer(target.layers) };
       const from = look.mode === "swipe" ? look.split : 0;
-      drawLayer(context, pane, camera, { ...target, look, shownClass: app.shownClass, density: density(), from });
+      drawLayer(context, pane, camera, { ...target, look, shownClass: app.shownClass, drawn: app.drawn, density: density(), from });
       hand.draw?.(context);
     }
     context.restore();
