@@ -12,7 +12,7 @@ const KEYS = { v: "move", b: "brush", e: "eraser", p: "polygon", f: "fill" };
 /** Points of the page within which a corner of a polygon goes to the strongest edge. */
 const CATCH = 8;
 
-const state = { paint: null, radius: 8, snap: true, stroke: null, corners: [], cursor: null, histories: new Map(), of: null };
+const state = { paint: null, paints: new Map(), radius: 8, snap: true, stroke: null, corners: [], cursor: null, histories: new Map(), of: null };
 
 /** The shown target, if it has a mask. */
 function editable() {
@@ -304,7 +304,9 @@ function showPaints() {
     return;
   }
   const { classes } = target.settings;
-  if (!classes.some((one) => one.id === state.paint)) state.paint = classes[0].id;
+  // Each target has a class of its own that is drawn in.
+  const last = state.paints.get(target.name);
+  state.paint = classes.some((one) => one.id === last) ? last : classes[0].id;
   for (const one of classes) {
     const swatch = el("span", { class: "swatch" });
     swatch.style.background = one.color;
@@ -316,6 +318,7 @@ function showPaints() {
 
 function drawIn(id) {
   state.paint = id;
+  state.paints.set(shown().name, id);
   app.drawn = byId("tools").hidden ? null : id;
   for (const input of byId("paints").querySelectorAll("input")) input.checked = input.value === String(id);
   redraw();
