@@ -105,3 +105,34 @@ def test_planes_may_stand_in_a_table(tmp_path):
     (tmp_path / "nucleus" / "2.png").unlink()
     with pytest.raises(DataError, match="column 'mask'"):
         find_samples(tmp_path / "samples.csv")
+
+
+def test_several_targets_may_stand_in_a_conversion(tmp_path):
+    """As limner serve saves them: what nobody drew in a picture is empty in its row."""
+    for name in ("images/1", "images/2", "masks/kind/1", "masks/parts/eye/2", "masks/parts/iris/2"):
+        write_image(tmp_path / f"{name}.png", np.eye(6, dtype=np.uint8))
+    rows = ["1,images/1.png,masks/kind/1.png,", "2,images/2.png,,masks/parts/eye/2.png | masks/parts/iris/2.png"]
+    (tmp_path / "samples.csv").write_text("\n".join(["id,image,target.kind,target.parts", *rows, ""]))
+    described = {
+        "format": "limner conversion",
+        "version": 1,
+        "targets": {
+            "kind": {"task": "binary", "classes": [{"name": "cat", "color": [1, 2, 3]}], "ignored": True},
+            "parts": {
+                "task": "multilabel",
+                "classes": [{"name": "eye", "color": [4, 5, 6]}, {"name": "iris", "color": [7, 8, 9]}],
+                "ignored": False,
+            },
+            "depths": {"task": "binary", "classes": [{"name": "far", "color": [0, 0, 0]}], "ignored": True},
+        },
+    }
+    (tmp_path / "conversion.json").write_text(json.dumps(described))
+    found = find_samples(tmp_path)
+    assert (found.layout, list(found.labels)) == ("converted", ["kind", "parts"])
+    kind, parts = found.labels.values()
+    assert (kind.names, kind.values, kind.ignore) == (("background", "cat"), ((0,), (1,)), (255,))
+    assert (parts.names, parts.task, parts.encoding) == (("eye", "iris"), "multilabel", "planes")
+    assert [column.count("") for column in found.catalog.targets.values()] == [1, 1]
+    (tmp_path / "conversion.json").write_text(json.dumps({**described, "targets": {"kind": 5}}))
+    with pytest.raises(DataError, match="the classes of a conversion"):
+        find_samples(tmp_path)

@@ -151,6 +151,8 @@ def test_which_label_maps_mean_the_same_classes() -> None:
     assert agreed(three, two, given=False) is None
     assert agreed(label_map("binary", ((0,), (255,))), two, given=False).values == ((0,), (255,))
     assert agreed(label_map("multiclass", ((0,), (1,), (3,))), three, given=False) is None
+    partly = label_map("multiclass", ((0,), (1,), (2,)), ignore=(255,))
+    assert agreed(partly, three, given=False) == partly, "pixels that nobody knew stay out of it"
 
 
 def test_numbers_keep_the_scale_of_the_bundle() -> None:
