@@ -22,8 +22,9 @@ def _commands():
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_every_command_of_the_page_is_answered(serve, trained, png, tmp_path):
-    models = {"cells": trained.folder / "model.safetensors"}
+def test_every_command_of_the_page_is_answered(serve, every_task, png, tmp_path):
+    bundle = every_task("unet")
+    models = {"cells": bundle}
     open_server = serve(models=models, save=tmp_path / "saved")
     closed = serve(models=models, token=TOKEN)
     for name, seed in (("picture", 1), ("other", 2)):
@@ -40,4 +41,4 @@ def test_every_command_of_the_page_is_answered(serve, trained, png, tmp_path):
         assert done.returncode == 0, (command, done.stdout[:500], done.stderr)
         assert done.stdout or "-o predictions.zip" in command or command.startswith("printf"), command
     assert (tmp_path / "predictions.zip").read_bytes()[:2] == b"PK"
-    assert (tmp_path / "saved/masks/patient-7.png").exists()
+    assert (tmp_path / "saved/masks/binary/patient-7.png").exists()
