@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +154,16 @@ def test_which_label_maps_mean_the_same_classes() -> None:
     assert agreed(label_map("multiclass", ((0,), (1,), (3,))), three, given=False) is None
     partly = label_map("multiclass", ((0,), (1,), (2,)), ignore=(255,))
     assert agreed(partly, three, given=False) == partly, "pixels that nobody knew stay out of it"
+
+
+def test_planes_in_another_order_are_refused_and_not_renamed() -> None:
+    known = replace(label_map("multilabel", ((1,), (1,))), encoding="planes", names=("heart", "left ventricle"))
+    turned = replace(known, names=known.names[::-1])
+    with pytest.raises(ConfigError, match="heart, left ventricle") as caught:
+        agreed(turned, known, given=False)
+    assert "left ventricle, heart" in str(caught.value)
+    other = replace(known, names=("coeur", "ventricule gauche"))
+    assert agreed(other, known, given=False) == known, "names alone may differ"
 
 
 def test_numbers_keep_the_scale_of_the_bundle() -> None:

@@ -102,7 +102,7 @@ def adopt_data(data: Prepared, bundle: Path, *, given: Collection[str]) -> Prepa
 
     Raises:
         DataError: The pictures are of another kind than those the bundle was trained on.
-        ConfigError: Another unit of a regression target.
+        ConfigError: Another unit of a regression target; classes of one name that have other ids.
     """
     meta = read_meta(bundle)
     _check_pictures(data, meta, bundle)
@@ -127,7 +127,7 @@ def agreed(found: LabelMap, known: LabelMap, *, given: bool) -> LabelMap | None:
         given: The classes in `found` were given, and not found by inspection.
 
     Raises:
-        ConfigError: Another unit of a regression target.
+        ConfigError: Another unit of a regression target; classes of one name that have other ids.
     """
     if "regression" in (found.task, known.task):
         if found.task != known.task:
@@ -148,10 +148,24 @@ def agreed(found: LabelMap, known: LabelMap, *, given: bool) -> LabelMap | None:
         known.reading,
         known.values,
     ):
+        _check_order(found, known)
         # The ids are the same; the data alone know which pixels of them take no part.
         return found if given else replace(known, ignore=tuple(dict.fromkeys((*known.ignore, *found.ignore))))
     same = (found.encoding, found.reading) == (known.encoding, known.reading) and found.encoding != "planes"
     return known if same and not given and _stored(found) <= _stored(known) else None
+
+
+def _check_order(found: LabelMap, known: LabelMap) -> None:
+    """Refuse classes that the network knows by the same name in another place: they would silently change names."""
+    places = {name: place for place, name in enumerate(known.names)}
+    moved = [name for place, name in enumerate(found.names) if places.get(name, place) != place]
+    if moved:
+        raise ConfigError(
+            f"classes in the order of the bundle the training starts from: {', '.join(known.names)}",
+            f"another one in these data: {', '.join(found.names)}",
+            f"Put {' and '.join(moved[:2])} where the bundle has them: the planes or columns of the masks, or the names "
+            "in data.class_names.",
+        )
 
 
 def carry_weights(model: nn.Module, bundle: Path, data: Prepared) -> Carried:
