@@ -163,8 +163,8 @@ def _check_order(found: LabelMap, known: LabelMap) -> None:
         raise ConfigError(
             f"classes in the order of the bundle the training starts from: {', '.join(known.names)}",
             f"another one in these data: {', '.join(found.names)}",
-            f"Put {' and '.join(moved[:2])} where the bundle has them: the planes or columns of the masks, or the names "
-            "in data.class_names.",
+            f"Put {' and '.join(moved[:2])} where the bundle has them: the planes or columns of the masks, or the "
+            "names in data.class_names.",
         )
 
 
