@@ -77,11 +77,12 @@ class Running:
 
 
 def _start(stops: list[Callable[[], None]], open_model: Any, models: dict[str, Path] | None, given: Any) -> Running:
+    run = given.pop("run", None)
     settings = Settings(**({"port": 0, "threads": 2} | given))
     address = listen(settings)
     ready = threading.Event()
     server = make_server(
-        models or {}, open_model or (lambda path: open_models([path], device="cpu")), settings, ready.set
+        models or {}, open_model or (lambda path: open_models([path], device="cpu")), settings, ready.set, run
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [address]})
     thread.start()
@@ -99,7 +100,7 @@ def _start(stops: list[Callable[[], None]], open_model: Any, models: dict[str, P
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Running]]:
-    """Starts a server of models by name, with settings."""
+    """Starts a server of models by name, with settings; with `run`, one that shows a run."""
     stops: list[Callable[[], None]] = []
     yield lambda open_model=None, /, models=None, **given: _start(stops, open_model, models, given)
     for stop in stops:

@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from limner.bundle import TargetSpec
+from limner.data.labels import read_target
+from limner.data.layouts import find_samples
 from limner.images import encode_png, read_image, read_mask
 from limner.serving.saving import Dataset
 
@@ -96,7 +98,7 @@ def test_without_a_folder_nothing_is_saved(serve, every_task, png):
 def test_what_a_killed_server_left_is_finished_or_thrown_away(tmp_path, picture):
     dataset = Dataset(tmp_path)
     specs = {"mask": TargetSpec(task="binary", names=["rest", "cell"], colors=[(0, 0, 0), (9, 9, 9)])}
-    dataset.save("whole", picture(), "mask", np.zeros((24, 32), np.uint8), specs, replace=False)
+    dataset.save("whole", {"image": picture()}, "mask", np.zeros((24, 32), np.uint8), specs, replace=False)
     # Killed after the pair was there, with one of its files at its place already.
     ready = tmp_path / ".saving/ready-late"
     for kind in ("images", "masks"):
@@ -109,3 +111,52 @@ def test_what_a_killed_server_left_is_finished_or_thrown_away(tmp_path, picture)
     (half / "half.png").write_bytes(b"\x89PNG")
     assert Dataset(tmp_path).names() == ["late", "whole"]
     assert not list((tmp_path / ".saving").iterdir())
+
+
+@pytest.fixture
+def pairs(serve, every_task, tmp_path):
+    """A server whose model has two inputs."""
+    path = every_task("unet", channels=4, parts={"background": 3, "composite": 1})
+    return serve(models={"m": path}, save=tmp_path / "saved")
+
+
+def _sample(png, target, mask, **fields):
+    files = [("composite", "shot.png", png(channels=1)), ("background", "b.png", png(seed=5))]
+    return {"files": [*files, ("mask", "m.png", encode_png(mask))], "fields": {"target": target} | fields}
+
+
+def test_samples_of_several_inputs_are_saved_as_training_reads_them(pairs, png, picture, tmp_path):
+    ids = np.tile(np.arange(32, dtype=np.uint8) // 11, (24, 1))
+    assert pairs.ask("/v1/dataset", **_sample(png, "multiclass", ids)).json == {"name": "shot"}
+    cell = (ids == 1).astype(np.uint8)
+    assert pairs.ask("/v1/dataset", **_sample(png, "binary", cell)).status == 201
+    found = find_samples(tmp_path / "saved")
+    assert found.catalog.ids == ["shot"]
+    pictures = {name: read_image(column[0]) for name, column in found.catalog.inputs.items()}
+    assert list(pictures) == ["background", "composite"]
+    assert np.array_equal(pictures["background"], picture(seed=5))
+    assert np.array_equal(pictures["composite"], picture(channels=1))
+    for target, mask in (("multiclass", ids), ("binary", cell)):
+        assert np.array_equal(read_target(found.catalog.targets[target][0], found.labels[target]), mask)
+    assert pairs.ask("/v1/dataset").json == {"count": 1, "names": ["shot"]}
+
+
+def test_a_sample_of_several_inputs_is_told_from_another_of_its_name(pairs, png):
+    mask = np.zeros((24, 32), np.uint8)
+    assert pairs.ask("/v1/dataset", **_sample(png, "binary", mask)).status == 201
+    assert pairs.ask("/v1/dataset", **_sample(png, "binary", mask)).status == 409
+    other = _sample(png, "multiclass", mask)
+    other["files"][1] = ("background", "b.png", png(seed=6))
+    assert pairs.ask("/v1/dataset", **other).status == 409
+    assert pairs.ask("/v1/dataset", files=other["files"], fields=other["fields"] | {"replace": "true"}).status == 201
+
+
+def test_what_is_no_sample_of_several_inputs_is_refused(pairs, png, tmp_path):
+    whole = _sample(png, "binary", np.zeros((24, 32), np.uint8))
+    for missing in range(3):
+        files = [one for number, one in enumerate(whole["files"]) if number != missing]
+        assert "background" in pairs.ask("/v1/dataset", files=files, fields=whole["fields"]).error["expected"]
+    sizes = [("background", "b.png", png(20, 32)), *whole["files"][::2]]
+    reply = pairs.ask("/v1/dataset", files=sizes, fields=whole["fields"])
+    assert (reply.status, reply.error["found"]) == (400, "'background' is 20×32, 'composite' is 24×32")
+    assert not [path for path in (tmp_path / "saved").rglob("*") if path.is_file()]

@@ -8,6 +8,8 @@ from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from limner.workflow.open import show_run
+
 load_all_checks()
 
 # The server draws random numbers in threads of this process, which Hypothesis takes for the doing of a strategy.
@@ -17,7 +19,7 @@ _MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 _PATHS = ("/health", "/metrics", "/v1/batch", "/v1/dataset", "/v1/models", "/v1/predict", "/v1/rank", "/v1/train")
 
 
-def _check(server, examples):
+def _check(server, examples, paths=_PATHS):
     """Make requests from the description, half of them wrong on purpose, and compare the answers with it."""
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     seen = set()
@@ -35,12 +37,18 @@ def _check(server, examples):
             case.call_and_validate(excluded_checks=[positive_data_acceptance], timeout=30)
 
         check()
-    assert seen >= set(_PATHS)
+    assert seen >= set(paths)
     assert server.ask("/health").status == 200
 
 
 def test_requests_made_from_the_description(serve, every_task, tmp_path):
     _check(serve(models={"m": every_task("unet")}, save=tmp_path), 3)
+
+
+def test_requests_for_a_run_made_from_the_description(serve, trained):
+    shown, bundles = show_run(trained.folder)
+    server = serve(models=bundles, run=shown)
+    _check(server, 3, [f"/v1/run{path}" for path in ("", "/samples", "/sample", "/picture", "/thumbnail", "/rate")])
 
 
 @pytest.mark.slow

@@ -65,8 +65,8 @@ def test_planes_are_saved_as_training_reads_them(tmp_path, picture):
     # Planes that are full, empty or complete one another mean what they say all the same.
     odd = np.stack([np.ones((24, 32), np.uint8), np.zeros((24, 32), np.uint8)], axis=-1)
     dataset = Dataset(folder)
-    dataset.save("a", picture(), "mask", mask, HEART, replace=False)
-    dataset.save("b", picture(seed=1), "mask", odd, HEART, replace=False)
+    dataset.save("a", {"image": picture()}, "mask", mask, HEART, replace=False)
+    dataset.save("b", {"image": picture(seed=1)}, "mask", odd, HEART, replace=False)
     assert dataset.names() == ["a", "b"]
     found, samples = read(folder)
     assert found.layout == "converted"
@@ -144,17 +144,17 @@ def test_what_are_no_planes_is_refused(server, png, tmp_path, masks, status, sai
 
 def test_masks_of_other_classes_do_not_get_into_the_folder(tmp_path, picture):
     dataset = Dataset(tmp_path / "planes")
-    dataset.save("a", picture(), "mask", planes(), HEART, replace=False)
+    dataset.save("a", {"image": picture()}, "mask", planes(), HEART, replace=False)
     swapped = {"mask": HEART["mask"].model_copy(update={"names": ["left ventricle", "heart"]})}
     plain = {"mask": TargetSpec(task="binary", names=["rest", "heart"], colors=[(0, 0, 0), (255, 0, 0)])}
     for specs, mask in ((swapped, planes()), (plain, planes()[..., 0])):
         with pytest.raises(Refusal) as refusal:
-            dataset.save("b", picture(), "mask", mask, specs, replace=False)
+            dataset.save("b", {"image": picture()}, "mask", mask, specs, replace=False)
         assert "mask (multilabel: heart, left ventricle)" in refusal.value.expected
     pairs = Dataset(tmp_path / "pairs")
-    pairs.save("a", picture(), "mask", planes()[..., 0], plain, replace=False)
+    pairs.save("a", {"image": picture()}, "mask", planes()[..., 0], plain, replace=False)
     with pytest.raises(Refusal):
-        pairs.save("b", picture(), "mask", planes(), HEART, replace=False)
+        pairs.save("b", {"image": picture()}, "mask", planes(), HEART, replace=False)
     assert pairs.names() == ["a"]
 
 
@@ -170,7 +170,7 @@ def test_a_table_of_something_else_is_left_alone(tmp_path):
 def test_what_was_replaced_goes_when_the_server_starts_and_all_else_stays(tmp_path, picture):
     dataset = Dataset(tmp_path)
     for seed in (1, 2, 3):
-        dataset.save("a", picture(), "mask", planes(seed), HEART, replace=seed > 1)
+        dataset.save("a", {"image": picture()}, "mask", planes(seed), HEART, replace=seed > 1)
     table = tmp_path / "samples.csv"
     rows = list(csv.DictReader(io.StringIO(table.read_text())))
     assert rows[0]["target.mask"] == "masks/heart/a~3.png | masks/left_ventricle/a~3.png"
@@ -185,7 +185,7 @@ def test_what_was_replaced_goes_when_the_server_starts_and_all_else_stays(tmp_pa
     again = Dataset(tmp_path)
     assert all(path.exists() for path in kept)
     assert [path.name for path in (tmp_path / "masks/heart").iterdir()] == ["a~3.png"]
-    again.save("b", picture(seed=1), "mask", planes(4), HEART, replace=False)
+    again.save("b", {"image": picture(seed=1)}, "mask", planes(4), HEART, replace=False)
     found, samples = read(tmp_path)
     assert np.array_equal(samples["a"][1]["mask"], planes(3))
     assert np.array_equal(samples["b"][1]["mask"], planes(4))
@@ -213,7 +213,7 @@ SAVES = """
         sys.addaudithook(die)
         for value in (0, 1):
             mask = np.full((8, 8, 3), value, np.uint8)
-            dataset.save("sample", image, "mask", mask, specs, replace=True)
+            dataset.save("sample", {"image": image}, "mask", mask, specs, replace=True)
             print(value, flush=True)
 
     from pathlib import Path
@@ -300,7 +300,9 @@ def test_training_goes_on_from_corrected_planes(small_train, tmp_path, picture):
     for number, folder in enumerate(("first", "second")):
         dataset = Dataset(tmp_path / folder)
         for seed in range(4 * number, 4 * number + 4):
-            dataset.save(f"p{seed}", picture(*size, seed=seed), "mask", planes(seed, size=size), specs, replace=False)
+            dataset.save(
+                f"p{seed}", {"image": picture(*size, seed=seed)}, "mask", planes(seed, size=size), specs, replace=False
+            )
         notes = Notes()
         going_on = {"start_from": run.folder, "reporter": notes} if number else {}
         settings = {"model.conv_sizes": None, "data.size": None} if number else {}

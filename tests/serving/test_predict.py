@@ -105,6 +105,60 @@ def test_a_model_of_several_inputs_takes_a_file_for_each(serve, every_task, png)
     assert "background" in one.error["expected"]
 
 
+@pytest.fixture
+def pairs(serve, every_task, picture):
+    """A server whose model has two inputs, its model, and three samples of one background and of two."""
+    path = every_task("unet", channels=4, parts={"background": 3, "composite": 1})
+    backgrounds = [picture(seed=seed) for seed in (7, 8, 9)]
+    composites = [picture(channels=1, seed=seed) for seed in (1, 2, 3)]
+    return serve(models={"m": path}), limner.load(path, device="cpu"), backgrounds, composites
+
+
+def _files(part, pictures):
+    return [(part, f"scene{number}.png", encode_png(one)) for number, one in enumerate(pictures)]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_samples_of_several_inputs_make_a_zip(pairs, shared):
+    server, model, backgrounds, composites = pairs
+    backgrounds = backgrounds[:1] if shared else backgrounds
+    sent = _files("composite", composites) + _files("background", backgrounds)
+    reply = server.ask("/v1/batch", files=sent, fields={"answers": "mask,overlay,objects"})
+    archive = zipfile.ZipFile(io.BytesIO(reply.body))
+    for number, composite in enumerate(composites):
+        sample = {"background": backgrounds[0 if shared else number], "composite": composite}
+        found = np.array(Image.open(archive.open(f"masks/multiclass/scene{number}.png")))
+        assert np.array_equal(found, model.predict(sample).masks["multiclass"])
+    assert "masks/overlays/multiclass/scene2_overlay.png" in archive.namelist()
+    assert "scene2.png" in archive.read("objects.csv").decode()
+
+
+def test_samples_of_several_inputs_are_ranked(pairs):
+    server, model, backgrounds, composites = pairs
+    samples = [
+        {"background": background, "composite": one} for background, one in zip(backgrounds, composites, strict=True)
+    ]
+    sent = _files("background", backgrounds) + _files("composite", composites)
+    found = [one["name"] for one in server.ask("/v1/rank", files=sent).json["pictures"]]
+    doubts = {f"scene{number}.png": 1 - model.predict(one).score for number, one in enumerate(samples)}
+    assert found == sorted(doubts, key=lambda name: -doubts[name])
+    client = Client(server.url)
+    assert [one["score"] for one in client.rank(samples)] == [
+        one["score"] for one in server.ask("/v1/rank", files=sent).json["pictures"]
+    ]
+    assert zipfile.ZipFile(io.BytesIO(client.batch(samples))).testzip() is None
+
+
+def test_what_is_no_row_of_samples_is_refused(pairs):
+    server, _, backgrounds, composites = pairs
+    for path in ("/v1/batch", "/v1/rank"):
+        reply = server.ask(path, files=_files("background", backgrounds[:2]) + _files("composite", composites))
+        assert (reply.status, reply.error["found"]) == (422, "2 of background, 3 of composite")
+        assert server.ask(path, files=_files("background", backgrounds)).status == 422
+        assert "background, composite" in server.ask(path, files=_files("images", backgrounds)).error["expected"]
+        assert server.ask(path, fields={"model": "m"}).status == 422
+
+
 def test_the_client_gives_predictions(serve, bundle, picture, tmp_path):
     client = Client(serve(models={"all": bundle}).url)
     assert client.health()["version"] == limner.__version__

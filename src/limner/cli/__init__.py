@@ -24,6 +24,7 @@ from limner.cli import (
     evaluate,
     explain,
     export,
+    open,  # noqa: A004 - a verb; nothing here opens files
     predict,
     recipes,
     report,
@@ -78,6 +79,7 @@ for module in (
     serve,
     export,
     report,
+    open,
     card,
     review,
     shard,

@@ -39,16 +39,28 @@ Group: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+Host: TypeAlias = Annotated[str, typer.Option(help="Address to listen on; any but this machine's own needs a token.")]
 ImagesFolder: TypeAlias = Annotated[
     str | None, typer.Option("--images", "-i", help="Folder of pictures, instead of DATA.", show_default=False)
 ]
 MasksFolder: TypeAlias = Annotated[
     str | None, typer.Option("--masks", "-m", help="Folder of masks, instead of DATA.", show_default=False)
 ]
+MaxPixels: TypeAlias = Annotated[int, typer.Option(min=1, help="Most pixels of a picture.")]
+Port: TypeAlias = Annotated[int, typer.Option(help="Port to listen on; 0 is any that is free.")]
 Recipe: TypeAlias = Annotated[
     str | None, typer.Option("--recipe", "-r", help="Published project to repeat (limner recipes).", show_default=False)
 ]
 RunFolder: TypeAlias = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]
+SaveFolder: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--save",
+        metavar="DIR",
+        help="Let clients save pictures with their masks, into this folder alone.",
+        show_default=False,
+    ),
+]
 Shares: TypeAlias = Annotated[
     str | None, typer.Option("--split", help="Shares train:val:test, such as 70:15:15.", show_default=False)
 ]
@@ -57,6 +69,13 @@ SkipUnreadable: TypeAlias = Annotated[bool, typer.Option("--skip-unreadable", he
 SplitSeed: TypeAlias = Annotated[int | None, typer.Option("--seed", help="Seed of the split.", show_default=False)]
 Test: TypeAlias = Annotated[
     float | None, typer.Option(help="Test samples: a share below 1, or a count.", show_default=False)
+]
+TokenFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="File with the token that clients must show. Default: the variable LIMNER_TOKEN, or none.",
+        show_default=False,
+    ),
 ]
 Val: TypeAlias = Annotated[
     float | None, typer.Option(help="Validation samples: a share below 1, or a count.", show_default=False)

@@ -81,9 +81,9 @@ def evaluate_folds(
     )
 
 
-def fold_predictor(bundle: Path, steps: Sequence[PostStep]) -> Predictor:
+def fold_predictor(bundle: Path, steps: Sequence[PostStep], *, device: str = "auto") -> Predictor:
     """The predictor of a fold, with steps after the threshold that its own bundle does not have."""
-    predictor = Predictor.from_file(bundle)
+    predictor = Predictor.from_file(bundle, device=device)
     predictor.meta = predictor.meta.model_copy(update={"post_processing": list(steps)})
     return predictor
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment
 
@@ -74,9 +75,14 @@ def write_report(run: str | Path) -> Path:
     return path
 
 
-def render_report(folder: RunFolder) -> str:
-    """The page as text."""
-    return _environment().get_template("report.html.j2").render(_context(folder))
+def render_report(folder: RunFolder, *, sample_link: str = "") -> str:
+    """The page as text.
+
+    Args:
+        folder: What it is made of.
+        sample_link: Where a sample is shown, which its id ends; empty where names of samples are no links.
+    """
+    return _environment().get_template("report.html.j2").render(_context(folder), sample_link=sample_link)
 
 
 @cache
@@ -91,7 +97,13 @@ def _environment() -> Environment:
         plural=wording.plural,
         words=wording.words,
         split_words=data.split_words,
+        address=_address,
     )
+
+
+def _address(name: str) -> str:
+    # File names may hold bytes that are not UTF-8, which no address may.
+    return quote(name, safe="", errors="replace")
 
 
 def _context(folder: RunFolder) -> dict[str, Any]:

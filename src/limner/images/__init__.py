@@ -41,7 +41,7 @@ from limner.images.shards import make_chunk, shard_location, shards_at
 from limner.images.source import Source, natural_key
 from limner.images.stream import hash_file, read_bytes, reading_once
 from limner.images.tiled_tiff import TILE, TiledTiff
-from limner.images.uploads import UPLOAD_KINDS, decode_mask_upload, decode_upload, inspect_upload
+from limner.images.uploads import UPLOAD_KINDS, decode_mask_upload, decode_upload, encode_upload, inspect_upload
 from limner.images.volumes import Volume, choose_plane
 from limner.images.windows import STREAM_PIXELS, RowReader, Windows, missing, open_windows, windowed_size
 from limner.images.write import (
@@ -88,6 +88,7 @@ __all__ = [
     "encode_png",
     "encode_rle",
     "encode_segmentation",
+    "encode_upload",
     "encode_volume",
     "encode_webp",
     "exists_url",

@@ -24,6 +24,7 @@ from limner.images.limits import check_pixels
 from limner.images.orientation import upright
 from limner.images.pictures import Decoded, PictureInfo
 from limner.images.read import expanded, explained
+from limner.images.write import encode_png
 
 UPLOAD_KINDS: frozenset[Kind] = pillow.KINDS | {"tiff", "npy", "dicom"}
 """What `decode_upload` reads."""
@@ -85,6 +86,21 @@ def decode_upload(data: bytes, where: str, *, page: int | None = None) -> Shaped
     with explained(where, None):
         array = to_image(expanded(decoded, where), where)
         return np.ascontiguousarray(upright(array[..., None] if array.ndim == 2 else array, decoded.orientation))
+
+
+def encode_upload(image: Shaped[np.ndarray, "height width *channels"]) -> tuple[str, bytes]:
+    """A picture as a file that `decode_upload` reads back to the same pixels, and the file's suffix.
+
+    Example:
+        >>> suffix, data = encode_upload(np.arange(6, dtype=np.float32).reshape(2, 3, 1))
+        >>> suffix, decode_upload(data, "a picture").sum()
+        ('.npy', np.float32(15.0))
+    """
+    if image.dtype in (np.uint8, np.uint16) and (image.ndim == 2 or image.shape[2] in (1, 3, 4)):
+        return ".png", encode_png(image)
+    stream = io.BytesIO()
+    np.save(stream, image, allow_pickle=False)
+    return ".npy", stream.getvalue()
 
 
 def decode_mask_upload(data: bytes, where: str) -> Shaped[np.ndarray, "height width *channels"]:

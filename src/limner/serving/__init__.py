@@ -16,10 +16,13 @@ Layer: beside `training` and `evaluation`. The only importer of web libraries, w
     saving      pictures and masks into a folder, in pairs that are whole or absent
     counting    what `/metrics` says
     learning    training on these, in a process of its own
+    shown       a run that is shown, as workflow reads it
+    run_samples its samples: pictures, truth, orders
+    rating      scores of those that the run did not score
     working     the threads, and the way of a picture through them
     waiting     as long as the client waits
     context     what the endpoints share
-    single · many · dataset · training   the endpoints
+    single · many · dataset · training · showing   the endpoints; `run_schemas` are the values of the last
     app         all of them together
     server      running it until a signal
     client      the API from Python; needs the standard library alone

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
@@ -19,16 +20,18 @@ from starlette.staticfiles import StaticFiles
 from limner._version import __version__
 from limner.errors import LimnerError
 from limner.serving import schemas
-from limner.serving.context import Context
+from limner.serving.context import Context, Showing
 from limner.serving.counting import TEXT, Counting
 from limner.serving.dataset import add_dataset
 from limner.serving.guard import Guard
 from limner.serving.learning import Learning
 from limner.serving.many import add_many
 from limner.serving.models import Models
-from limner.serving.refusals import Refusal, refusal_of
+from limner.serving.refusals import Refusal, refusal_of, unprocessable
 from limner.serving.saving import Dataset
 from limner.serving.settings import Settings
+from limner.serving.showing import add_run
+from limner.serving.shown import ShownRun
 from limner.serving.single import add_predict
 from limner.serving.training import add_training
 from limner.serving.working import Work
@@ -39,18 +42,20 @@ PAGE = Path(__file__).parent / "page"
 """Folder of the page and its files."""
 
 
-def create_app(models: Models, settings: Settings, counting: Counting) -> Guard:
+def create_app(models: Models, settings: Settings, counting: Counting, run: ShownRun | None = None) -> Guard:
     """The API of some models, as an ASGI application.
 
     Args:
         models: They; closed when the application ends.
         settings: Limits and places.
         counting: What `/metrics` tells.
+        run: A run to show; None for none.
     """
     work = Work(settings)
     dataset = None if settings.save is None else Dataset(settings.save)
     learning = None if dataset is None else Learning(dataset, models)
-    context = Context(models, settings, work, counting, dataset, learning)
+    showing = None if run is None else Showing.of(run, models, settings)
+    context = Context(models, settings, work, counting, dataset, learning, showing)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -60,6 +65,8 @@ def create_app(models: Models, settings: Settings, counting: Counting) -> Guard:
         # Requests have been answered by now, or their clients are gone.
         if learning is not None:
             await asyncio.to_thread(learning.close)
+        if showing is not None:
+            await asyncio.to_thread(showing.rating.close)
         models.close()
         work.close()
 
@@ -77,9 +84,10 @@ def create_app(models: Models, settings: Settings, counting: Counting) -> Guard:
     add_many(app, context)
     add_dataset(app, context)
     add_training(app, context)
+    add_run(app, context)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     paths = frozenset({*app.openapi()["paths"], "/", "/openapi.json"})
-    guard = Guard(app, settings, counting, paths)
+    guard = Guard(app, settings, counting, paths, "" if showing is None else showing.report_path)
     counting.watch(lambda: guard.under_way, lambda: models.waiting)
     return guard
 
@@ -106,6 +114,14 @@ def _add_handlers(app: FastAPI) -> None:
         refusal = refusal_of(error)
         if refusal.status >= 500:
             _log.error("A request failed.\n%s", error)
+        return JSONResponse(refusal.to_dict(), refusal.status)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        refusal = unprocessable(
+            f"'{str(first['loc'][-1])[:100]}' as /openapi.json describes it", str(first["msg"])[:200], "Correct it."
+        )
         return JSONResponse(refusal.to_dict(), refusal.status)
 
     @app.exception_handler(HTTPException)

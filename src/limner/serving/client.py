@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import http.client
-import io
 import json
 import secrets
 import time
@@ -27,7 +26,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from limner.errors import DataError, LimnerError
-from limner.images import decode_mask, encode_png
+from limner.images import decode_mask, encode_upload
 from limner.inference.prediction import Prediction
 from limner.types import Spacing
 
@@ -121,25 +120,26 @@ class Client:
 
     def batch(
         self,
-        pictures: Iterable[str | Path],
+        pictures: Iterable[Given | Mapping[str, Given]],
         *,
         model: str | None = None,
         answers: Sequence[str] = ("mask",),
         spacing: Spacing | None = None,
     ) -> bytes:
-        """Predict files: a zip of what `limner predict` writes; raises as `predict`."""
-        files = [("images", *_file(one, "image")) for one in pictures]
+        """Predict pictures, or samples of several: a zip of what `limner predict` writes; raises as `predict`."""
+        files = _many(pictures)
         size = None if spacing is None else f"{spacing[0]!r},{spacing[1]!r}"
         return self._send("POST", "/v1/batch", files, {"model": model, "answers": ",".join(answers), "spacing": size})
 
-    def rank(self, pictures: Iterable[str | Path], *, model: str | None = None) -> list[dict[str, Any]]:
-        """Files in the order in which annotating them is worth most; raises as `predict`."""
-        files = [("images", *_file(one, "image")) for one in pictures]
-        return list(self._json("POST", "/v1/rank", files, {"model": model})["pictures"])
+    def rank(
+        self, pictures: Iterable[Given | Mapping[str, Given]], *, model: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Pictures, or samples, in the order in which annotating them is worth most; raises as `predict`."""
+        return list(self._json("POST", "/v1/rank", _many(pictures), {"model": model})["pictures"])
 
     def save(
         self,
-        picture: Given,
+        picture: Given | Mapping[str, Given],
         mask: Given | Sequence[Given],
         name: str,
         *,
@@ -149,7 +149,7 @@ class Client:
         """Save a picture with its mask at the server; gives the name it got there.
 
         Args:
-            picture: It.
+            picture: It; by name where the model has several inputs.
             mask: Class ids; of a multilabel target a list of planes of 0 and 1, one for each class.
             name: To save it under.
             target: Whose mask it is; by default `mask`, or the model's first.
@@ -160,7 +160,9 @@ class Client:
             DataError: A file cannot be read.
         """
         planes = mask if isinstance(mask, Sequence) and not isinstance(mask, str | bytes) else [mask]
-        files = [("image", *_file(picture, "image")), *(("mask", *_file(plane, "mask")) for plane in planes)]
+        pictures = picture if isinstance(picture, Mapping) else {"image": picture}
+        files = [(part, *_file(one, part)) for part, one in pictures.items()]
+        files += [("mask", *_file(plane, "mask")) for plane in planes]
         fields = {"name": name, "target": target, "replace": "true" if replace else None}
         return str(self._json("POST", "/v1/dataset", files, fields)["name"])
 
@@ -213,16 +215,22 @@ def _server_error(error: urllib.error.HTTPError) -> ServerError:
         )
 
 
+def _many(pictures: Iterable[Given | Mapping[str, Given]]) -> list[tuple[str, str, bytes]]:
+    """The files of many samples: of the field `images`, or of each input's own."""
+    return [
+        (part, *_file(one, "image" if part == "images" else part))
+        for given in pictures
+        for part, one in (given if isinstance(given, Mapping) else {"images": given}).items()
+    ]
+
+
 def _file(given: Given, name: str) -> tuple[str, bytes]:
     """A file's name and bytes."""
     if isinstance(given, bytes):
         return name, given
     if isinstance(given, np.ndarray):
-        if given.dtype in (np.uint8, np.uint16) and (given.ndim == 2 or given.shape[2] in (1, 3, 4)):
-            return f"{name}.png", encode_png(given)
-        stream = io.BytesIO()
-        np.save(stream, given, allow_pickle=False)
-        return f"{name}.npy", stream.getvalue()
+        suffix, data = encode_upload(given)
+        return name + suffix, data
     try:
         return Path(given).name, Path(given).read_bytes()
     except OSError as error:

@@ -11,13 +11,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from limner.bundle import TargetSpec
+from limner.data.inputs import check_same_size
 from limner.images import decode_upload
 from limner.serving import schemas
 from limner.serving.context import Context
 from limner.serving.given_masks import group_masks, mask_target, read_given
 from limner.serving.reading import SentFile, read_request
 from limner.serving.refusals import Refusal, unprocessable
-from limner.serving.saved_table import mask_targets
+from limner.serving.saved_table import IMAGE, mask_targets
 from limner.serving.saving import Dataset
 from limner.serving.waiting import patiently
 
@@ -44,22 +45,25 @@ def add_dataset(app: FastAPI, context: Context) -> None:
         async def answer() -> str:
             dataset = _dataset(context)
             sent = await read_request(request, context.settings)
-            sent.check(("image", "mask"), ("name", "model", "target", "replace"))
-            images = [one for one in sent.files if one.field == "image"]
+            served = context.models.find(sent.fields.get("model"))
+            inputs = list(served.predictor.meta.inputs.parts) or [IMAGE]
+            sent.check((*inputs, "mask"), ("name", "model", "target", "replace"))
+            images = [one for one in sent.files if one.field != "mask"]
             masks = [one.data for one in sent.files if one.field == "mask"]
-            if len(images) != 1 or not masks:
+            if sorted(one.field for one in images) != sorted(inputs) or not masks:
                 found = ", ".join(one.field for one in sent.files) or "none"
-                raise unprocessable("one file 'image' and one file 'mask'", found, "Send both.")
+                wanted = ", ".join(f"one file '{name}'" for name in inputs)
+                raise unprocessable(f"{wanted} and one file 'mask'", found, "Send all of them.")
             replace = _FLAGS.get(sent.fields.get("replace", "false").lower())
             if replace is None:
                 raise unprocessable("replace as true or false", f"'{sent.fields['replace'][:100]}'", "Correct it.")
-            served = context.models.find(sent.fields.get("model"))
             target, spec = mask_target(served, sent.fields.get("target"))
             (files,) = group_masks(masks, spec, 1)
             specs = mask_targets(served.predictor.meta.targets)
-            name = sent.fields.get("name") or images[0].name
+            images.sort(key=lambda one: inputs.index(one.field))
+            name = sent.fields.get("name") or images[-1].name
             async with context.work.room(sent.files, None):
-                return await context.work.run(_save, dataset, name, images[0], target, files, specs, replace)
+                return await context.work.run(_save, dataset, name, images, target, files, specs, replace)
 
         name = await patiently(request, answer(), context)
         context.counting.saved()
@@ -86,12 +90,14 @@ def no_folder() -> Refusal:
 def _save(
     dataset: Dataset,
     name: str,
-    image: SentFile,
+    images: Sequence[SentFile],
     target: str,
     files: Sequence[bytes],
     specs: Mapping[str, TargetSpec],
     replace: bool,
 ) -> str:
-    picture = decode_upload(image.data, "image")
-    mask = read_given(files, specs[target], (picture.shape[0], picture.shape[1]), ignore=True)
-    return dataset.save(name, picture, target, mask, specs, replace=replace)
+    pictures = {one.field: decode_upload(one.data, one.field) for one in images}
+    sizes = {name: (picture.shape[0], picture.shape[1]) for name, picture in pictures.items()}
+    check_same_size(sizes)
+    mask = read_given(files, specs[target], next(iter(sizes.values())), ignore=True)
+    return dataset.save(name, pictures, target, mask, specs, replace=replace)

@@ -89,7 +89,7 @@ def _read_plane(data: bytes, name: str, size: Size) -> UInt8[np.ndarray, "height
     if set(values) - {0, 1} and set(values) - {0, 255}:
         found = ", ".join(map(str, values[:5]))
         raise DataError(expected, f"'mask' holds {found}", "Send a binary mask for each class, in their order.")
-    return (stored != 0).astype(np.uint8)
+    return np.asarray(stored != 0, np.uint8)
 
 
 def _read(data: bytes, expected: str, size: Size) -> Shaped[np.ndarray, "height width"]:

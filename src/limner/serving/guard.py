@@ -49,13 +49,17 @@ class Guard:
         settings: The limits.
         counting: Told of every answer.
         paths: The API's paths; all others count as one.
+        secret_path: A further path that needs no token, as it is one itself; empty for none.
 
     Attributes:
         under_way: Requests with a body that were accepted and are not yet answered.
     """
 
-    def __init__(self, app: App, settings: Settings, counting: Counting, paths: frozenset[str]) -> None:
+    def __init__(
+        self, app: App, settings: Settings, counting: Counting, paths: frozenset[str], secret_path: str = ""
+    ) -> None:
         self._app, self._settings, self._counting, self._paths = app, settings, counting, paths
+        self._secret_path = secret_path.encode()
         self.under_way = 0
         self._bytes = 0
         self._hosts = {"localhost", "127.0.0.1", "::1", settings.host} if settings.local else None
@@ -125,7 +129,7 @@ class Guard:
                 403, "Forbidden", "a request of this server's own page, or of a program", "one of another page",
                 "Ask from a program, or through a proxy that answers under the page's own address.",
             )  # fmt: skip
-        if not self._settings.token or scope["path"] in _OPEN or _is_page(scope):
+        if not self._settings.token or scope["path"] in _OPEN or _is_page(scope) or self._is_secret(scope):
             return
         scheme, _, given = headers.get("authorization", "").partition(" ")
         expected = self._settings.token.encode()
@@ -134,6 +138,10 @@ class Guard:
                 401, "Unauthorized", "the server's token", "another one" if given else "none",
                 "Send the header 'Authorization: Bearer TOKEN'.", {"WWW-Authenticate": "Bearer"},
             )  # fmt: skip
+
+    def _is_secret(self, scope: Scope) -> bool:
+        given = str(scope["path"]).encode(errors="replace")
+        return bool(self._secret_path) and secrets.compare_digest(given, self._secret_path)
 
     def _length(self, headers: dict[str, str]) -> int | None:
         text = headers.get("content-length")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from typing import Any
 
 from limner.errors import LimnerError
 from limner.serving.models import Models, Served
-from limner.serving.refusals import Refusal, unprocessable
+from limner.serving.refusals import Refusal, unprocessable, without_folders
 from limner.serving.saving import Dataset
 
 _log = logging.getLogger(__name__)
@@ -32,8 +31,6 @@ _LOG, _RESULT = "log.txt", "result.json"
 _LINES = 20
 _NICER = 10
 _ENDING = 30.0
-# Folders before a file's name: what is left says enough, and nothing of this machine.
-_FOLDERS = re.compile(r"(?<![\w.])~?/(?:[^\s/:'\"]+/)+")
 
 
 class Learning:
@@ -159,9 +156,8 @@ class Learning:
             return []
 
     def _without_places(self, text: str) -> str:
-        for place in (str(self._dataset.folder.resolve()), str(self._dataset.folder), str(Path.home())):
-            text = text.replace(place, "…")
-        return _FOLDERS.sub("…/", text)
+        folder = self._dataset.folder
+        return without_folders(text, str(folder.resolve()), str(folder), str(Path.home()))
 
 
 def _metrics(run: Path) -> list[dict[str, Any]]:

@@ -26,10 +26,14 @@ from limner.serving.given_masks import group_masks, mask_target, read_given
 from limner.serving.models import Served
 from limner.serving.naming import unlike
 from limner.serving.packing import PACKED, Package
-from limner.serving.reading import Sent, SentFile, choose_answers, choose_spacing, read_request
-from limner.serving.refusals import Refusal, refusal_of, unprocessable
+from limner.serving.reading import choose_answers, choose_spacing, read_request
+from limner.serving.refusals import Refusal, refusal_of
+from limner.serving.samples import SentSample, check_fields, samples_of
 from limner.serving.waiting import patiently
 from limner.serving.working import Predicted
+
+MASKS = "masks"
+"""Field of the masks to use in place of predicted ones."""
 
 _STATUSES = (400, 401, 404, 413, 415, 422, 500, 503, 504)
 # A picture that is unlike all training pictures is worth a look even if the model is sure.
@@ -59,9 +63,11 @@ def add_many(app: FastAPI, context: Context) -> None:
 
 async def _batch(request: Request, context: Context) -> bytes:
     sent = await read_request(request, context.settings)
-    masks = [one.data for one in sent.files if one.field == "masks"]
-    sent = Sent([one for one in sent.files if one.field != "masks"], sent.fields)
-    served = _checked(sent, ("model", "answers", "spacing", "target"), context)
+    served = context.models.find(sent.fields.get("model"))
+    parts = served.predictor.meta.inputs.parts
+    check_fields(sent, parts, (MASKS,), ("model", "answers", "spacing", "target"))
+    masks = [one.data for one in sent.files if one.field == MASKS and MASKS not in parts]
+    samples = samples_of([one for one in sent.files if one.field != MASKS or MASKS in parts], parts)
     answers = choose_answers(sent.fields.get("answers"), PACKED)
     spacing = choose_spacing(sent.fields.get("spacing"))
     meta = served.predictor.meta
@@ -69,22 +75,22 @@ async def _batch(request: Request, context: Context) -> bytes:
     if masks or "target" in sent.fields:
         target, spec = mask_target(served, sent.fields.get("target"))
         targets = {target: spec}
-        given = group_masks(masks, spec, len(sent.files))
-    names = unlike([one.name for one in sent.files], "picture")
+        given = group_masks(masks, spec, len(samples))
+    names = unlike([one.name for one in samples], "picture")
     with tempfile.TemporaryDirectory(prefix="limner-") as place:
         package = Package(Path(place, "all"), targets, meta.inputs.parts, answers, spacing)
 
         async def add(number: int, found: Predicted) -> None:
             if masks:
                 found = await context.work.run(_with_mask, found, target, spec, given[number])
-            await context.work.run(package.add, names[number], sent.files[number].name or names[number], found)
+            await context.work.run(package.add, names[number], samples[number].name or names[number], found)
 
         probabilities = bool({"probabilities", "objects"} & set(answers))
-        failed = await _each(sent.files, served, context, probabilities, add)
-        if len(failed) == len(sent.files):
+        failed = await _each(samples, served, context, probabilities, add)
+        if len(failed) == len(samples):
             raise next(iter(failed.values()))
         for number, refusal in failed.items():
-            package.fail(sent.files[number].name or names[number], refusal.to_dict()["error"])
+            package.fail(samples[number].name or names[number], refusal.to_dict()["error"])
         path = Path(place, "all.zip")
         await context.work.run(package.close, names, path)
         return path.read_bytes()
@@ -108,7 +114,10 @@ def _parts(prediction: Prediction) -> dict[str, dict[str, Any]]:
 
 async def _rank(request: Request, context: Context) -> dict[str, Any]:
     sent = await read_request(request, context.settings)
-    served = _checked(sent, ("model",), context)
+    served = context.models.find(sent.fields.get("model"))
+    parts = served.predictor.meta.inputs.parts
+    check_fields(sent, parts, (), ("model",))
+    samples = samples_of(sent.files, parts)
     ranked: list[tuple[float, int, dict[str, Any]]] = []
 
     async def add(number: int, found: Predicted) -> None:
@@ -118,50 +127,36 @@ async def _rank(request: Request, context: Context) -> dict[str, Any]:
         if strange is not None and strange["alarming"]:
             doubt = max(doubt, _STRANGE + doubt / 2)
         entry = {
-            "name": sent.files[number].name,
+            "name": samples[number].name,
             "score": round(min(max(doubt, 0.0), 1.0), 4),
             "expected_dice": expected if math.isfinite(expected) else None,
             "strange": strange,
         }
         ranked.append((-doubt, number, entry))
 
-    failed = await _each(sent.files, served, context, False, add)
+    failed = await _each(samples, served, context, False, add)
     return {
         "pictures": [entry for *_, entry in sorted(ranked, key=lambda one: one[:2])],
-        "failed": {sent.files[number].name: refusal.to_dict()["error"] for number, refusal in failed.items()},
+        "failed": {samples[number].name: refusal.to_dict()["error"] for number, refusal in failed.items()},
     }
 
 
-def _checked(sent: Sent, fields: tuple[str, ...], context: Context) -> Served:
-    sent.check(("images",), fields)
-    if not sent.files:
-        raise unprocessable("pictures in the field 'images'", "none", "Send one or more, each as 'images'.")
-    served = context.models.find(sent.fields.get("model"))
-    if served.predictor.meta.inputs.parts:
-        raise unprocessable(
-            "a model of one input", f"'{served.name}', of several", "Send its samples to /v1/predict one by one."
-        )
-    return served
-
-
 async def _each(
-    files: list[SentFile],
+    samples: list[SentSample],
     served: Served,
     context: Context,
     probabilities: bool,
     use: Callable[[int, Predicted], Awaitable[None]],
 ) -> Mapping[int, Refusal]:
-    """Predict all pictures, a batch of them under way at a time; gives those that failed."""
+    """Predict all samples, a batch of them under way at a time; gives those that failed."""
     failed: dict[int, Refusal] = {}
     room = asyncio.Semaphore(context.settings.batch)
 
-    async def one(number: int, sent: SentFile) -> None:
+    async def one(number: int, sample: SentSample) -> None:
         async with room:
-            # Named by its field everywhere else; here there are many of one field.
-            picture = SentFile("image", sent.name, sent.data)
             try:
                 found = await context.work.predict(
-                    served, [picture], page=None, probabilities=probabilities, doubts=True, patient=True
+                    served, sample.files, page=None, probabilities=probabilities, doubts=True, patient=True
                 )
                 await use(number, found)
             except LimnerError as error:
@@ -170,6 +165,6 @@ async def _each(
                 failed[number] = refusal
 
     async with asyncio.TaskGroup() as tasks:
-        for number, sent in enumerate(files):
-            tasks.create_task(one(number, sent))
+        for number, sample in enumerate(samples):
+            tasks.create_task(one(number, sample))
     return dict(sorted(failed.items()))

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from limner._version import __version__
 from limner.bundle import BundleMeta, TargetSpec
 from limner.errors import ConfigError, LimnerError
 from limner.inference.predicting import Predicting
 from limner.serving.batching import Batcher
 from limner.serving.counting import Counting
-from limner.serving.refusals import unknown
+from limner.serving.refusals import Refusal, unknown
 from limner.serving.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -101,20 +102,29 @@ class Models:
         open_model: What loads them.
         settings: Of the server.
         counting: Told of batches and of models that were loaded.
+        patient: Whether those that are not there, or cannot be loaded, are waited for; then there may be none.
 
     Raises:
-        LimnerError: One cannot be loaded.
+        LimnerError: One cannot be loaded, unless `patient`.
     """
 
     def __init__(
-        self, paths: Mapping[str, Path], open_model: OpenModel, settings: Settings, counting: Counting
+        self,
+        paths: Mapping[str, Path],
+        open_model: OpenModel,
+        settings: Settings,
+        counting: Counting,
+        *,
+        patient: bool = False,
     ) -> None:
         self._open, self._settings, self._counting = open_model, settings, counting
         self._served: dict[str, Served] = {}
         self._refused: dict[str, tuple[int, int, int]] = {}
         self._loading = threading.Lock()
-        for name, path in paths.items():
+        self._awaited = dict(paths) if patient else {}
+        for name, path in {} if patient else paths.items():
             self.add(name, path)
+        self._look_for_awaited()
 
     def add(self, name: str, path: Path) -> None:
         """Serve a further model, or another one under a name that there is.
@@ -141,6 +151,7 @@ class Models:
 
     def refresh(self) -> None:
         """Load again what has changed on the disk; what cannot be loaded is reported once, and the old one stays."""
+        self._look_for_awaited()
         for served in list(self._served.values()):
             try:
                 state = _state(served.path)
@@ -159,12 +170,47 @@ class Models:
             except (ConfigError, OSError):
                 continue  # gone for a moment, as it is while it is replaced; the old one stays
 
+    def _look_for_awaited(self) -> None:
+        for name, path in list(self._awaited.items()):
+            try:
+                state = _state(path)
+            except ConfigError:
+                continue  # not yet there
+            if state == self._refused.get(name):
+                continue
+            try:
+                self.add(name, path)
+            except LimnerError as error:
+                self._refused[name] = state
+                _log.warning("The model %s is not served.\n%s", name, error)
+            else:
+                del self._awaited[name]
+
+    @property
+    def missing(self) -> dict[str, str] | None:
+        """Why there is no model, in the parts of an error; None where there is one."""
+        if self._served:
+            return None
+        if self._refused:
+            return {
+                "expected": f"a model that Limner {__version__} can load",
+                "found": "one that it cannot, such as one of another version, or a damaged one",
+                "remedy": "See what the server says where it was started; training anew makes one that it can.",
+            }
+        return {
+            "expected": "a model",
+            "found": "none yet: the run has not finished its first epoch",
+            "remedy": "It appears here by itself if the training goes on; see limner train --resume.",
+        }
+
     def find(self, name: str | None) -> Served:
         """The model of a name; without one, the first.
 
         Raises:
-            Refusal: There is none of that name.
+            Refusal: There is none of that name, or none at all.
         """
+        if missing := self.missing:
+            raise Refusal(404, "NotFound", missing["expected"], missing["found"], missing["remedy"])
         if not name:
             return next(iter(self._served.values()))
         if name not in self._served:

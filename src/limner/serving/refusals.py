@@ -5,10 +5,14 @@ Layer: serving. Imports no web library.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from limner.errors import BundleError, LimnerError, MissingExtra, OutputError, ResourceError
+
+# Folders before a file's name: what is left says enough, and nothing of this machine.
+_FOLDERS = re.compile(r"(?<![\w.])~?/(?:[^\s/:'\"]+/)+")
 
 RETRY_AFTER = 1
 """Seconds after which a client that was told to come again should."""
@@ -88,3 +92,19 @@ def refusal_of(error: LimnerError) -> Refusal:
             415, kind, "a format that this server reads", error.expected, "Send the picture as PNG, JPEG or TIFF."
         )
     return Refusal(400, kind, error.expected, error.found, error.remedy)
+
+
+def without_folders(text: str, *places: str) -> str:
+    """A text in which folders of this machine are cut from the names of files.
+
+    Args:
+        text: It.
+        places: Folders that may stand in it, with whatever letters; those without spaces are found without.
+
+    Example:
+        >>> without_folders("'/data/new pictures/a.png' is damaged, see /var/log/limner.txt", "/data/new pictures")
+        "'…/a.png' is damaged, see …/limner.txt"
+    """
+    for place in sorted(filter(None, places), key=len, reverse=True):
+        text = text.replace(place, "…")
+    return _FOLDERS.sub("…/", text)

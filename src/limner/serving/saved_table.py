@@ -2,9 +2,10 @@
 
 Layer: serving. Imports no web library. The form is that of the layout `converted`, which `limner train` reads.
 
-    samples.csv                        a row for each sample: id, image, and a column target.NAME for each target
+    samples.csv                        a row for each sample: id, image, and a column target.NAME for each target; of
+                                       several inputs a column input.NAME for each in place of image
     conversion.json                    tasks, classes and colours of the targets
-    images/NAME.png                    the picture
+    images/[INPUT/]NAME.png            the picture, or one for each input
     masks/[TARGET/][CLASS/]NAME.png    class ids; or 0 and 255 for each class of a multilabel target
 
 What replaces a mask is written beside it as `NAME~2.png`, and so on: the name `~` is in no name that clients give.
@@ -16,7 +17,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ from limner.serving.naming import unlike
 from limner.serving.refusals import Refusal, unprocessable
 
 IMAGES, MASKS = "images", "masks"
-_ID, _IMAGE, _TARGET = "id", "image", "target."
+IMAGE = "image"
+"""What the input is called where there is one."""
+
+_ID, _INPUT, _TARGET = "id", "input.", "target."
 _AGAIN = "~"
 
 
@@ -41,12 +45,12 @@ class Row:
 
     Attributes:
         name: Its id.
-        image: Its picture, relative to the folder.
+        images: By input its picture, relative to the folder; of a single one under `IMAGE`.
         masks: By target its mask, likewise, or its planes, joined.
     """
 
     name: str
-    image: str
+    images: dict[str, str]
     masks: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,13 +68,20 @@ def mask_targets(targets: Mapping[str, TargetSpec]) -> dict[str, TargetSpec]:
     return {name: spec for name, spec in targets.items() if spec.task != "regression"}
 
 
-def mask_folders(specs: Mapping[str, TargetSpec]) -> dict[str, list[str]] | None:
+def image_folders(inputs: Collection[str]) -> dict[str, str]:
+    """Where the pictures of each input lie."""
+    if list(inputs) == [IMAGE]:
+        return {IMAGE: IMAGES}
+    return {name: f"{IMAGES}/{place}" for name, place in zip(inputs, unlike(list(inputs), "input"), strict=True)}
+
+
+def mask_folders(specs: Mapping[str, TargetSpec], inputs: Collection[str]) -> dict[str, list[str]] | None:
     """Where the masks of each target lie: a folder, or one for each class of a multilabel target.
 
-    None where the model has one mask of one class per pixel, which is told from others without a table.
+    None where the model has one input and one mask of one class per pixel, which need no table.
     """
     alone = list(specs) == ["mask"]
-    if alone and specs["mask"].task != "multilabel":
+    if alone and specs["mask"].task != "multilabel" and list(inputs) == [IMAGE]:
         return None
     found = {}
     for name, place in zip(specs, unlike(list(specs), "target"), strict=True):
@@ -103,8 +114,8 @@ class SavedTable:
         if self.exists():
             raise self._other("masks of one class per pixel, of one target")
 
-    def begin(self, specs: Mapping[str, TargetSpec]) -> None:
-        """See that the folder is of these targets; say so in it, if it is new.
+    def begin(self, specs: Mapping[str, TargetSpec], inputs: Collection[str]) -> None:
+        """See that the folder is of these targets and inputs; say so in it, if it is new.
 
         Raises:
             Refusal: It is of others.
@@ -114,16 +125,23 @@ class SavedTable:
             _write(self._folder / CONVERSION, json.dumps(content, indent=2, ensure_ascii=False))
         elif _meaning(content) != _meaning(self._description()):
             raise self._other(_in_words(content))
+        known = [name for column in self._read()[0] if (name := _input(column))]
+        if known and set(known) != set(inputs):
+            raise unprocessable(
+                f"samples as the folder has them, of {', '.join(known)}", f"one of {', '.join(inputs)}",
+                "Start the server with another folder for --save.",
+            )  # fmt: skip
 
     def rows(self) -> list[Row]:
         """All samples, in the order in which they were first saved."""
         _, rows = self._read()
-        return [Row(row[_ID], row[_IMAGE], _masks(row)) for row in rows]
+        return [Row(row[_ID], _pictures(row), _masks(row)) for row in rows]
 
     def put(self, row: Row) -> None:
         """Add a sample, or replace the one of that name; columns that others have added stay."""
         columns, rows = self._read()
-        cells = {_ID: row.name, _IMAGE: row.image} | {f"{_TARGET}{name}": mask for name, mask in row.masks.items()}
+        cells = {_ID: row.name} | {_column(name): file for name, file in row.images.items()}
+        cells |= {f"{_TARGET}{name}": mask for name, mask in row.masks.items()}
         columns += [name for name in cells if name not in columns]
         if all(one[_ID] != row.name for one in rows):
             rows.append({_ID: row.name})
@@ -174,18 +192,21 @@ class SavedTable:
     def _read(self) -> tuple[list[str], list[dict[str, str]]]:
         path = self._folder / SAMPLES
         if not path.exists():
-            return [_ID, _IMAGE], []
+            return [_ID], []
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 reader = csv.DictReader(file, strict=True)
                 rows = list(reader)
-            if not {_ID, _IMAGE} <= set(reader.fieldnames or ()) or any(
-                None in row or None in row.values() for row in rows
+            columns = reader.fieldnames or ()
+            if (
+                _ID not in columns
+                or not any(map(_input, columns))
+                or any(None in row or None in row.values() for row in rows)
             ):
                 raise ValueError("a row or column is incomplete")
         except (ValueError, csv.Error) as error:
             raise DataError(
-                f"a table of samples with columns {_ID} and {_IMAGE} in '{SAMPLES}'", str(error), "Restore the file."
+                f"a table of samples with columns {_ID} and {IMAGE} in '{SAMPLES}'", str(error), "Restore the file."
             ) from None
         return list(reader.fieldnames or ()), rows
 
@@ -210,9 +231,23 @@ class SavedTable:
         )
 
 
+def _pictures(cells: Mapping[str, str]) -> dict[str, str]:
+    """By input."""
+    return {name: cell for column, cell in cells.items() if (name := _input(column))}
+
+
 def _masks(cells: Mapping[str, str]) -> dict[str, str]:
     """By target, those that are there."""
     return {name.removeprefix(_TARGET): cell for name, cell in cells.items() if cell and name.startswith(_TARGET)}
+
+
+def _input(column: str) -> str:
+    """The input of a column; empty of another column."""
+    return column if column == IMAGE else column.removeprefix(_INPUT) if column.startswith(_INPUT) else ""
+
+
+def _column(name: str) -> str:
+    return name if name == IMAGE else f"{_INPUT}{name}"
 
 
 def _meaning(content: Mapping[str, Any]) -> dict[str, tuple[str, list[str]]]:

@@ -10,7 +10,8 @@ away: its client was never told that it was saved.
 There are two forms, told apart by what the model draws (see `saved_table`):
 
     images/NAME.png  masks/NAME.png       one mask of one class per pixel; a pair goes by its name
-    samples.csv      conversion.json      planes of classes that overlap, or several targets, in `masks/…/NAME.png`
+    samples.csv      conversion.json      planes of classes that overlap, several targets, or several inputs, in
+                                          `masks/…/NAME.png` and `images/…/NAME.png`
 
 In the second form `samples.csv` names the files of each sample. It is replaced at once when all of them are in their
 places, and files that it names are never written to: so a reader, too, sees all planes of a sample or none, and all
@@ -40,7 +41,7 @@ from limner.files import output_error
 from limner.images import read_image, write_image, write_mask
 from limner.serving.naming import safe_name
 from limner.serving.refusals import Refusal, unprocessable
-from limner.serving.saved_table import IMAGES, MASKS, Row, SavedTable, mask_folders
+from limner.serving.saved_table import IMAGE, IMAGES, MASKS, Row, SavedTable, image_folders, mask_folders
 
 _WORK = ".saving"
 _NEW, _READY = "new-", "ready-"
@@ -85,7 +86,7 @@ class Dataset:
     def save(
         self,
         name: str,
-        image: Shaped[np.ndarray, "height width channels"],
+        images: Mapping[str, Shaped[np.ndarray, "height width channels"]],
         target: str,
         mask: UInt8[np.ndarray, "height width *classes"],
         specs: Mapping[str, TargetSpec],
@@ -98,7 +99,7 @@ class Dataset:
 
         Args:
             name: As the client calls it.
-            image: Of uint8, uint16 or float32.
+            images: By input, of uint8, uint16 or float32; a single one under `IMAGE`.
             target: Whose mask it is.
             mask: Class ids, or planes of 0 and 1 (multilabel).
             specs: All targets of the model that have masks.
@@ -117,10 +118,10 @@ class Dataset:
             raise unprocessable("a name with letters or digits", f"'{name[:100]}'", "Give one.")
         with self._lock:
             try:
-                if mask_folders(specs) is None:
-                    self._save_pair(safe, image, mask, specs[target], replace=replace)
+                if mask_folders(specs, images) is None:
+                    self._save_pair(safe, images[IMAGE], mask, specs[target], replace=replace)
                 else:
-                    safe = self._save_row(safe, image, target, mask, specs, replace=replace)
+                    safe = self._save_row(safe, images, target, mask, specs, replace=replace)
             except OSError as error:
                 raise output_error(self.folder, error) from error
         return safe
@@ -149,7 +150,7 @@ class Dataset:
     def _save_row(
         self,
         name: str,
-        image: Shaped[np.ndarray, "height width channels"],
+        images: Mapping[str, Shaped[np.ndarray, "height width channels"]],
         target: str,
         mask: UInt8[np.ndarray, "height width *classes"],
         specs: Mapping[str, TargetSpec],
@@ -162,21 +163,23 @@ class Dataset:
                 "a folder for masks of several planes or targets", "one of masks without a table",
                 "Start the server with another folder for --save.",
             )  # fmt: skip
-        self._table.begin(specs)
+        self._table.begin(specs, images)
         known = next((row for row in self._table.rows() if row.name.lower() == name.lower()), None)
         # What was saved of another picture under this name goes with it.
-        kept = known if known is not None and self._holds(known.image, image) else None
+        kept = known if known is not None and self._holds(known, images) else None
         if known is not None and not replace and (kept is None or target in kept.masks):
             raise _exists(known.name)
         name = name if known is None else known.name
-        folders = (mask_folders(specs) or {})[target]
-        stem = self._table.free_stem(name, folders if kept else [IMAGES, *folders])
-        picture = kept.image if kept else f"{IMAGES}/{stem}{_suffix(image)}"
+        folders = (mask_folders(specs, images) or {})[target]
+        places = image_folders(images)
+        stem = self._table.free_stem(name, folders if kept else [*places.values(), *folders])
+        pictures = {part: f"{places[part]}/{stem}{_suffix(image)}" for part, image in images.items()}
+        pictures = kept.images if kept else pictures
         files = [f"{folder}/{stem}.png" for folder in folders]
-        row = Row(name, picture, {**(kept.masks if kept else {}), target: join_planes(files)})
+        row = Row(name, pictures, {**(kept.masks if kept else {}), target: join_planes(files)})
         with self._beside(name) as beside:
-            if kept is None:
-                write_image(beside / picture, image)
+            for part, image in ({} if kept else images).items():
+                write_image(beside / pictures[part], image)
             if specs[target].task == "multilabel":
                 for index, file in enumerate(files):
                     write_image(beside / file, mask[..., index] * np.uint8(255))
@@ -185,10 +188,12 @@ class Dataset:
             (beside / _ROW).write_text(json.dumps(row.to_dict()), encoding="utf-8")
         return name
 
-    def _holds(self, file: str, image: Shaped[np.ndarray, "height width channels"]) -> bool:
-        """Whether a file of the folder is this picture."""
+    def _holds(self, row: Row, images: Mapping[str, Shaped[np.ndarray, "height width channels"]]) -> bool:
+        """Whether a sample of the folder has these pictures."""
         try:
-            return np.array_equal(read_image(str(self.folder / file)), image)
+            return row.images.keys() == images.keys() and all(
+                np.array_equal(read_image(str(self.folder / row.images[part])), image) for part, image in images.items()
+            )
         except DataError:
             return False
 

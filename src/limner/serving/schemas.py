@@ -291,7 +291,11 @@ def rank_body() -> dict[str, Any]:
 
 
 def _many(fields: dict[str, Any]) -> dict[str, Any]:
-    images = {"type": "array", "items": _FILE, "minItems": 1}
+    words = (
+        "Of a model of several inputs in place of it a field for each, named as the input: a file for every sample, in "
+        "their order, or one that goes with all."
+    )
+    images = {"type": "array", "items": _FILE, "minItems": 1, "description": words}
     schema = {"type": "object", "properties": {"images": images, **fields}, "required": ["images"]}
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
@@ -299,7 +303,7 @@ def _many(fields: dict[str, Any]) -> dict[str, Any]:
 def dataset_body() -> dict[str, Any]:
     """The body of `POST /v1/dataset`."""
     fields = {
-        "image": _FILE,
+        "image": {**_FILE, "description": "Of a model of several inputs in place of it a field for each."},
         "mask": {
             "type": "array",
             "items": _FILE,

@@ -18,6 +18,7 @@ from limner.serving.app import create_app
 from limner.serving.counting import Counting
 from limner.serving.models import Models, OpenModel
 from limner.serving.settings import Settings
+from limner.serving.shown import ShownRun
 
 _BACKLOG = 128
 
@@ -45,7 +46,11 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def serve_models(
-    paths: Mapping[str, Path], open_model: OpenModel, settings: Settings, started: Callable[[str], None]
+    paths: Mapping[str, Path],
+    open_model: OpenModel,
+    settings: Settings,
+    started: Callable[[str], None],
+    run: ShownRun | None = None,
 ) -> None:
     """Serve models until SIGINT or SIGTERM.
 
@@ -54,18 +59,23 @@ def serve_models(
         open_model: What loads them.
         settings: Address and limits.
         started: Called with the server's URL once it answers.
+        run: A run to show; then its models are waited for where they are not there yet.
 
     Raises:
         LimnerError: A model cannot be loaded, or the address cannot be listened on.
     """
     with listen(settings) as address:
-        server = make_server(paths, open_model, settings, lambda: started(url_of(address)))
+        server = make_server(paths, open_model, settings, lambda: started(url_of(address)), run)
         with _staying_alive():
             server.run(sockets=[address])
 
 
 def make_server(
-    paths: Mapping[str, Path], open_model: OpenModel, settings: Settings, started: Callable[[], None]
+    paths: Mapping[str, Path],
+    open_model: OpenModel,
+    settings: Settings,
+    started: Callable[[], None],
+    run: ShownRun | None = None,
 ) -> uvicorn.Server:
     """A server that is ready to run: its models are loaded.
 
@@ -74,12 +84,14 @@ def make_server(
         open_model: Likewise.
         settings: Likewise.
         started: Called once it answers.
+        run: See `serve_models`.
 
     Raises:
         LimnerError: A model cannot be loaded, or the folder to save into cannot be written to.
     """
     counting = Counting()
-    app = create_app(Models(paths, open_model, settings, counting), settings, counting)
+    models = Models(paths, open_model, settings, counting, patient=run is not None)
+    app = create_app(models, settings, counting, run)
     return _Server(settings, app, started)
 
 

@@ -6,6 +6,7 @@ Layer: serving. Imports no web library.
 from __future__ import annotations
 
 import ipaddress
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,12 +96,14 @@ class Settings:
         return 8 * self.max_bytes
 
 
-def read_token(path: Path) -> str:
-    """The token in a file, without white space around it.
+def given_token(path: Path | None) -> str:
+    """The token in a file, without white space around it; without a file that of LIMNER_TOKEN, or an empty text.
 
     Raises:
         ConfigError: It cannot be read, or is empty.
     """
+    if path is None:
+        return os.environ.get("LIMNER_TOKEN", "")
     try:
         token = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

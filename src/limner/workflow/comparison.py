@@ -5,7 +5,7 @@ Layer: workflow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -81,12 +81,17 @@ def _chosen(data: Prepared, split: str, count: int) -> Catalog:
     return catalog
 
 
-def _check_there(catalog: Catalog) -> None:
-    pictures = [location for column in catalog.inputs.values() for location in column]
-    masks = [plane for column in catalog.targets.values() for location in column for plane in split_planes(location)]
+def files_of(inputs: Mapping[str, Sequence[str]], targets: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
+    """The files and URLs in which pictures and masks lie, each once, and those files that are no longer there."""
+    pictures = [location for column in inputs.values() for location in column]
+    masks = [plane for column in targets.values() for location in column for plane in split_planes(location)]
     parts = map(parse_location, filter(None, [*pictures, *masks]))
     files = dict.fromkeys(parsed.archive or parsed.path for parsed in parts)
-    missing = [file for file in files if "://" not in file and not Path(file).exists()]
+    return list(files), [file for file in files if "://" not in file and not Path(file).exists()]
+
+
+def _check_there(catalog: Catalog) -> None:
+    _, missing = files_of(catalog.inputs, catalog.targets)
     if missing:
         raise DataError(
             "the pictures and masks that the run's samples.csv names",

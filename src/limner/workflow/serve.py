@@ -6,7 +6,9 @@ Layer: workflow.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from limner.allocator import keep_large_blocks
 from limner.errors import ConfigError, MissingExtra, install_line
@@ -39,15 +41,9 @@ def serve(
         MissingExtra: The web libraries are not installed.
         LimnerError: A model cannot be loaded, or the address cannot be listened on.
     """
-    try:
-        from limner.serving.models import model_names
-        from limner.serving.server import serve_models
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            "fastapi, uvicorn, python-multipart and prometheus_client, to serve models",
-            f"{error.name} is not installed",
-            install_line("serve"),
-        ) from error
+    serve_models = load_server().serve_models
+    from limner.serving.models import model_names
+
     keep_large_blocks()
     labels, paths = [], []
     for text in models:
@@ -63,6 +59,22 @@ def serve(
     if not paths:
         raise ConfigError("a run folder or .safetensors file", "no model was named", "Name one, or several.")
     serve_models(model_names(paths, labels), open_model, settings, started)
+
+
+def load_server() -> ModuleType:
+    """The module `limner.serving.server`, which needs the web libraries.
+
+    Raises:
+        MissingExtra: They are not installed.
+    """
+    try:
+        return import_module("limner.serving.server")
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            "fastapi, uvicorn, python-multipart and prometheus_client, to serve models",
+            f"{error.name} is not installed",
+            install_line("serve"),
+        ) from error
 
 
 def _named(text: str) -> tuple[str, str]:

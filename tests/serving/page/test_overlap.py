@@ -251,7 +251,7 @@ def hearts(small_train, tmp_path_factory):
         ventricle = (rows - 16) ** 2 + (columns - 12 - seed) ** 2 < 30
         image = np.random.default_rng(seed).integers(0, 60, (32, 32, 1)) + 80 * (heart * 1 + ventricle)[..., None]
         mask = np.stack([heart, ventricle], axis=-1).astype(np.uint8)
-        dataset.save(f"h{seed}", image.astype(np.uint8), "mask", mask, {"mask": spec}, replace=False)
+        dataset.save(f"h{seed}", {"image": image.astype(np.uint8)}, "mask", mask, {"mask": spec}, replace=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIMNER_CACHE", str(place / "cache"))
         run = small_train(place / "data", place / "run")

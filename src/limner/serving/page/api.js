@@ -77,21 +77,52 @@ export const models = () => call("/v1/models");
 export const predict = (pictures, model, answers, signal) =>
   call("/v1/predict", { method: "POST", body: form({ ...pictures, model, answers: answers.join(",") }), signal });
 
+/** The run that the server shows; it has no such address where it shows none. */
+export const run = () => call("/v1/run");
+
+/** Samples of the run: `{group, total, samples}`; `choice` is group, order, find, offset and limit, or a name. */
+export const samples = (choice) => call(`/v1/run/samples?${new URLSearchParams(choice)}`);
+
+/** Masks and numbers that are known of a sample. */
+export const sample = (number) => call(`/v1/run/sample?number=${number}`);
+
+/** An input of a sample, as a file to send; without a name the last. */
+export const samplePicture = (number, input) =>
+  call(`/v1/run/picture?${new URLSearchParams({ number, ...(input ? { input } : {}) })}`, { as: "blob" });
+
+export const thumbnail = (number) => call(`/v1/run/thumbnail?number=${number}`, { as: "blob" });
+
+export const rate = (group) => call("/v1/run/rate", { method: "POST", body: { group } });
+
 /** A zip of masks, overlays, outlines and measurements; of the given masks (see `save`) where there are some. */
-export const batch = (images, masks, fields) =>
-  call("/v1/batch", { method: "POST", body: form({ images, masks, ...fields }), as: "blob" });
+export const batch = (pictures, masks, fields) =>
+  call("/v1/batch", { method: "POST", body: form({ ...columns(pictures), masks, ...fields }), as: "blob" });
+
+/** Files of many samples as the fields of a form: `images`, or a list for each input of a model of several. */
+function columns(pictures) {
+  const found = {};
+  for (const files of pictures) {
+    for (const [part, file] of Object.entries(files)) (found[part === "image" ? "images" : part] ||= []).push(file);
+  }
+  return found;
+}
 
 export const dataset = () => call("/v1/dataset");
 
 /** `masks`: one of class ids, or a plane for each class. */
-export const save = (image, masks, fields) => call("/v1/dataset", { method: "POST", body: form({ image, mask: masks, ...fields }) });
+export const save = (pictures, masks, fields) =>
+  call("/v1/dataset", { method: "POST", body: form({ ...pictures, mask: masks, ...fields }) });
 
 /** Pictures in the order in which correcting them is worth most: `{index, score, because}`. */
-export async function rank(images, model) {
+export async function rank(pictures, model) {
   // Names may be twice; numbers are not.
-  const numbered = images.map((file, n) => new File([file], `${n}_${file.name}`, { type: file.type }));
-  const { pictures } = await call("/v1/rank", { method: "POST", body: form({ images: numbered, model }) });
-  return pictures.map((one) => ({ ...one, index: parseInt(one.name, 10) }));
+  const numbered = pictures.map((files, n) =>
+    Object.fromEntries(
+      Object.entries(files).map(([part, file]) => [part, new File([file], `${n}_${file.name}`, { type: file.type })]),
+    ),
+  );
+  const { pictures: ranked } = await call("/v1/rank", { method: "POST", body: form({ ...columns(numbered), model }) });
+  return ranked.map((one) => ({ ...one, index: parseInt(one.name, 10) }));
 }
 
 export const training = () => call("/v1/train");

@@ -35,7 +35,7 @@ function historyOf(name) {
 }
 
 /** Changes labels by `action(labels, pen, width, height)`, as one step that can be undone. */
-function change(action) {
+export function change(action) {
   const target = writable();
   if (!target) return;
   const { width, height } = target.layers;

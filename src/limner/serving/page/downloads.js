@@ -3,7 +3,8 @@
 import * as api from "./api.js";
 import { byId, complain, download, plural, say } from "./dom.js";
 import { correctable, differs, masksOf } from "./masks.js";
-import { answered, app, on, shownTarget } from "./state.js";
+import { picturesOf } from "./parts.js";
+import { answered, app, modelFor, on, shownTarget } from "./state.js";
 
 const MILLIMETRES = { nm: 1e-6, µm: 1e-3, mm: 1, cm: 10, m: 1000 };
 
@@ -11,7 +12,7 @@ const MILLIMETRES = { nm: 1e-6, µm: 1e-3, mm: 1, cm: 10, m: 1000 };
 const picked = () => [...byId("download-kinds").querySelectorAll("input:checked")].map((input) => input.value);
 
 async function fetchAll() {
-  const items = answered().filter((item) => item.model === app.model);
+  const items = answered().filter((item) => item.model === modelFor(item));
   const button = byId("download");
   button.disabled = true;
   say(`Making the zip of ${plural(items.length, "picture")} …`);
@@ -22,7 +23,7 @@ async function fetchAll() {
     const own = items.some(differs) && items.every(correctable);
     const zips = await api.inParts(items, async (part) => {
       const masks = own ? (await Promise.all(part.map(masksOf))).flat() : [];
-      return api.batch(part.map((item) => item.file), masks, own ? { ...fields, target: shownTarget(part[0]) } : fields);
+      return api.batch(await Promise.all(part.map(picturesOf)), masks, own ? { ...fields, target: shownTarget(part[0]) } : fields);
     });
     zips.forEach((zip, n) => download(zip, zips.length > 1 ? `limner_${n + 1}.zip` : "limner.zip"));
     say(`${zips.length > 1 ? plural(zips.length, "zip") : "The zip"} of ${plural(items.length, "picture")} made.`);
@@ -34,7 +35,10 @@ async function fetchAll() {
 }
 
 function show() {
-  byId("download").disabled = !answered().length || !picked().length;
+  const ready = answered().length;
+  byId("download").disabled = !ready || !picked().length;
+  // Of a run most pictures were never looked at, so that "all" would promise too much.
+  byId("download").textContent = app.run && ready ? `Download ${plural(ready, "picture")} as zip` : "Download all as zip";
 }
 
 byId("download").addEventListener("click", fetchAll);

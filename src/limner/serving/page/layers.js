@@ -9,11 +9,11 @@ import { touched } from "./state.js";
 /** Classes that may overlap are kept as bits of a 32-bit number, whose last is its sign. */
 const MOST_OVERLAPPING = 31;
 
-/** Decodes an answer's target. Gives `{task, width, height, mask, planes, ids, uncertainty, values}`. */
+/** Decodes an answer's target. Gives `{task, width, height, mask, planes, ids, uncertainty, values, truth}`. */
 export async function readLayers(answer, name) {
   const found = answer.targets[name];
   const { width, height } = answer;
-  const layers = { task: found.task, width, height, mask: null, planes: [], ids: [], uncertainty: null, values: null };
+  const layers = { task: found.task, width, height, mask: null, planes: [], ids: [], uncertainty: null, values: null, truth: null };
   const grey = async (text) => (await readGrey(bytesOf(text))).data;
   if (found.uncertainty) layers.uncertainty = await grey(found.uncertainty);
   if (found.values) {
@@ -171,5 +171,5 @@ export function shrinkLayers(layers, width, height) {
   };
   const values = layers.values && { ...layers.values, data: thin(layers.values.data) };
   const planes = layers.planes.map(thin);
-  return { ...layers, width, height, mask: thin(layers.mask), planes, values, uncertainty: null, histogram: null };
+  return { ...layers, width, height, mask: thin(layers.mask), planes, values, uncertainty: null, truth: null, histogram: null };
 }

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { byId, complain, plural, say, sentence } from "./dom.js";
 import { correctable, masksOf } from "./masks.js";
+import { picturesOf, savedName } from "./parts.js";
 import { choose } from "./queue.js";
 import { answered, app, emit, modelNamed, on, shownTarget } from "./state.js";
 
@@ -43,8 +44,9 @@ async function save(replace = false) {
   const target = shownTarget(item);
   byId("save").disabled = true;
   try {
-    const name = item.name.replace(/\.[^.]+$/, "");
-    await api.save(item.file, await masksOf(item), { name, model: item.model, target, replace: replace ? "true" : "" });
+    const name = savedName(item);
+    const fields = { name, model: item.model, target, replace: replace ? "true" : "" };
+    await api.save(await picturesOf(item), await masksOf(item), fields);
     item.saved.add(target);
     count = (await api.dataset()).count;
     say(`The mask of ${item.name}${modelNamed(item.model).targets.length > 1 ? `, ${target},` : ""} is saved.`);
@@ -73,7 +75,7 @@ function reasonOf({ expected_dice: dice, strange }) {
 /** Ranks in parts that the server takes. */
 async function rankParts(items) {
   const found = await api.inParts(items, async (part) => {
-    const ranked = await api.rank(part.map((item) => item.file), app.model);
+    const ranked = await api.rank(await Promise.all(part.map(picturesOf)), app.model);
     return ranked.map((entry) => ({ ...entry, item: part[entry.index] }));
   });
   return found.flat().sort((one, other) => other.score - one.score);

@@ -5,7 +5,8 @@ import { byId, complain, el, plural, say } from "./dom.js";
 import { start as startLearning } from "./learn.js";
 import { missingParts } from "./parts.js";
 import { closePicture, openPicture } from "./picture.js";
-import { addFiles, askAgain, filesOf, resume, tryAgain } from "./queue.js";
+import { addFiles, askAgain, everything, filesOf, resume, tryAgain } from "./queue.js";
+import { showPictures, start as startRun } from "./run.js";
 import { app, emit, modelNamed, on } from "./state.js";
 import { redraw } from "./view.js";
 import "./correct.js";
@@ -46,12 +47,13 @@ function take(files) {
   if (!files.length) return;
   addFiles(files);
   byId("start").hidden = true;
-  byId("work").hidden = false;
+  if (app.run) showPictures();
+  else byId("work").hidden = false;
 }
 
 function waitingFor(item) {
   const missing = missingParts();
-  if (missing.length) return `Choose the ${missing.join(" and ")} that goes with the pictures.`;
+  if (missing.length && !item.sample) return `Choose the ${missing.join(" and ")} that goes with the pictures.`;
   return item.state === "working" ? `Outlining ${item.name} …` : `${item.name} waits for its turn.`;
 }
 
@@ -63,6 +65,7 @@ async function open() {
   const wait = byId("wait");
   if (!item) {
     leave();
+    if (app.run) return;
     byId("start").hidden = app.items.length > 0;
     byId("work").hidden = !app.items.length;
     return;
@@ -116,6 +119,7 @@ async function begin() {
   try {
     await loadModels();
     await startLearning();
+    await startRun(loadModels);
   } catch (error) {
     if (error.status === 401) await unlock();
     else complain(error);
@@ -170,7 +174,7 @@ on("item", (item) => item === app.current && open());
 on("items", () => app.current && open());
 on("locked", unlock);
 window.addEventListener("beforeunload", (event) => {
-  const unsaved = app.items.filter((item) => [...item.edits.keys()].some((name) => !item.saved.has(name)));
+  const unsaved = everything().filter((item) => [...item.edits.keys()].some((name) => !item.saved.has(name)));
   if (!unsaved.length) return;
   say(`${plural(unsaved.length, "corrected picture")} not saved.`);
   event.preventDefault();

@@ -1,24 +1,31 @@
 // Beside the picture: what is shown of it, its classes with colours, thresholds and areas, warnings, scales.
 
 import { drawScale, PALETTES } from "./colors.js";
+import { change } from "./correct.js";
 import { byId, el, figure, oncePerFrame, plural } from "./dom.js";
 import { countPixels } from "./layers.js";
+import { NO_EXPECTATION } from "./queue.js";
 import { numbersOf } from "./render.js";
 import { app, emit, on, settingsOf, touched, usePalette } from "./state.js";
+import { diceOf, ERRORS } from "./truth.js";
 import { shown, shownLayer } from "./view.js";
 
-const LAYERS = { mask: "Mask", probability: "Probability", uncertainty: "Uncertainty" };
+const LAYERS = { mask: "Mask", truth: "Truth", errors: "Errors", probability: "Probability", uncertainty: "Uncertainty" };
 
 /** Areas settle this long after the last step of a slider on large pictures, in milliseconds. */
 const SETTLE = 120;
 const LARGE = 4_000_000;
 
 function available(layers) {
-  if (layers.values) return [["values", "Values"], ...(layers.uncertainty ? [["uncertainty", "Uncertainty"]] : [])];
-  return Object.entries(LAYERS).filter(([key]) => {
-    if (key === "probability") return layers.planes.length > 0;
-    return key === "mask" || layers.uncertainty;
-  });
+  const there = {
+    mask: !layers.values,
+    truth: Boolean(layers.truth),
+    errors: Boolean(layers.truth),
+    probability: layers.planes.length > 0,
+    uncertainty: Boolean(layers.uncertainty),
+  };
+  const found = Object.entries(LAYERS).filter(([key]) => there[key]);
+  return layers.values ? [["values", "Values"], ...found] : found;
 }
 
 function showLayers() {
@@ -42,14 +49,24 @@ function showLook() {
   const target = shown();
   if (!target) return;
   const layer = shownLayer(target.layers);
-  byId("mask-look").hidden = layer !== "mask";
+  const masked = isMask(target, layer);
+  byId("mask-look").hidden = !masked;
+  byId("true-line-box").hidden = layer !== "mask" || !target.layers.truth;
+  byId("errors-key").hidden = layer !== "errors" || Boolean(target.layers.values);
+  // A single class cannot be taken for another.
+  byId("errors-key").lastChild.hidden = target.settings.classes.length < 2;
   byId("classes").hidden = Boolean(target.layers.values);
-  const cover = layer === "mask" ? app.look.cover : app.look.mapCover;
+  const rmse = target.layers.truth?.rmse;
+  byId("truth-note").hidden = rmse === undefined;
+  byId("truth-note").textContent = `RMSE of this picture: ${figure(rmse)} ${target.layers.values?.unit || ""}`.trim();
+  const cover = masked ? app.look.cover : app.look.mapCover;
   byId("cover").value = String(cover);
   byId("cover-value").textContent = `${Math.round(100 * cover)} %`;
   showClassChoice(target, layer);
   showScale(target, layer);
 }
+
+const isMask = (target, layer) => layer === "mask" || (layer === "truth" && !target.layers.values);
 
 function showClassChoice({ layers, settings }, layer) {
   const several = layer === "probability" && settings.classes.length > 1;
@@ -63,15 +80,18 @@ function showClassChoice({ layers, settings }, layer) {
 }
 
 function showScale({ name, layers, settings }, layer) {
-  const numbers = layer === "mask" ? null : numbersOf(layers, layer, app.shownClass);
+  const classed = isMask({ layers }, layer) || (layer === "errors" && !layers.values);
+  const numbers = classed ? null : numbersOf(layers, layer, app.shownClass);
   byId("scale").hidden = !numbers;
   if (!numbers) return;
   drawScale(byId("scale-colors"), numbers.map);
   let [low, high, title] = ["0", "1", "probability"];
-  if (layer === "values") {
+  if (layer === "values" || layer === "truth" || layer === "errors") {
     const { low: least, high: most, unit } = layers.values;
-    [low, high] = [figure(least), figure(most)];
-    title = unit ? `${name}, ${unit}` : name;
+    const wrong = layer === "errors";
+    [low, high] = wrong ? ["0", `≥ ${figure(layers.truth.errors.most)}`] : [figure(least), figure(most)];
+    const called = { values: name, truth: `true ${name}`, errors: `error of ${name}` }[layer];
+    title = unit ? `${called}, ${unit}` : called;
   } else if (layer === "uncertainty") [low, high, title] = ["sure", "unsure", layers.values ? "spread" : "entropy"];
   else title = `P(${settings.classes.find((one) => one.id === app.shownClass)?.name})`;
   byId("scale-low").textContent = low;
@@ -82,7 +102,7 @@ function showScale({ name, layers, settings }, layer) {
 
 let outputs = new Map();
 
-function classRow(one, canMove, dice) {
+function classRow(one, canMove, expected) {
   const color = el("input", {
     type: "color",
     value: one.color,
@@ -107,8 +127,8 @@ function classRow(one, canMove, dice) {
     },
   });
   const area = el("output", { class: "area", text: "…" });
-  const said = el("span", { class: "dice", title: "Dice to expect of this outline, without knowing the truth" });
-  if (Number.isFinite(dice)) said.textContent = `expected Dice ${dice.toFixed(2)}`;
+  const said = el("span", { class: "dice" });
+  said.append(el("span", { class: "found" }), expected);
   const value = el("output", { text: one.threshold.toFixed(2) });
   const threshold = el("input", {
     type: "range",
@@ -128,7 +148,7 @@ function classRow(one, canMove, dice) {
       },
     },
   });
-  outputs.set(one.id, area);
+  outputs.set(one.id, { area, found: said.querySelector(".found") });
   return el(
     "li",
     {},
@@ -154,11 +174,18 @@ function showClasses() {
   const { layers, settings, edited, name } = target;
   const found = app.opened.item.answer.targets[name].expected_dice || {};
   const canMove = layers.planes.length > 0 && !edited;
-  const known = !edited && !app.opened.item.answer.strange?.alarming;
-  const rows = settings.classes.map((one) => classRow(one, canMove, known ? found[one.id] : NaN));
+  const strange = app.opened.item.answer.strange?.alarming;
+  const rows = settings.classes.map((one) => classRow(one, canMove, edited ? "" : expectation(found[one.id], strange)));
   byId("class-list").replaceChildren(...rows);
   showNote();
   showAreas();
+}
+
+/** What the model expects of its outline; of a strange picture, why that is not said. */
+function expectation(dice, strange) {
+  if (strange) return el("span", { text: "no expected Dice: unlike the training pictures", title: NO_EXPECTATION });
+  const title = "Dice to expect of this outline, without knowing the truth";
+  return Number.isFinite(dice) ? el("span", { text: `expected Dice ${dice.toFixed(2)}`, title }) : "";
 }
 
 function showNote() {
@@ -192,7 +219,17 @@ async function measure() {
   const total = layers.width * layers.height;
   for (const [id, count] of counts) {
     const output = outputs.get(id);
-    if (output) output.textContent = `${areaOf(count, name, id)} · ${((100 * count) / total).toFixed(1)} %`;
+    if (output) output.area.textContent = `${areaOf(count, name, id)} · ${((100 * count) / total).toFixed(1)} %`;
+  }
+  if (!layers.truth) return;
+  const dice = await diceOf(layers, settings, edited, () => mine !== asked);
+  const truth = dice && (await countPixels(layers, settings, layers.truth.labels, () => mine !== asked));
+  if (!truth) return;
+  for (const [id, value] of dice) {
+    const output = outputs.get(id);
+    if (!output) continue;
+    output.found.textContent = Number.isFinite(value) ? `Dice ${value.toFixed(2)}` : "rightly empty";
+    output.found.title = `Against the true mask, which has ${areaOf(truth.get(id), name, id)}`;
   }
 }
 
@@ -209,7 +246,8 @@ function showWarning() {
   const strange = app.opened?.item.answer.strange;
   byId("warning").hidden = !strange?.alarming;
   const because = [strange?.because || []].flat().join("; ");
-  byId("warning-text").textContent = `${because.charAt(0).toUpperCase()}${because.slice(1)}. Check this outline before you use it.`;
+  const why = `${because.charAt(0).toUpperCase()}${because.slice(1)}. Check this outline before you use it.`;
+  byId("warning-text").textContent = `${why} ${NO_EXPECTATION}`;
 }
 
 function showCanvasName() {
@@ -220,7 +258,7 @@ function showCanvasName() {
   byId("canvas").setAttribute("aria-label", text);
 }
 
-for (const [id, key] of [["fill", "fill"], ["outline", "outline"]]) {
+for (const [id, key] of [["fill", "fill"], ["outline", "outline"], ["true-line", "truth"]]) {
   byId(id).addEventListener("change", (event) => {
     app.look[key] = event.target.checked;
     emit("look");
@@ -229,7 +267,7 @@ for (const [id, key] of [["fill", "fill"], ["outline", "outline"]]) {
 byId("cover").addEventListener("input", (event) => {
   const target = shown();
   if (!target) return;
-  app.look[shownLayer(target.layers) === "mask" ? "cover" : "mapCover"] = Number(event.target.value);
+  app.look[isMask(target, shownLayer(target.layers)) ? "cover" : "mapCover"] = Number(event.target.value);
   byId("cover-value").textContent = `${Math.round(100 * event.target.value)} %`;
   emit("mask");
 });
@@ -250,6 +288,17 @@ byId("reset").addEventListener("click", () => {
   emit("mask");
   emit("look");
 });
+byId("errors-key").append(
+  ...ERRORS.map(({ label, color }) => {
+    const swatch = el("span", { class: "swatch" });
+    swatch.style.background = color;
+    return el("li", {}, swatch, el("span", { text: label }));
+  }),
+);
+byId("from-truth").addEventListener("click", () => {
+  const truth = shown()?.layers.truth;
+  if (truth?.labels) change((labels) => labels.set(truth.labels));
+});
 function pixelSize() {
   app.pixel = { size: Number(byId("pixel").value) || 0, unit: byId("unit").value };
   showAreas();
@@ -269,6 +318,7 @@ on("opened", () => {
   showWarning();
   showCanvasName();
   wasEdited = Boolean(shown()?.edited);
+  byId("from-truth").hidden = !shown()?.layers.truth?.labels;
 });
 on("look", () => {
   showLayers();

@@ -2,6 +2,8 @@
 
 import { bytesOf } from "./api.js";
 import { readLayers } from "./layers.js";
+import { fileOf } from "./parts.js";
+import { readTruth } from "./truth.js";
 
 /** Sides of the small picture for views from afar, and of the tiles that are drawn from near. */
 const AFAR = 2048;
@@ -23,11 +25,13 @@ export async function decode(file) {
  */
 export async function openPicture(item) {
   const { width, height } = item.answer;
-  let bitmap = await decode(item.file);
+  let bitmap = item.answer.preview ? await decode(new Blob([bytesOf(item.answer.preview)])) : await decode(await fileOf(item));
   if (bitmap && (bitmap.width !== width || bitmap.height !== height)) bitmap = null;
-  if (!bitmap && item.answer.preview) bitmap = await decode(new Blob([bytesOf(item.answer.preview)]));
   const targets = {};
-  for (const name of Object.keys(item.answer.targets)) targets[name] = await readLayers(item.answer, name);
+  for (const name of Object.keys(item.answer.targets)) {
+    targets[name] = await readLayers(item.answer, name);
+    targets[name].truth = await readTruth(item.truth, name, targets[name]);
+  }
   const opened = { item, width, height, bitmap, tiles: new Map(), afar: null, targets };
   const most = Math.max(width, height);
   if (bitmap && most > AFAR) {
@@ -101,12 +105,6 @@ export function lightness(opened, left, top, width, height) {
     grey[i] = 0.2126 * data[4 * i] + 0.7152 * data[4 * i + 1] + 0.0722 * data[4 * i + 2];
   }
   return grey;
-}
-
-/** A small canvas with the picture; null where this browser cannot decode it. */
-export async function thumbnail(file) {
-  const bitmap = await decode(file);
-  return bitmap && shrink(bitmap);
 }
 
 /** A small canvas with a bitmap, which is closed. */

@@ -4,49 +4,78 @@ import * as api from "./api.js";
 import { byId, complain, el, plural, say, sentence } from "./dom.js";
 import { readLayers, shrinkLayers } from "./layers.js";
 import { decode, shrink } from "./picture.js";
-import { missingParts, picturesOf } from "./parts.js";
+import { fileOf, missingParts, picturesOf } from "./parts.js";
 import { drawWhole } from "./render.js";
-import { app, emit, on, settingsOf, shownTarget } from "./state.js";
+import { app, emit, modelFor, modelNamed, on, settingsOf, shownTarget } from "./state.js";
 
 const AT_ONCE = 2;
 const ANSWERS = ["mask", "probabilities", "uncertainty"];
 
 let [working, paused, count] = [0, false, 0];
 
-/** Puts files at the end of the queue. */
-export function addFiles(files) {
-  const added = [...files].map((file) => ({
+function makeItem(file, name, sample = null) {
+  return {
     id: ++count,
     file,
-    name: file.name || `pasted_${count}.png`,
-    state: "waiting",
+    sample,
+    name,
+    state: sample ? "listed" : "waiting",
     error: null,
     model: "",
     answer: null,
+    truth: null,
     natural: null,
     thumb: null,
     small: {},
     edits: new Map(),
     saved: new Set(),
     rank: null,
-  }));
+  };
+}
+
+/** Puts files into the queue: at its end, but before samples of a run. */
+export function addFiles(files) {
+  const added = [...files].map((file) => makeItem(file, file.name || `pasted_${count + 1}.png`));
   if (!added.length) return;
-  app.items.push(...added);
-  if (!app.current) choose(added[0]);
+  const first = app.items.findIndex((item) => item.sample);
+  app.items.splice(first < 0 ? app.items.length : first, 0, ...added);
+  if (!app.current || app.run) choose(added[0]);
   emit("items");
   say(`${plural(added.length, "picture")} added.`);
   pump();
 }
 
+const ofSamples = new Map();
+
+/** Lists samples of a run behind the pictures that were added; each is asked for once it is chosen. */
+export function listSamples(samples) {
+  const listed = samples.map((sample) => {
+    const item = ofSamples.get(sample.number) || makeItem(null, sample.name, sample);
+    ofSamples.set(sample.number, Object.assign(item, { sample }));
+    return item;
+  });
+  app.items = [...app.items.filter((item) => !item.sample), ...listed];
+  emit("items");
+}
+
+/** Every picture, also samples that are not listed now. */
+export const everything = () => [...new Set([...app.items, ...ofSamples.values()])];
+
 /** Shows a picture. */
 export function choose(item) {
   app.current = item;
+  if (item?.state === "listed") item.state = "waiting";
   emit("current", item);
+  pump();
 }
 
 /** Asks for every picture again, of the model chosen now. Corrections stay. */
 export function askAgain() {
-  for (const item of app.items) if (item.state !== "working") Object.assign(item, { state: "waiting", error: null });
+  for (const item of app.items) {
+    if (item.state === "working" || item.state === "listed") continue;
+    const later = item.sample && item !== app.current;
+    Object.assign(item, { state: later ? "listed" : "waiting", error: null });
+  }
   emit("items");
   pump();
 }
@@ -60,9 +89,10 @@ function remove(item) {
 }
 
 function pump() {
-  while (!paused && working < AT_ONCE && !missingParts().length) {
+  while (!paused && working < AT_ONCE) {
+    const missing = missingParts().length > 0;
     // The picture that is looked at comes first.
-    const waiting = app.items.filter((item) => item.state === "waiting");
+    const waiting = app.items.filter((item) => item.state === "waiting" && (item.sample || !missing));
     const item = waiting.includes(app.current) ? app.current : waiting[0];
     if (!item) break;
     working++;
@@ -76,12 +106,15 @@ function pump() {
 
 async function answer(item) {
   item.state = "working";
-  item.model = app.model;
+  item.model = modelFor(item);
   item.stop = new AbortController();
   emit("item", item);
   try {
-    if (!item.thumb) await look(item);
-    await ask(item, item.thumb ? ANSWERS : [...ANSWERS, "preview"]);
+    if (!item.natural) await look(item);
+    if (item.sample && !item.truth) item.truth = await truthOf(item);
+    // Of more than 8 bits a browser shows the first 8, which may all be dark.
+    const plain = item.natural && modelNamed(item.model)?.inputs?.dtype === "uint8";
+    await ask(item, plain ? ANSWERS : [...ANSWERS, "preview"]);
     const { width, height } = item.answer;
     const same = item.natural && item.natural[0] === width && item.natural[1] === height;
     // A browser may turn or cut a picture otherwise than the server: then the server's view of it is shown.
@@ -95,7 +128,7 @@ async function answer(item) {
       const size = item.thumb || { width: 96, height: Math.max(1, Math.round((96 * height) / width)) };
       item.small[name] = shrinkLayers(await readLayers(item.answer, name), size.width, size.height);
     }
-    item.state = item.model === app.model ? "ready" : "waiting";
+    item.state = item.model === modelFor(item) ? "ready" : "waiting";
   } catch (error) {
     if (error.name === "AbortError") return;
     item.state = "failed";
@@ -109,8 +142,19 @@ async function answer(item) {
   emit("item", item);
 }
 
+async function truthOf(item) {
+  try {
+    return await api.sample(item.sample.number);
+  } catch (error) {
+    if (error.status === 401 || error.status === 0) throw error;
+    // The picture can be shown without.
+    complain(error);
+    return { targets: {} };
+  }
+}
+
 async function look(item) {
-  const bitmap = await decode(item.file);
+  const bitmap = await decode(await fileOf(item));
   if (!bitmap) return;
   item.natural = [bitmap.width, bitmap.height];
   item.thumb = shrink(bitmap);
@@ -119,9 +163,10 @@ async function look(item) {
 
 /** Asks once more for as long as the server says that it is busy. */
 async function ask(item, answers) {
+  const pictures = await picturesOf(item);
   for (;;) {
     try {
-      item.answer = await api.predict(picturesOf(item), item.model, answers, item.stop.signal);
+      item.answer = await api.predict(pictures, item.model, answers, item.stop.signal);
       return;
     } catch (error) {
       if (error.status !== 503) throw error;
@@ -144,9 +189,10 @@ export function resume() {
 }
 
 function showProgress() {
-  const done = app.items.filter((item) => item.state === "ready" || item.state === "failed").length;
-  const total = app.items.length;
-  byId("queue-title").textContent = total ? plural(total, "picture") : "Pictures";
+  const asked = app.items.filter((item) => item.state !== "listed");
+  const done = asked.filter((item) => item.state === "ready" || item.state === "failed").length;
+  const total = asked.length;
+  byId("queue-title").textContent = total && !app.run ? plural(total, "picture") : "Pictures";
   byId("progress-box").hidden = done === total;
   byId("progress").max = total || 1;
   byId("progress").value = done;
@@ -157,17 +203,31 @@ function showProgress() {
 const STATES = { waiting: "waiting", working: "working …", failed: "failed" };
 
 function describe(item) {
-  if (item.state !== "ready") return STATES[item.state];
+  if (STATES[item.state]) return [item.sample ? scoreOf(item.sample, false) : "", STATES[item.state]].filter(Boolean).join(" · ");
+  const strange = Boolean(item.answer?.strange?.alarming);
   const said = [];
+  if (item.sample?.kind) said.push(item.sample.kind);
   if (item.edits.size) said.push("corrected");
   if (item.saved.size) said.push("saved");
-  const strange = item.answer.strange?.alarming;
   if (strange) said.push("unlike training");
+  if (item.sample) said.push(scoreOf(item.sample, !strange));
   const dice = expectedDice(item);
   // What a model expects of itself on pictures of another kind is worth nothing.
-  if (dice !== null && !strange && !item.edits.size) said.push(`expected Dice ${dice.toFixed(2)}`);
+  if (!item.sample && dice !== null && !strange && !item.edits.size) said.push(`expected Dice ${dice.toFixed(2)}`);
+  return said.filter(Boolean).join(" · ");
+}
+
+/** How a sample did, in words. */
+function scoreOf({ score, expected }, withExpected) {
+  const said = [];
+  if (score !== null) said.push(`${app.run.measure} ${score.toFixed(2)}`);
+  if (withExpected && expected !== null) said.push(`expected ${expected.toFixed(2)}`);
   return said.join(" · ");
 }
+
+/** Why there is no expected Dice beside a warning. */
+export const NO_EXPECTATION =
+  "What a model expects of itself was measured on pictures like those it learned from; of others it says nothing.";
 
 /** The mean of the expected Dice of a picture's classes; null where nothing is known. */
 export function expectedDice(item) {
@@ -177,6 +237,28 @@ export function expectedDice(item) {
 
 const rows = new Map();
 
+// Small pictures of samples come when their lines are seen.
+const seen =
+  window.IntersectionObserver &&
+  new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const item = isIntersecting && app.items.find((one) => rows.get(one)?.line === target);
+      if (!item) continue;
+      seen.unobserve(target);
+      if (!item.thumb) fetchThumb(item);
+    }
+  });
+
+async function fetchThumb(item) {
+  try {
+    const bitmap = await decode(await api.thumbnail(item.sample.number));
+    if (bitmap && !item.thumb) item.thumb = shrink(bitmap);
+    showRow(item);
+  } catch {
+    // A file that is gone says so once its picture is chosen.
+  }
+}
+
 function row(item) {
   const canvas = el("canvas", { width: 1, height: 1, "aria-hidden": "true" });
   const name = el("span", { class: "name" });
@@ -184,7 +266,8 @@ function row(item) {
   const place = el("span", { class: "place", hidden: true });
   const pick = el("button", { type: "button", class: "pick", on: { click: () => choose(item) } }, canvas, place, el("span", { class: "words" }, name, note));
   const gone = el("button", { type: "button", class: "quiet remove", text: "×", "aria-label": `Remove ${item.name}`, on: { click: () => remove(item) } });
-  const line = el("li", {}, pick, gone);
+  const line = el("li", {}, pick, item.sample ? null : gone);
+  if (item.sample) seen?.observe(line);
   rows.set(item, { line, pick, canvas, name, note, place });
   return line;
 }
@@ -198,7 +281,8 @@ function showRow(item) {
   name.textContent = item.name;
   name.title = item.name;
   note.textContent = describe(item);
-  note.title = item.error || item.rank?.because || "";
+  const strange = item.state === "ready" && item.answer.strange?.alarming;
+  note.title = item.error || item.rank?.because || (strange ? NO_EXPECTATION : "");
   place.hidden = !item.rank;
   place.textContent = item.rank ? String(item.rank.place) : "";
   drawThumb(item, canvas);

@@ -3,6 +3,7 @@
 
 import { packed, rgbOf, table } from "./colors.js";
 import { labelsOf } from "./layers.js";
+import { errorOf, ERRORS } from "./truth.js";
 
 const scratch = new OffscreenCanvas(1, 1);
 let kept = { size: 0, labels: null };
@@ -39,7 +40,13 @@ export function drawLayer(context, pane, camera, { layers, settings, edited, loo
   const image = new ImageData(columns, lines);
   const out = new Uint32Array(image.data.buffer);
   const grid = { across, down, columns, lines, width: layers.width };
-  if (look.layer === "mask") drawLabels(out, grid, layers, settings, edited, look, drawn, density / cell);
+  const { truth } = layers;
+  if (look.layer === "mask") {
+    drawLabels(out, grid, layers, settings, edited, look, drawn, density / cell);
+    if (truth?.labels && look.truth) drawTrueLine(out, grid, layers, density / cell);
+  } else if (look.layer === "truth" && truth?.labels) {
+    drawLabels(out, grid, layers, settings, truth.labels, look, null, density / cell);
+  } else if (look.layer === "errors" && truth?.labels) drawErrors(out, grid, layers, settings, edited, look.mapCover);
   else drawNumbers(out, grid, numbersOf(layers, look.layer, shownClass), look.mapCover);
   if (scratch.width < columns || scratch.height < lines) {
     scratch.width = Math.max(scratch.width, columns);
@@ -52,6 +59,8 @@ export function drawLayer(context, pane, camera, { layers, settings, edited, loo
 
 /** The numbers of a layer: `{data, most, map}`; null where it has none. */
 export function numbersOf(layers, layer, shownClass) {
+  if (layer === "truth" && layers.truth?.values) return { data: layers.truth.values.data, most: 65535, map: "viridis" };
+  if (layer === "errors" && layers.truth?.errors) return { data: layers.truth.errors.data, most: 65535, map: "magma" };
   if (layer === "values" && layers.values) return { data: layers.values.data, most: 65535, map: "viridis" };
   if (layer === "uncertainty" && layers.uncertainty) return { data: layers.uncertainty, most: 255, map: "magma" };
   const place = Math.max(0, layers.ids.indexOf(shownClass));
@@ -93,6 +102,43 @@ function drawLabels(out, grid, layers, settings, edited, look, drawn, density) {
       const right = labels[line * columns + Math.min(column + reach, across.last - 1)];
       const edge = look.outline ? edgeOf(label, left, right, labels[above + column], labels[below + column]) : 0;
       out[i] = edge ? stroke(edge) : fill(label);
+    }
+  }
+}
+
+/** The true outline: dashes of black and white, which are seen on every picture and over every class. */
+function drawTrueLine(out, { across, down, columns, width }, { task, truth: { labels } }, density) {
+  const reach = Math.max(1, Math.round(density));
+  const dash = Math.max(3, Math.round(4 * density));
+  const [white, black] = [packed([255, 255, 255], 1), packed([0, 0, 0], 1)];
+  for (let line = down.first; line < down.last; line++) {
+    const row = down.places[line] * width;
+    const above = down.places[Math.max(line - reach, down.first)] * width;
+    const below = down.places[Math.min(line + reach, down.last - 1)] * width;
+    for (let column = across.first; column < across.last; column++) {
+      const place = across.places[column];
+      const label = labels[row + place];
+      if (label === 0 || (label === 255 && task !== "multilabel")) continue;
+      const left = labels[row + across.places[Math.max(column - reach, across.first)]];
+      const right = labels[row + across.places[Math.min(column + reach, across.last - 1)]];
+      if (left === label && right === label && labels[above + place] === label && labels[below + place] === label) continue;
+      out[line * columns + column] = Math.floor((column + line) / dash) % 2 ? white : black;
+    }
+  }
+}
+
+/** Where the mask and the truth differ, in the colours of `ERRORS`; of classes that are shown. */
+function drawErrors(out, { across, down, columns, width }, layers, settings, edited, cover) {
+  const colors = ERRORS.map(({ color }) => packed(rgbOf(color), cover));
+  const { at } = labelsOf(layers, settings, edited);
+  const { labels, unknown } = layers.truth;
+  const overlapping = layers.task === "multilabel";
+  for (let line = down.first; line < down.last; line++) {
+    const base = down.places[line] * width;
+    for (let column = across.first; column < across.last; column++) {
+      const i = base + across.places[column];
+      const kind = errorOf(at(i), labels[i], unknown ? unknown[i] : 0, overlapping);
+      if (kind >= 0) out[line * columns + column] = colors[kind];
     }
   }
 }

@@ -13,7 +13,7 @@ export function on(events, listener) {
  * Tells of an event:
  * `models` they were loaded; `model` another was chosen; `items` pictures came, went or moved; `item` one changed;
  * `parts` a picture that goes with all was chosen; `current` another is shown; `opened` its pixels are there; `closed` they are gone; `look` how it is shown changed;
- * `mask` its class of pixels changed; `tool` another tool was chosen.
+ * `mask` its class of pixels changed; `tool` another tool was chosen; `tab` the report or the pictures came to the front.
  */
 export function emit(event, detail) {
   for (const listener of listeners.get(event) || []) listener(detail);
@@ -27,12 +27,16 @@ export const app = {
   current: null,
   opened: null,
   canSave: false,
-  look: { layer: "mask", mode: "overlay", fill: true, outline: true, cover: 0.4, mapCover: 0.85, split: 0.5, palette: "model" },
+  run: null,
+  look: { layer: "mask", mode: "overlay", against: "truth", fill: true, outline: true, truth: true, cover: 0.4, mapCover: 0.85, split: 0.5, palette: "model" },
   pixel: { size: 0, unit: "µm" },
   tool: "move",
   // The class that is drawn in, while the tools are open.
   drawn: null,
 };
+
+/** The model that a picture is asked of: the chosen one; of a sample instead of the first that which did not learn it. */
+export const modelFor = (item) => (item.sample && app.model === app.models[0]?.name ? item.sample.model : app.model);
 
 export const modelNamed = (name) => app.models.find((model) => model.name === name);
 export const targetNamed = (model, name) => modelNamed(model)?.targets.find((target) => target.name === name);

@@ -5,6 +5,7 @@ import { probabilityAt, labelsOf } from "./layers.js";
 import { drawPicture } from "./picture.js";
 import { drawLayer } from "./render.js";
 import { app, emit, on, settingsOf, shownTarget } from "./state.js";
+import { trueValue } from "./truth.js";
 
 const canvas = byId("canvas");
 const camera = { x: 0, y: 0, scale: 1 };
@@ -28,9 +29,14 @@ export function shown() {
 /** The layer that is drawn: the chosen one, or what the target has instead. */
 export function shownLayer(layers) {
   const { layer } = app.look;
+  if ((layer === "truth" || layer === "errors") && !layers.truth) return layers.values ? "values" : "mask";
+  if (layer === "truth" || layer === "errors") return layer;
   if (layers.values) return layer === "uncertainty" && layers.uncertainty ? layer : "values";
   return layer === "values" ? "mask" : layer;
 }
+
+/** Whether the other pane, or the other side of the swipe, has the truth; else the picture alone. */
+export const besideTruth = (layers) => Boolean(layers?.truth) && app.look.against === "truth";
 
 const density = () => Math.min(window.devicePixelRatio || 1, 3);
 
@@ -138,14 +144,30 @@ function draw() {
       pane.top + pane.height / 2 + (y - camera.y) * camera.scale,
     ];
     drawPicture(context, app.opened, part, camera.scale, place, redraw);
-    if (pane.layer && target) {
-      const look = { ...app.look, layer: shownLayer(target.layers) };
-      const from = look.mode === "swipe" ? look.split : 0;
-      drawLayer(context, pane, camera, { ...target, look, shownClass: app.shownClass, drawn: app.drawn, density: density(), from });
-      hand.draw?.(context);
-    }
+    if (target) drawPane(context, pane, target);
     context.restore();
   }
+}
+
+function drawPane(context, pane, target) {
+  const { mode, split: share } = app.look;
+  const from = mode === "swipe" ? share : 0;
+  const given = { ...target, shownClass: app.shownClass, density: density() };
+  if (besideTruth(target.layers) && mode !== "overlay" && !(pane.layer && mode === "beside")) {
+    context.save();
+    if (pane.layer) {
+      context.beginPath();
+      context.rect(pane.left, pane.top, Math.ceil(pane.width * from), pane.height);
+      context.clip();
+    }
+    drawLayer(context, pane, camera, { ...given, look: { ...app.look, layer: "truth" } });
+    context.restore();
+  }
+  if (!pane.layer) return;
+  // The true line is drawn where the truth is not beside.
+  const truth = app.look.truth && !(mode !== "overlay" && besideTruth(target.layers));
+  drawLayer(context, pane, camera, { ...given, look: { ...app.look, truth, layer: shownLayer(target.layers) }, drawn: app.drawn, from });
+  hand.draw?.(context);
 }
 
 function resize() {
@@ -173,12 +195,10 @@ export function probe(point) {
   if (layers.values) {
     const { data, low, high, unit } = layers.values;
     said.push(`${figure(low + (data[i] / 65535) * (high - low))} ${unit}`.trim());
+    if (layers.truth) said.push(`truth ${figure(trueValue(layers.truth, i))} ${unit}`.trim());
   } else {
-    const label = labelsOf(layers, settings, edited).at(i);
-    const names = settings.classes
-      .filter((one, place) => (layers.task === "multilabel" ? label & (1 << place) : one.id === label))
-      .map((one) => one.name);
-    said.push(names.join(" + ") || "background");
+    said.push(classesOf(target, labelsOf(layers, settings, edited).at(i)));
+    if (layers.truth) said.push(`truth: ${classesOf(target, layers.truth.labels[i])}`);
     for (const one of settings.classes) {
       const chance = probabilityAt(layers, one.id, i);
       if (Number.isFinite(chance) && settings.classes.length <= 4) said.push(`P(${one.name}) ${chance.toFixed(2)}`);
@@ -186,6 +206,15 @@ export function probe(point) {
   }
   if (layers.uncertainty) said.push(`unsure ${(layers.uncertainty[i] / 255).toFixed(2)}`);
   line.textContent = said.join(" · ");
+}
+
+/** Names of the classes of a label. */
+function classesOf({ layers, settings }, label) {
+  const names = settings.classes
+    .filter((one, place) => (layers.task === "multilabel" ? label & (1 << place) : one.id === label))
+    .map((one) => one.name);
+  if (names.length) return names.join(" + ");
+  return layers.task !== "multilabel" && label === 255 ? "not known" : "background";
 }
 
 const pointers = new Map();
@@ -308,8 +337,19 @@ for (const input of document.querySelectorAll("input[name=mode]")) {
     emit("look");
   });
 }
+for (const input of document.querySelectorAll("input[name=against]")) {
+  input.addEventListener("change", () => {
+    app.look.against = input.value;
+    emit("look");
+  });
+}
+/** What stands beside can be chosen where there is a truth, and something beside. */
+function showAgainst() {
+  byId("against").hidden = app.look.mode === "overlay" || !shown()?.layers.truth;
+}
 new ResizeObserver(resize).observe(canvas);
 on("look mask", redraw);
+on("look opened closed", showAgainst);
 on("opened", () => {
   byId("probe").textContent = "";
   resize();
