@@ -101,3 +101,55 @@ def test_many_pictures_are_sampled_the_same_way_each_time(tmp_path, monkeypatch)
 def test_a_fingerprint_survives_json(tmp_path):
     found = make(tmp_path, [np.zeros((8, 10), np.uint8)] * 2, [two_objects()] * 2)
     assert Fingerprint.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_a_fingerprint_from_before_it_looked_for_an_up_is_read(tmp_path):
+    known = make(tmp_path, [np.zeros((8, 10), np.uint8)] * 2, [two_objects()] * 2).to_dict()
+    for name in ("independent", "told_apart", "mirrored_classes", "object_widths"):
+        del known[name]
+    found = Fingerprint.from_dict(known)
+    assert (found.independent, found.told_apart, found.mirrored_classes, found.object_widths) == (0, {}, (), ())
+
+
+def test_widths_of_squares_lines_and_of_what_fills_the_picture(tmp_path):
+    square, line = np.zeros((12, 14), np.uint8), np.zeros((12, 14), np.uint8)
+    square[3:8, 4:9] = 255
+    # Across the whole picture, 2 pixels wide: its ends are the picture's border.
+    line[:, 5:7] = 255
+    images = [np.zeros((12, 14), np.uint8)]
+    # A square of 25 pixels has an outline of 20; 24 pixels of a line have one of 24.
+    assert make(tmp_path, images, [square]).object_widths == (0, 5)
+    assert make(tmp_path, images, [line]).object_widths == (0, 4)
+    assert make(tmp_path, images * 3, [square, line, np.full_like(line, 255)]).object_widths == (0, 5)
+
+
+def test_ignored_pixels_are_neither_inside_nor_outside(tmp_path):
+    mask = np.zeros((12, 14), np.uint8)
+    mask[3:8, 4:9] = 255
+    mask[:, 9:] = 7
+    # One side of the square is not seen: 4 · 25 / 15.
+    found = make(tmp_path, [np.zeros((12, 14), np.uint8)], [mask])
+    assert found.object_widths == pytest.approx((0, 100 / 15))
+
+
+def test_planes_that_overlap_have_widths_of_their_own(tmp_path):
+    inner = two_objects() > 0
+    planes = np.stack([inner, np.zeros_like(inner)], axis=2).astype(np.uint8)
+    planes[1:4, 6:9, 1] = 1
+    # Areas 4 and 8, outlines 8 and 12; a square of 9 pixels with an outline of 12.
+    found = make(tmp_path, [np.zeros((8, 10), np.uint8)], [planes], PLANES)
+    assert found.object_widths == pytest.approx((4 * 12 / 20, 3))
+
+
+def test_an_up_is_found_in_the_training_pictures_and_their_groups(tmp_path):
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 100, (32, 32)).astype(np.uint8) for _ in range(30)]
+    for image in images[:24]:
+        image[:16] += 100
+    splits = ["train"] * 24 + ["val"] * 6
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:24, 8:24] = 255
+    found = make(tmp_path, images, [mask] * 30, splits=splits)
+    assert found.independent == 24
+    assert found.told_apart["flip_v"] == 1
+    assert 0.2 < found.told_apart["flip_h"] < 0.8

@@ -219,3 +219,21 @@ def test_a_signal_in_the_middle_of_printing_stops_as_any_other(cells: Path, smal
     assert run.interrupted
     assert [note for note in reporter.notes if note.startswith("Stopping")]
     assert len(metrics(run.folder)) == 1
+
+
+class Listening(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_objects_that_resizing_makes_very_small_are_said(cells: Path, small_train: Train, tmp_path: Path) -> None:
+    settings = {"training.epochs": 1, "data.fit": "resize", "data.size": [8, 8]}
+    small_train(cells, tmp_path / "run", settings=settings, reporter=(reporter := Listening()))
+    (note,) = [note for note in reporter.notes if note.startswith("Resizing")]
+    assert "at 8×8" in note
+    assert "data.fit=native" in note

@@ -57,6 +57,22 @@ def test_pictures_with_many_objects_are_cropped_at_their_own_scale() -> None:
     assert "40" in made.because["fit"]
 
 
+LARGE = {"median": (1024, 2048), "smallest": (1024, 2048), "largest": (1024, 2048)}
+
+
+def test_objects_that_resizing_makes_very_small_are_said() -> None:
+    # Resized to 128×256 is an eighth: of 33 pixels 4.1 are left, of 31 3.9.
+    assert "small" not in plan(object_widths=(0.0, 33.0), **LARGE).because["size"]
+    made = plan(object_widths=(0.0, 31.0), **LARGE)
+    assert (made.fit, made.size) == ("resize", (128, 256))
+    assert made.because["size"].endswith("; very small then: cell 31 pixels wide, 3.9 at 128×256")
+    assert "small" not in plan("data.fit=native", object_widths=(0.0, 31.0), **LARGE).because["size"]
+
+
+def test_what_is_small_in_the_pictures_themselves_is_not_said() -> None:
+    assert plan(object_widths=(0.0, 2.0)).because["size"] == "the pictures' own size"
+
+
 def test_settings_win_over_choices() -> None:
     made = plan("data.size=[64,96]", "batch=3", "epochs=7", "loss=focal", "lr=0.1", "conv_sizes=[4,8]", "fit=native")
     assert (made.size, made.batch, made.epochs, made.lr, made.conv_sizes) == ((64, 96), 3, 7, 0.1, (4, 8))

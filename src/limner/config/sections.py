@@ -312,9 +312,11 @@ class AugmentConfig(_Section):
     """Random changes to training samples. A key left out keeps the preset's value."""
 
     preset: Literal["none", "light", "default", "strong"] | None = Field(None, description="Starting point.")
-    flip_h: bool | None = Field(None, description="Mirror left and right.")
-    flip_v: bool | None = Field(None, description="Mirror top and bottom.")
-    rotate90: bool | None = Field(None, description="Quarter turns (half turns where pictures are not square).")
+    flip_h: bool | None = Field(None, description="Mirror left and right. Default: unless classes mirror one another.")
+    flip_v: bool | None = Field(None, description="Mirror top and bottom, for pictures that have no up.")
+    rotate90: bool | None = Field(
+        None, description="Quarter turns (half turns where pictures are not square), for pictures that have no up."
+    )
     rotate: float | None = Field(None, ge=0, le=180, description="Largest rotation in degrees.")
     scale: tuple[Positive, Positive] | None = Field(None, description="Smallest and largest zoom.")
     shift: Fraction | None = Field(None, description="Largest shift as a share of the picture.")

@@ -13,21 +13,23 @@ from typing import Any
 
 import numpy as np
 import scipy.ndimage
-from jaxtyping import Float32, Int64, Shaped, UInt8
+from jaxtyping import Float32, Float64, Int64, Shaped, UInt8
 
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.data.samples import Decoding
 from limner.data.scan import Scanned, target_tables
+from limner.data.symmetry import Layout, lay_out, mirrored_classes, told_apart, units_of
 from limner.data.values import ValueTable
 from limner.errors import ConfigError, DataError
 from limner.threads import ordered_map
-from limner.types import IGNORE, Progress, Size
+from limner.types import IGNORE, Progress, Size, Symmetry
 
 SAMPLE = 200
 """Training pictures that are decoded for intensities and objects."""
 
 _PIXELS = 65_536  # of each of them that are looked at, on a regular grid
+_MASK_SIDE = 512  # pixels of a mask's longer side that are looked at for widths
 _LEAST_STD = 1e-3
 
 
@@ -55,6 +57,13 @@ class Fingerprint:
         ranges: Per regression target, lowest and highest value of the sampled training pictures, in its
             unit. Regression targets have no class shares and no empty masks.
         parts: Channels by input, in their order; empty where there is one input.
+        independent: Sampled training pictures, those of a group counted once.
+        told_apart: By change, the share of the sampled pictures that a rule tells from themselves changed (see
+            `limner.data.symmetry`): about 0.5 where pictures have no up, or no left. Empty where there are few.
+        mirrored_classes: Pairs of class ids of the first target of which one looks like the other's mirror image.
+        object_widths: By class id of the first target, the median over the sampled pictures that hold the class of
+            4 × its area / the length of its outline, in pixels: the side of squares, about 0.8 of the diameter of
+            discs, twice the width of lines. 0 where there is none, and for the background.
     """
 
     count: int
@@ -73,6 +82,10 @@ class Fingerprint:
     empty_masks: dict[str, int]
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     parts: dict[str, int] = field(default_factory=dict)
+    independent: int = 0
+    told_apart: dict[Symmetry, float] = field(default_factory=dict)
+    mirrored_classes: tuple[tuple[int, int], ...] = ()
+    object_widths: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The fingerprint as JSON holds it; `from_dict` gives it back."""
@@ -82,8 +95,9 @@ class Fingerprint:
     def from_dict(cls, values: Mapping[str, Any]) -> Fingerprint:
         """Restore what `to_dict` gave."""
         fields: dict[str, Any] = dict(values)
-        for name in ("smallest", "median", "largest", "mean", "std"):
-            fields[name] = tuple(fields[name])
+        for name in ("smallest", "median", "largest", "mean", "std", "object_widths"):
+            fields[name] = tuple(fields.get(name, ()))
+        fields["mirrored_classes"] = tuple((one, other) for one, other in fields.get("mirrored_classes", ()))
         fields["ranges"] = {name: tuple(limits) for name, limits in fields.get("ranges", {}).items()}
         return cls(**fields)
 
@@ -94,6 +108,8 @@ class _Look:
 
     pixels: Shaped[np.ndarray, "pixels channels"]
     objects: int
+    widths: Float64[np.ndarray, " ids"]
+    layout: Layout
     limits: dict[str, tuple[float, float]]
 
 
@@ -130,7 +146,11 @@ def measure(
     classed = {name: label_map for name, label_map in label_maps.items() if label_map.task != "regression"}
     sizes = np.array([next(iter(scanned.infos.values())).size for scanned in scans], np.int64)
     training = catalog.indices("train")
-    looks = _look(catalog, label_maps, Decoding(channels, dtype, None, parts), _choose(training, seed), progress)
+    chosen = _choose(training, seed)
+    looks = _look(catalog, label_maps, Decoding(channels, dtype, None, parts), chosen, progress)
+    units = units_of([catalog.ids[index] for index in chosen], [catalog.groups[index] for index in chosen])
+    layouts = [look.layout for look in looks]
+    foreground = _foreground_ids(label_maps)
     pixels = np.concatenate([look.pixels for look in looks])
     low, high = _range(pixels) if window is None else _window(*window, dtype)
     if window is not None:
@@ -159,6 +179,10 @@ def measure(
         },
         ranges={name: _limits(name, looks) for name in label_maps if name not in classed},
         parts=parts,
+        independent=int(np.unique(units).size),
+        told_apart=told_apart(layouts, units),
+        mirrored_classes=tuple((foreground[one], foreground[other]) for one, other in mirrored_classes(layouts, units)),
+        object_widths=_medians([look.widths for look in looks]),
     )
 
 
@@ -181,15 +205,18 @@ def _look(
     progress: Progress | None,
 ) -> list[_Look]:
     numbers = {name: label_map for name, label_map in label_maps.items() if label_map.task == "regression"}
-    main = next((name for name in label_maps if name not in numbers), None)
+    main, foreground = _main(label_maps), _foreground_ids(label_maps)
     wanted = numbers if main is None else {main: label_maps[main], **numbers}
 
     def look(index: int) -> _Look:
         image, targets = decoding.sample(catalog, wanted, index)
         step = max(1, math.isqrt(image.shape[0] * image.shape[1] // _PIXELS))
+        ids = np.zeros(image.shape[:2], np.uint8) if main is None else targets[main]
         return _Look(
             pixels=image[::step, ::step].reshape(-1, image.shape[2]).copy(),
-            objects=0 if main is None else _count_objects(targets[main]),
+            objects=_count_objects(ids),
+            widths=_widths(ids, foreground),
+            layout=lay_out(image, ids, len(foreground)),
             limits={name: limits for name in numbers if (limits := _least_and_most(targets[name]))},
         )
 
@@ -205,6 +232,43 @@ def _count_objects(ids: UInt8[np.ndarray, "height width *classes"]) -> int:
     """Connected regions of foreground; touching pixels count as one region, diagonally too."""
     inside = (ids > 0) & (ids != IGNORE)
     return int(scipy.ndimage.label(inside.any(axis=2) if inside.ndim == 3 else inside, np.ones((3, 3)))[1])
+
+
+def _main(label_maps: Mapping[str, LabelMap]) -> str | None:
+    """The first target with a mask."""
+    return next((name for name, label_map in label_maps.items() if label_map.task != "regression"), None)
+
+
+def _foreground_ids(label_maps: Mapping[str, LabelMap]) -> range:
+    """Class ids of the first target with a mask, without the background."""
+    main = _main(label_maps)
+    if main is None:
+        return range(0)
+    return range(0 if label_maps[main].task == "multilabel" else 1, label_maps[main].num_classes)
+
+
+def _widths(ids: UInt8[np.ndarray, "height width *classes"], foreground: range) -> Float64[np.ndarray, " ids"]:
+    """By class id 4 × area / length of the outline; NaN where there is none. The picture's border is no outline."""
+    step = -(-max(ids.shape[:2]) // _MASK_SIDE)
+    ids = ids[::step, ::step]
+    planes = [ids] if ids.ndim == 2 else np.moveaxis(ids, 2, 0)
+    areas, outlines = np.zeros((2, len(planes), IGNORE + 1))
+    for place, plane in enumerate(planes):
+        areas[place] = np.bincount(plane.ravel(), minlength=IGNORE + 1)
+        for one, other in ((plane[1:], plane[:-1]), (plane[:, 1:], plane[:, :-1])):
+            crossed = (one != other) & (one != IGNORE) & (other != IGNORE)
+            for side in (one, other):
+                outlines[place] += np.bincount(side[crossed], minlength=IGNORE + 1)
+    chosen = slice(foreground.start, foreground.stop)
+    area, outline = (table[0, chosen] if ids.ndim == 2 else table[:, 1] for table in (areas, outlines))
+    found = np.where(area > 0, np.minimum(4 * area / np.maximum(outline, 1), min(ids.shape[:2])), np.nan)
+    return np.concatenate([np.full(foreground.start, np.nan), step * found])
+
+
+def _medians(widths: Sequence[Float64[np.ndarray, " ids"]]) -> tuple[float, ...]:
+    """Medians over pictures of what is there; 0 where nothing is."""
+    columns = [column[~np.isnan(column)] for column in np.array(widths).T]
+    return tuple(float(np.median(column)) if column.size else 0.0 for column in columns)
 
 
 def _least_and_most(values: Float32[np.ndarray, "height width"]) -> tuple[float, float] | None:

@@ -12,17 +12,17 @@ from typing import Any, Literal
 
 import torch
 
-from limner.augment import create_augmentation
-from limner.config import AugmentConfig, Config, ModelConfig, parse_duration
+from limner.config import Config, ModelConfig, parse_duration
 from limner.data.check.verdicts import judge
 from limner.data.fingerprint import Fingerprint
 from limner.data.labels import LabelMap
-from limner.errors import ConfigError
+from limner.errors import ConfigError, shorten
 from limner.inference.hardware import choose_device, choose_precision
 from limner.models import model_settings
 from limner.types import Size
 
 _MANY_OBJECTS = 4
+_NARROW = 4.0  # pixels
 _LONGEST_SIDE = {"cpu": 256, "cuda": 512, "mps": 256}
 _UNET_SIZES = {"cpu": [16, 32, 64, 128, 256], "cuda": [32, 64, 128, 256, 512], "mps": [16, 32, 64, 128, 256]}
 _PIXELS_PER_STEP = {"cpu": 8 * 256**2, "cuda": 16 * 512**2, "mps": 8 * 256**2}
@@ -58,7 +58,9 @@ def decide_memory_format(asked: str, norm: str) -> tuple[str, str]:
     return "contiguous", f"{norm} norm is fastest in this layout"
 
 
-def decide_fit_and_size(config: Config, data: Fingerprint, device: str) -> tuple[tuple[str, str], tuple[Size, str]]:
+def decide_fit_and_size(
+    config: Config, data: Fingerprint, label_maps: Mapping[str, LabelMap], device: str
+) -> tuple[tuple[str, str], tuple[Size, str]]:
     """Whether pictures are resized or cropped, and to which size."""
     limit = _LONGEST_SIDE[device]
     median = data.median
@@ -88,7 +90,27 @@ def decide_fit_and_size(config: Config, data: Fingerprint, device: str) -> tuple
     if scale == 1.0 and data.uniform_size:
         return fit, (median, "the pictures' own size")
     size = (_nearest(median[0] * scale), _nearest(median[1] * scale))
-    return fit, (size, f"the median picture, {_times(median)}, with its longest side at most {limit} on the {device}")
+    because = f"the median picture, {_times(median)}, with its longest side at most {limit} on the {device}"
+    small = small_objects(data, label_maps, size)
+    return fit, (size, f"{because}; very small then: {small}" if small else because)
+
+
+def small_objects(data: Fingerprint, label_maps: Mapping[str, LabelMap], size: Size) -> str:
+    """Classes that are narrower than 4 pixels in the median picture once it is resized, in words; empty if none is.
+
+    Args:
+        data: What the data look like.
+        label_maps: What each target's masks mean.
+        size: That pictures are resized to. What is small in the pictures themselves does not count.
+    """
+    names = next((label_map.names for label_map in label_maps.values() if label_map.task != "regression"), ())
+    scale = min(side / own for side, own in zip(size, data.median, strict=True))
+    narrow = [
+        f"{name} {width:.3g} pixels wide, {width * scale:.2g} at {_times(size)}"
+        for name, width in zip(names, data.object_widths, strict=False)
+        if scale < 1 and 0 < width * scale < _NARROW
+    ]
+    return ", ".join(shorten(narrow, 3))
 
 
 def decide_channels(config: Config, data: Fingerprint, *, pretrained: bool) -> tuple[int, str]:
@@ -240,14 +262,6 @@ def decide_ema(asked: float | None) -> tuple[float, str]:
     if asked is not None:
         return asked, "set"
     return 0.99, "an average over about 100 steps smooths the last weights"
-
-
-def decide_augment(asked: AugmentConfig) -> tuple[dict[str, Any], str]:
-    """Random changes to training samples."""
-    changes = asked.model_dump(exclude_none=True, exclude={"preset"})
-    because = "set" if asked.preset or changes else "changes most pictures can meet without losing their meaning"
-    values = asdict(create_augmentation(asked.preset or "default", **changes))
-    return {name: plain(value) for name, value in values.items()}, because
 
 
 def plain(value: Any) -> Any:

@@ -27,6 +27,7 @@ from limner.training.agreement import Agreement
 from limner.training.build import build_meta, build_model, build_module, open_batches
 from limner.training.callbacks import Clock, Logs, Stop
 from limner.training.checkpoints import Checkpoints, Interval, find_checkpoint, finish_saving, read_state
+from limner.training.choices import small_objects
 from limner.training.collapse import COLLAPSE_NAME, Collapse, Guard
 from limner.training.distributed import Ranks, answering, ranks
 from limner.training.engine import cache_dir, create_trainer, fresh_model, memory_errors, quiet_lightning
@@ -213,6 +214,12 @@ def _begin(
     if checkpoint is not None:
         plan = _extend(read_plan(run), config)
     plan = plan or make_plan(config, data.fingerprint, data.label_maps, data.catalog.split_counts())
+    small = small_objects(data.fingerprint, data.label_maps, plan.size) if plan.fit == "resize" else ""
+    if small and checkpoint is None:
+        reporter.note(
+            f"Resizing makes objects very small: {small}. They may be lost; a larger data.size keeps them larger, and "
+            "data.fit=native trains on crops at their own scale."
+        )
     if ranks().count > 1:
         _check_shared(config, plan, ranks().count)
         reporter.note(f"{ranks().count} processes share every batch.")

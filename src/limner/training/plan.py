@@ -18,8 +18,8 @@ from limner.config import Config
 from limner.data.fingerprint import Fingerprint
 from limner.data.labels import LabelMap
 from limner.errors import ConfigError
+from limner.training.augment_choices import decide_augment
 from limner.training.choices import (
-    decide_augment,
     decide_channels,
     decide_depth,
     decide_device,
@@ -187,7 +187,7 @@ def make_plan(
     chosen["encoder_weights"] = decide_encoder_weights(config.model)
     chosen["memory_format"] = decide_memory_format(training.memory_format, chosen["network"][0].get("norm", "batch"))
     chosen["masks"] = decide_masks(label_maps)
-    chosen["fit"], size = decide_fit_and_size(config, fingerprint, device[0])
+    chosen["fit"], size = decide_fit_and_size(config, fingerprint, label_maps, device[0])
     chosen["conv_sizes"] = decide_depth(config.model, widths, size[0])
     pretrained = chosen["encoder_weights"][0] is not None
     chosen["channels"] = decide_channels(config, fingerprint, pretrained=pretrained)
@@ -201,7 +201,7 @@ def make_plan(
         "set" if training.recompute is not None else "activations are kept for the backward pass",
     )
     chosen["ema"] = decide_ema(training.ema)
-    chosen["augment"] = decide_augment(config.augment)
+    chosen["augment"] = decide_augment(config.augment, fingerprint, label_maps)
     chosen["foreground_crops"] = decide_foreground_crops(training.foreground_crops, chosen["fit"][0])
     chosen["val_samples"] = decide_val_samples(training.val_samples, counts["val"])
     chosen["pace"] = ({}, "not measured: no time budget decides how long an epoch is")
