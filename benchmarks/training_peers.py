@@ -194,10 +194,6 @@ def nnunet_trainer(model: nn.Module, case: Case, folder: Path, out: Path) -> Any
     from predict_peers import TwoClasses
 
     class Trainer(nnUNetTrainer):  # type: ignore[misc]
-        def __init__(self, *arguments: Any, **named: Any) -> None:
-            super().__init__(*arguments, **named)
-            self.enable_deep_supervision = False
-
         @staticmethod
         def build_network_architecture(
             plans_manager: Any, configuration_manager: Any, num_input_channels: int, num_output_channels: int,
@@ -231,7 +227,9 @@ def nnunet_trainer(model: nn.Module, case: Case, folder: Path, out: Path) -> Any
     plans["configurations"]["2d"] |= {"patch_size": [case.size, case.size], "batch_size": case.batch}
     path.write_text(json.dumps(plans))
     preprocess([1], configurations=("2d",), num_processes=(2,))
-    return Trainer(plans | {"continue_training": False}, "2d", "all", about, device=torch.device("cpu"))
+    trainer = Trainer(plans | {"continue_training": False}, "2d", "all", about, device=torch.device("cpu"))
+    trainer.enable_deep_supervision = False
+    return trainer
 
 
 TRAIN: dict[str, Callable[[str, dict[str, Any], Case, Path, Path, Mark], None]] = {
