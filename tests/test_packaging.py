@@ -170,7 +170,8 @@ class TestCommands:
 
     def test_ci_runs_the_tests_as_the_readme_does(self):
         lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-        assert [line for line in lines if line.startswith("make")] == [
+        assert [line.partition(" ||")[0] for line in lines if line.startswith("make")] == [
+            "make browser",
             "make test",
             "make test-slow",
             "make lint",

@@ -165,7 +165,7 @@ def test_what_a_queue_sends_saves_first_even_while_validating(
 ) -> None:
     class Asked(Heard):
         def stage(self, name: str, done: int, total: int) -> None:
-            if name == "validate" and done == 1 and not self.notes:
+            if name == "validate" and done == 1:
                 os.kill(os.getpid(), number)
 
     number = getattr(signal, name)
