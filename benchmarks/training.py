@@ -54,7 +54,7 @@ class Case:
     epochs: int
 
 
-STEPS = [Case(name, size, batch, 8 * batch, 1) for name in NETWORKS for size, batch in ((128, 8), (512, 1))]
+STEPS = [Case(name, size, batch, 6 * batch, 1) for name in NETWORKS for size, batch in ((128, 8), (512, 1))]
 EPOCH = Case("U-Net on MobileNetV2", 256, 8, 200, 2)
 
 
