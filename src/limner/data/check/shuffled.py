@@ -328,10 +328,14 @@ def _least_alike(
     median = (
         f"the median pair has {np.median(fit.score):+.1f}; about one in a hundred of correct pairs is as odd as these"
     )
+    count = len(names)
+    which = (
+        f"1 mask of '{target}' fits its picture" if count == 1 else f"{count:,} masks of '{target}' fit their pictures"
+    )
     return Finding(
         kind="odd-pairs",
         level="note",
-        title=f"{len(names):,} masks of '{target}' fit their pictures no better than others' masks would.",
+        title=f"{which} no better than others' masks would.",
         evidence=(*shorten(lines), median),
         samples=tuple(names),
         remedy="Worth a look; unusual pictures are among them as well as wrong masks.",
