@@ -131,7 +131,7 @@ class Hasty(Silent):
         self.stop = stop
 
     def epoch(self, state: TrainingState) -> None:
-        if self.stop and self.said[-1].startswith("Fold 1"):
+        if self.stop and [text for text in self.said if text.startswith("Fold ")][-1].startswith("Fold 1"):
             self.stop = False
             os.kill(os.getpid(), signal.SIGINT)
 

@@ -250,13 +250,15 @@ def predict_body() -> dict[str, Any]:
     encoded = {"type": "string", "contentEncoding": "base64", "description": "The picture's file in base64."}
     parts = {"type": "object", "additionalProperties": encoded, "description": "By input, where there are several."}
     fields = {"model": _MODEL, "spacing": _SPACING, "page": _PAGE}
+    # In a form a number is the text that it is written as.
+    in_form = fields | {name: fields[name] | {"type": ["string", "number"]} for name in ("spacing", "page")}
     return {
         "required": True,
         "content": {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "properties": {"image": _FILE, "answers": words, **fields},
+                    "properties": {"image": _FILE, "answers": words, **in_form},
                     "required": ["image"],
                 }
             },
@@ -282,7 +284,8 @@ def batch_body() -> dict[str, Any]:
         "multilabel targets a plane for each class of an image, then those of the next.",
     }
     target = {"type": "string", "description": "Of these masks; by default mask, or the model's first."}
-    return _many({"answers": words, "model": _MODEL, "spacing": _SPACING, "masks": masks, "target": target})
+    spacing = _SPACING | {"type": ["string", "number"]}  # likewise
+    return _many({"answers": words, "model": _MODEL, "spacing": spacing, "masks": masks, "target": target})
 
 
 def rank_body() -> dict[str, Any]:
