@@ -96,7 +96,7 @@ def test_a_killed_training_goes_on(process: Process, limner: Limner, small: Smal
 @pytest.mark.slow
 def test_a_second_ctrl_c_ends_at_once(process: Process, small: Small, data: Path, tmp_path: Path) -> None:
     # Steps of seconds, so that the second comes within the first one's step; no more than surely fit in memory.
-    words = [*endless(small, batch=16), "data.size=[512,512]", "model.conv_sizes=[32,64]"]
+    words = [*endless(small, batch=16, pilot="false"), "data.size=[512,512]", "model.conv_sizes=[32,64]"]
     popen = process("train", data, "-o", tmp_path / "run", *words)
     wait_for(popen, "Training")
     time.sleep(2)
