@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,31 @@ def small() -> Callable[..., list[str]]:
         return [f"{name}={value}" for name, value in (SETTINGS | named).items()]
 
     return words
+
+
+@pytest.fixture
+def listening() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
+    """Starts a command that serves, on a free port; gives process and URL."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*words: object, **environment: str) -> tuple[subprocess.Popen[str], str]:
+        command = [sys.executable, "-m", "limner", *map(str, words), "--port", "0", "--json"]
+        popen = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | environment, text=True)
+        processes.append(popen)
+        assert popen.stdout is not None
+        text = ""
+        while not text.endswith("}\n"):
+            line = popen.stdout.readline()
+            assert line, popen.wait()
+            text += line
+        return popen, json.loads(text)["url"]
+
+    yield start
+    for popen in processes:
+        popen.kill()
+        popen.wait()
+        assert popen.stdout is not None
+        popen.stdout.close()
 
 
 @pytest.fixture

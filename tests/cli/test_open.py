@@ -1,14 +1,13 @@
 """`limner open`, as a process of its own, and what it refuses."""
 
 import json
-import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import urllib.request
 import webbrowser
+from functools import partial
 
 import pytest
 
@@ -16,26 +15,9 @@ from limner.cli import open as verb
 
 
 @pytest.fixture
-def start():
+def start(listening):
     """Starts the command on a free port; gives process and URL."""
-    processes = []
-
-    def run(*words, **environment):
-        command = [sys.executable, "-m", "limner", "open", *map(str, words), "--port", "0", "--json", "--no-browser"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | environment, text=True)
-        processes.append(process)
-        text = ""
-        while not text.endswith("}\n"):
-            line = process.stdout.readline()
-            assert line, process.wait()
-            text += line
-        return process, json.loads(text)["url"]
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    return partial(listening, "open", "--no-browser")
 
 
 def _ask(url):

@@ -1,12 +1,10 @@
 """`limner serve`, as a process of its own."""
 
-import json
-import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,26 +18,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def start():
+def start(listening):
     """Starts the command on a free port; gives process and URL."""
-    processes = []
-
-    def run(*words, **environment):
-        command = [sys.executable, "-m", "limner", "serve", *map(str, words), "--port", "0", "--json"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | environment, text=True)
-        processes.append(process)
-        text = ""
-        while not text.endswith("}\n"):
-            line = process.stdout.readline()
-            assert line, process.wait()
-            text += line
-        return process, json.loads(text)["url"]
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    return partial(listening, "serve")
 
 
 def test_the_command_serves_until_a_signal(start, trained, cells):
