@@ -201,9 +201,8 @@ def run(
 ) -> None:
     """Predict masks for pictures: same names and sub-folders, at the pictures' own size."""
     from limner.cli.console import EXIT_PARTLY, Stages, messages, output, print_json
-    from limner.cli.words import spacing_of, split_model
+    from limner.cli.words import int8_sentence, spacing_of, split_model
     from limner.errors import shorten
-    from limner.workflow.int8 import int8_sentence
     from limner.workflow.predict import predict
 
     chosen, words = split_model([model, *(pictures or [])], source)

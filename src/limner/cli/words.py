@@ -1,11 +1,11 @@
-"""The words of commands: a model, which comes first unless an option names it, sizes, and settings.
+"""The words of commands: a model, which comes first unless an option names it, sizes, settings, and what int8 costs.
 
 Layer: cli.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from limner.errors import ConfigError
@@ -71,3 +71,19 @@ def spacing_of(text: str) -> Spacing:
             "a size of a pixel in mm above 0, as 0.5, or 0.8,0.5 for row and column", repr(text), "Change --spacing."
         )
     return size
+
+
+def int8_sentence(measured: Mapping[str, Any]) -> str:
+    """What int8 costs, from what `limner.workflow.int8.prepare_int8` found.
+
+    Example:
+        >>> found = {"dice": 0.9, "dice_exported": 0.898, "error": None, "error_exported": None}
+        >>> int8_sentence({"pictures": 20, "source": "validation samples of the run", "targets": {"mask": found}})
+        'int8: Dice of mask 0.8980, not 0.9000, on 20 validation samples of the run'
+    """
+    parts = []
+    for name, target in measured["targets"].items():
+        for what, kind in (("dice", "Dice"), ("error", "error")):
+            if target[what] is not None:
+                parts.append(f"{kind} of {name} {target[f'{what}_exported']:.4f}, not {target[what]:.4f}")
+    return f"int8: {'; '.join(parts)}, on {measured['pictures']} {measured['source']}"

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import scipy.ndimage
+import scipy  # its parts are imported when they are first used
 from jaxtyping import Float32, Float64, Int64, Shaped, UInt8
 
 from limner.data.catalog import Catalog

@@ -6,8 +6,8 @@ Layer: export. Imports no torch. The twin of `limner.inference.answers`, held to
 from __future__ import annotations
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from jaxtyping import Float32, UInt8
-from scipy import special
 
 from limner.bundle import TargetSpec
 from limner.images import resize_image
@@ -24,7 +24,7 @@ def to_logits(given: Float32[np.ndarray, "classes height width"], spec: TargetSp
         return np.asarray((given - np.float32(spec.low)) / np.float32(spec.high - spec.low))
     if spec.task == "multiclass":
         return np.asarray(np.log(np.maximum(given, 1e-30)) * np.float32(spec.temperature))
-    return np.asarray(special.logit(np.clip(given, _LEAST, 1 - _LEAST)) * np.float32(spec.temperature))
+    return np.asarray(scipy.special.logit(np.clip(given, _LEAST, 1 - _LEAST)) * np.float32(spec.temperature))
 
 
 def to_probs(
@@ -34,7 +34,7 @@ def to_probs(
     if spec.task == "regression":
         return logits
     scaled = logits / np.float32(temperature)
-    found = special.softmax(scaled, axis=0) if spec.task == "multiclass" else special.expit(scaled)
+    found = scipy.special.softmax(scaled, axis=0) if spec.task == "multiclass" else scipy.special.expit(scaled)
     return found.astype(np.float32, copy=False)
 
 

@@ -19,10 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from jaxtyping import Bool, Float, Float64, Int
-from scipy import ndimage
-from scipy.spatial import ConvexHull
-from scipy.spatial.distance import pdist
 
 from limner.data.annotations.outlines import ClassObjects
 from limner.types import Size, Spacing
@@ -79,9 +77,9 @@ def measure_objects(
     perimeters = _perimeters(labels, objects.count, spacing)
     numbers = np.arange(1, objects.count + 1)
     here = probs[objects.top : objects.top + labels.shape[0], objects.left : objects.left + labels.shape[1]]
-    means = np.asarray(ndimage.mean(here.astype(np.float64), labels, numbers))
-    centres = np.asarray(ndimage.center_of_mass(labels > 0, labels, numbers)).reshape(-1, 2)
-    for index, place in enumerate(ndimage.find_objects(labels)):
+    means = np.asarray(scipy.ndimage.mean(here.astype(np.float64), labels, numbers))
+    centres = np.asarray(scipy.ndimage.center_of_mass(labels > 0, labels, numbers)).reshape(-1, 2)
+    for index, place in enumerate(scipy.ndimage.find_objects(labels)):
         length, width = _extents(labels[place] == index + 1, spacing)
         top, left = objects.top + place[0].start, objects.left + place[1].start
         bottom, right = objects.top + place[0].stop, objects.left + place[1].stop
@@ -133,8 +131,8 @@ def _extents(mask: Bool[np.ndarray, "height width"], spacing: Spacing) -> tuple[
     there = mask.any(axis=1)
     corners = np.concatenate([np.hstack([rows + more, ends])[there] for more in (0, 1) for ends in (first, last)])
     points = corners * np.array(spacing)
-    hull = points[ConvexHull(points).vertices]
+    hull = points[scipy.spatial.ConvexHull(points).vertices]
     sides = np.roll(hull, -1, axis=0) - hull
     sides /= np.hypot(sides[:, 0], sides[:, 1])[:, None]
     across = sides[:, :1] * hull[None, :, 1] - sides[:, 1:] * hull[None, :, 0]
-    return float(pdist(hull).max()), float(np.ptp(across, axis=1).min())
+    return float(scipy.spatial.distance.pdist(hull).max()), float(np.ptp(across, axis=1).min())

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from jaxtyping import Bool, UInt8
-from scipy import ndimage
 
 from limner.bundle import PostStep, TargetSpec
 
@@ -47,8 +47,8 @@ def tidy(
 def change(plane: Bool[np.ndarray, "height width"], step: PostStep) -> Bool[np.ndarray, "height width"]:
     """One class after one step."""
     if step.step == "fill_holes":
-        return np.asarray(ndimage.binary_fill_holes(plane))
-    objects, count = ndimage.label(plane, _TOUCHING)
+        return np.asarray(scipy.ndimage.binary_fill_holes(plane))
+    objects, count = scipy.ndimage.label(plane, _TOUCHING)
     if not count:
         return plane
     areas = np.bincount(objects.ravel())

@@ -16,8 +16,8 @@ from limner.errors import DataError, shorten
 from limner.inference.inputs import check_parts
 from limner.inference.sources import FoundPictures, Picture, find_pictures, result_names
 
-Places = Sequence[str | Path] | Mapping[str, str | Path]
-"""Where pictures lie; by input where the network has several."""
+Places = str | Path | Sequence[str | Path] | Mapping[str, str | Path]
+"""Where pictures lie: one place or several; by input where the network has several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ def find_tasks(places: Places, inputs: InputSpec, *, leave_out: str | Path | Non
         check_parts(places, inputs)
         found = {part: find_pictures([places[part]], leave_out=leave_out, plane=inputs.plane) for part in inputs.parts}
         return _by_name(found)
+    if isinstance(places, str | Path):
+        places = [places]
     if not inputs.parts:
         pictures = find_pictures(places, leave_out=leave_out, plane=inputs.plane)
         return FoundTasks(list(map(Task, pictures.pictures, result_names(pictures.pictures))), pictures.others)

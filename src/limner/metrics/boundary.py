@@ -9,8 +9,8 @@ the band is what `width` erosions by a 3×3 square take away, and the edge of th
 from __future__ import annotations
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from jaxtyping import Bool
-from scipy import ndimage
 
 from limner.metrics.surface import cropped
 from limner.types import Size
@@ -46,5 +46,5 @@ def boundary_counts(
 def _band(mask: Bool[np.ndarray, "height width"], width: int) -> Bool[np.ndarray, "height width"]:
     if not mask.size:
         return mask
-    inside = ndimage.minimum_filter(mask.view(np.uint8), size=2 * width + 1, mode="constant", cval=0)
+    inside = scipy.ndimage.minimum_filter(mask.view(np.uint8), size=2 * width + 1, mode="constant", cval=0)
     return np.asarray(mask & (inside == 0))

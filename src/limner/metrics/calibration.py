@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from jaxtyping import Bool, Float64, Int64, Shaped
-from scipy import optimize, special
 
 from limner.types import Task
 
@@ -64,8 +64,10 @@ def temper(
         [[0.75], [0.5]]
     """
     if task == "multiclass":
-        return np.asarray(special.softmax(np.log(np.maximum(probs, 1e-30).astype(np.float64)) / temperature, axis=1))
-    return np.asarray(special.expit(_logits(probs) / temperature))
+        return np.asarray(
+            scipy.special.softmax(np.log(np.maximum(probs, 1e-30).astype(np.float64)) / temperature, axis=1)
+        )
+    return np.asarray(scipy.special.expit(_logits(probs) / temperature))
 
 
 def likelihood_loss(probs: Shaped[np.ndarray, "pixels classes"], truth: np.ndarray, task: Task) -> float:
@@ -83,7 +85,7 @@ def fit_temperature(probs: Shaped[np.ndarray, "pixels classes"], truth: np.ndarr
         right = np.take_along_axis(logs, truth[:, None].astype(np.int64), axis=1)[:, 0]
 
         def loss(slope: float) -> float:
-            return float((special.logsumexp(slope * logs, axis=1) - slope * right).mean())
+            return float((scipy.special.logsumexp(slope * logs, axis=1) - slope * right).mean())
     else:
         signed = _logits(probs) * np.where(_positive(truth, task), 1.0, -1.0)
 
@@ -91,7 +93,9 @@ def fit_temperature(probs: Shaped[np.ndarray, "pixels classes"], truth: np.ndarr
             return float(np.logaddexp(0.0, -slope * signed).mean())
 
     # In the slope 1 / temperature the loss is convex, so that there is one minimum.
-    found = optimize.minimize_scalar(loss, bounds=(1 / _MOST, 1 / _LEAST), method="bounded", options={"xatol": 1e-4})
+    found = scipy.optimize.minimize_scalar(
+        loss, bounds=(1 / _MOST, 1 / _LEAST), method="bounded", options={"xatol": 1e-4}
+    )
     return float(1 / found.x)
 
 
@@ -144,4 +148,4 @@ def _positive(truth: np.ndarray, task: Task) -> Bool[np.ndarray, "pixels classes
 
 
 def _logits(probs: np.ndarray) -> Float64[np.ndarray, "pixels classes"]:
-    return np.asarray(special.logit(np.clip(probs.astype(np.float64), _EDGE, 1 - _EDGE)))
+    return np.asarray(scipy.special.logit(np.clip(probs.astype(np.float64), _EDGE, 1 - _EDGE)))

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from jaxtyping import Float64, Int64
-from scipy.special import ndtr, ndtri, stdtrit
 
 LEVEL = 0.95
 FEWEST = 8
@@ -193,12 +193,12 @@ def _bca(
     drawn, middle, resamples = np.sort(drawn[:, given], axis=0), estimate[given], len(drawn)
     acceleration = (influence[:, given] ** 3).sum(axis=0) / (6 * squares[given] ** 1.5)
     below = (drawn < middle).sum(axis=0) + 0.5 * (drawn == middle).sum(axis=0)
-    bias = ndtri(np.clip(below, 1, resamples - 1) / resamples)
+    bias = scipy.special.ndtri(np.clip(below, 1, resamples - 1) / resamples)
     n = n_units[given]
-    wide = stdtrit(n - 1, (1 + level) / 2) * np.sqrt(n / (n - 1))
+    wide = scipy.special.stdtrit(n - 1, (1 + level) / 2) * np.sqrt(n / (n - 1))
     for side, sign in enumerate((-1, 1)):
         moved = bias + sign * wide
-        share = ndtr(bias + moved / np.maximum(1 - acceleration * moved, 1e-3))
+        share = scipy.special.ndtr(bias + moved / np.maximum(1 - acceleration * moved, 1e-3))
         place = np.clip(share * (resamples + 1) - 1, 0, resamples - 1)
         left = np.floor(place).astype(int)
         right = np.minimum(left + 1, resamples - 1)

@@ -9,8 +9,8 @@ at most one can be with each: the matching of Kirillov et al. 2019, "Panoptic se
 from __future__ import annotations
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from jaxtyping import Bool
-from scipy import ndimage
 
 from limner.metrics.surface import cropped
 
@@ -29,7 +29,7 @@ def object_counts(
         (1, 1, 1)
     """
     truth, prediction = cropped(truth, prediction)
-    (true, n_true), (found, n_found) = (ndimage.label(mask, _TOUCHING) for mask in (truth, prediction))
+    (true, n_true), (found, n_found) = (scipy.ndimage.label(mask, _TOUCHING) for mask in (truth, prediction))
     # Pixels of each pair of objects that overlaps: never more pairs than pixels, however many objects.
     both = truth & prediction
     pairs, shared = np.unique(true[both].astype(np.int64) * (n_found + 1) + found[both], return_counts=True)

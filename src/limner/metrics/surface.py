@@ -16,9 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from jaxtyping import Bool, Float64
-from scipy import ndimage
-from scipy.spatial import KDTree
 
 from limner.types import Spacing
 
@@ -145,10 +144,10 @@ def _directed(
     there = np.flatnonzero(goal > 0)
     if len(here) + len(there) > start.size // _DENSE:
         # Specks all over: the transform's cost does not grow with them.
-        distances = np.asarray(ndimage.distance_transform_edt(goal == 0, sampling=spacing)).ravel()[here]
+        distances = np.asarray(scipy.ndimage.distance_transform_edt(goal == 0, sampling=spacing)).ravel()[here]
     else:
         points = (np.stack(np.unravel_index(places, start.shape), axis=-1) * spacing for places in (there, here))
-        tree = KDTree(next(points), balanced_tree=False, compact_nodes=False)
+        tree = scipy.spatial.KDTree(next(points), balanced_tree=False, compact_nodes=False)
         distances = np.asarray(tree.query(next(points))[0])
     order = np.argsort(distances)
     return distances[order], start.ravel()[here][order]

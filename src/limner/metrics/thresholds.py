@@ -15,7 +15,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, Shaped
-from scipy import special
 
 from limner.errors import ConfigError
 from limner.types import IGNORE, Task
@@ -23,7 +22,7 @@ from limner.types import IGNORE, Task
 Kind: TypeAlias = Literal["max-dice", "area", "recall", "precision"]
 
 # Even in logits, so that the sure ends, where networks answer, are resolved as finely as the middle.
-EDGES: Float64[np.ndarray, " edges"] = special.expit(np.linspace(-8, 8, 257))
+EDGES: Float64[np.ndarray, " edges"] = 1 / (1 + np.exp(-np.linspace(-8, 8, 257)))
 """Thresholds that are tried, ascending; the middle one is 0.5."""
 
 USUAL = len(EDGES) // 2

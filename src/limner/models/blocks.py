@@ -189,11 +189,14 @@ def initialize_weights(module: nn.Module) -> None:
 
     He et al. 2015, "Delving Deep into Rectifiers" (arXiv 1502.01852), equation 10, for convolutions
     before a ReLU. Transposed convolutions have no ReLU after them and one tap per output pixel, so
-    their variance is 1 / channels in.
+    their variance is 1 / channels in. Weights on the meta device have no values and are left alone:
+    torch imports its compiler to draw none, which takes seconds.
     """
+    if not isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d) or module.weight.is_meta:
+        return
     if isinstance(module, nn.Conv2d | nn.Conv3d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    elif isinstance(module, nn.ConvTranspose2d):
+    else:
         nn.init.normal_(module.weight, std=module.in_channels**-0.5)
-    if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d) and module.bias is not None:
+    if module.bias is not None:
         nn.init.zeros_(module.bias)

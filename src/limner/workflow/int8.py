@@ -88,22 +88,6 @@ def prepare_int8(path: Path, *, engine: str | None = None, progress: Progress = 
     return measured
 
 
-def int8_sentence(measured: Mapping[str, Any]) -> str:
-    """What int8 costs, from what `prepare_int8` found.
-
-    Example:
-        >>> found = {"dice": 0.9, "dice_exported": 0.898, "error": None, "error_exported": None}
-        >>> int8_sentence({"pictures": 20, "source": "validation samples of the run", "targets": {"mask": found}})
-        'int8: Dice of mask 0.8980, not 0.9000, on 20 validation samples of the run'
-    """
-    parts = []
-    for name, target in measured["targets"].items():
-        for what, kind in (("dice", "Dice"), ("error", "error")):
-            if target[what] is not None:
-                parts.append(f"{kind} of {name} {target[f'{what}_exported']:.4f}, not {target[what]:.4f}")
-    return f"int8: {'; '.join(parts)}, on {measured['pictures']} {measured['source']}"
-
-
 def _check(path: Path, measured: Mapping[str, Any]) -> None:
     """Refuse what is too different, also the next time."""
     if measured["problems"]:

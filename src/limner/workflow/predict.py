@@ -6,7 +6,7 @@ Layer: workflow.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from limner.allocator import keep_large_blocks
 from limner.errors import ConfigError, OutputError
 from limner.inference.folder import FolderResult, predict_folder
 from limner.inference.shards import Shard, parse_shard
+from limner.inference.tasks import Places
 from limner.inference.view_evidence import views_sentence
 from limner.inference.wanted import Wanted
 from limner.inference.worker import Assignment
 from limner.types import Progress, Spacing, no_progress
 from limner.workflow.cluster import predict_on_cluster
-from limner.workflow.int8 import prepare_int8
 from limner.workflow.models import is_exported, models_digest, open_models
 from limner.workflow.places import bundle_path
 from limner.workflow.views import learn_views_of_run
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 def predict(
     model: str | Path | Sequence[str | Path],
-    pictures: Sequence[str | Path] | Mapping[str, str | Path],
+    pictures: Places,
     out: str | Path | None = None,
     *,
     overwrite: bool = False,
@@ -62,7 +62,7 @@ def predict(
     Args:
         model: Run folder, bundle, or a file that `export` wrote; or several, whose probabilities are averaged, see
             `limner.inference.several.SeveralModels`.
-        pictures: Files, folders, globs or .zip archives. For a model of several inputs a place by the name
+        pictures: A file, folder, glob or .zip archive, or several. For a model of several inputs a place by the name
             of each, whose files belong together by name and of which a single file goes with all; or one
             data set, laid out as for training, or a CSV with columns input.NAME.
         out: Folder of the results, or a URL of fsspec, such as `s3://bucket/masks`; may be left out if `rle` is given.
@@ -161,7 +161,11 @@ def predict(
         )
         return replace(result, engine=asked.engine)
     bundles = [path for path in paths if not is_exported(path)]
-    measured = [prepare_int8(path, engine=engine, progress=progress) for path in bundles if precision == "int8"]
+    measured = []
+    if precision == "int8":
+        from limner.workflow.int8 import prepare_int8  # imports metrics, which other predictions start without
+
+        measured = [prepare_int8(path, engine=engine, progress=progress) for path in bundles]
     if tta == "auto" and len(paths) == len(bundles) == 1:
         _measure_views(paths[0], device, engine or "torch", progress)
         made["model"] = models_digest(paths)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from jaxtyping import Bool, Int, Int64
-from scipy import ndimage
 
 from limner.data.annotations.shapes import Ring
 from limner.data.traces.outlines import trace_labels
@@ -82,7 +82,7 @@ def objects_of(planes: Iterator[tuple[int, Bool[np.ndarray, "height width"]]]) -
         if not len(rows):
             continue
         top, left = int(rows[0]), int(columns[0])
-        labels, count = ndimage.label(plane[top : rows[-1] + 1, left : columns[-1] + 1], _TOUCHING)
+        labels, count = scipy.ndimage.label(plane[top : rows[-1] + 1, left : columns[-1] + 1], _TOUCHING)
         yield ClassObjects(index, first, top, left, labels, count)
         first += count
 
@@ -98,7 +98,7 @@ def outlined(objects: ClassObjects, label: str, color: Color, simplify: float = 
     """
     labels = objects.labels
     # Parts that hang together at corners alone have outer rings of their own.
-    parts, _ = ndimage.label(labels)
+    parts, _ = scipy.ndimage.label(labels)
     polygons: dict[int, dict[int, list[Ring]]] = {}
     for ring in trace_labels(parts):
         row, column = int(ring[0, 0]), int(ring[0, 1])
@@ -106,7 +106,7 @@ def outlined(objects: ClassObjects, label: str, color: Color, simplify: float = 
         points = _simplified(_corners(ring)[:, ::-1], simplify) + np.array([objects.left, objects.top])
         # The outer border of a part begins above those of its holes.
         of_part.append(points)
-    for number, place in enumerate(ndimage.find_objects(labels), start=1):
+    for number, place in enumerate(scipy.ndimage.find_objects(labels), start=1):
         yield Outlined(
             objects.first + number - 1,
             label,

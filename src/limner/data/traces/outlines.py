@@ -7,8 +7,8 @@ centre of a pixel has whole numbers.
 from __future__ import annotations
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from jaxtyping import Bool, Float, Shaped
-from scipy import ndimage
 
 from limner.types import Size
 
@@ -107,8 +107,8 @@ def smooth(values: Float[np.ndarray, points * more], reach: float) -> Float[np.n
         values: One per point, or one row per point.
         reach: Standard deviation of the Gaussian in points.
     """
-    once = ndimage.gaussian_filter1d(values, reach, axis=0, mode="wrap")
-    return np.asarray(2 * once - ndimage.gaussian_filter1d(once, reach, axis=0, mode="wrap"))
+    once = scipy.ndimage.gaussian_filter1d(values, reach, axis=0, mode="wrap")
+    return np.asarray(2 * once - scipy.ndimage.gaussian_filter1d(once, reach, axis=0, mode="wrap"))
 
 
 def fill_outline(outline: Float[np.ndarray, "points 2"], size: Size) -> Bool[np.ndarray, "height width"]:
