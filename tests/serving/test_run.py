@@ -18,6 +18,7 @@ from limner.data.labels import read_target
 from limner.images import read_image
 from limner.training.record import read_data
 from limner.workflow.open import show_run
+from limner.workflow.trainer_lock import training_alone
 
 
 @pytest.fixture
@@ -218,7 +219,9 @@ def test_a_run_without_a_model_is_shown_and_the_model_comes(opened, run, wait, t
     server = opened(run, reload=0.05)
     said = server.ask("/v1/run").json
     assert said["no_model"]["found"].startswith("none yet")
-    assert (said["status"], said["note"]) == ("training", "The training has not ended.")
+    assert (said["status"], "nothing on this machine trains it" in said["note"]) == ("training", True)
+    with training_alone(run):
+        assert server.ask("/v1/run").json["note"] == "The training has not ended."
     assert server.ask("/v1/models").json == []
     assert server.predict(png(channels=1)).error["found"].startswith("none yet")
     assert server.ask(said["report"]).status == 200

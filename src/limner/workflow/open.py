@@ -35,6 +35,7 @@ from limner.workflow.comparison import files_of
 from limner.workflow.models import open_models
 from limner.workflow.places import find_run
 from limner.workflow.serve import load_server
+from limner.workflow.trainer_lock import is_trained_now
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ _NOTES = {
     "collapsed": "The training was stopped because the network predicted one class alone.",
     "failed": "The run ended with an error.",
 }
+_LEFT = "The training has not ended, and nothing on this machine trains it; limner train --resume goes on with it."
 _SAMPLE = "/#picture="
 
 
@@ -147,7 +149,8 @@ class _StateOf:
             epochs = (self.folder / "metrics.jsonl").read_bytes().count(b"\n")
         except OSError:
             epochs = 0
-        return State(status, epochs, _NOTES.get(status, ""))
+        left = status == "training" and not is_trained_now(self.folder)
+        return State(status, epochs, _LEFT if left else _NOTES.get(status, ""))
 
 
 class _ReportOf:

@@ -35,6 +35,7 @@ from limner.workflow.settings import prepare_data, read_settings
 from limner.workflow.sheets import sample_sheet
 from limner.workflow.start import prepare_from
 from limner.workflow.together import follow
+from limner.workflow.trainer_lock import training_alone
 from limner.workflow.variants import check_variants, variants
 
 
@@ -177,11 +178,12 @@ def _train(
         for finding in findings:
             if finding.level == "doubt":
                 reporter.note(f"Doubt: {finding.title} {finding.remedy}")
-    write_text(folder / "config.yaml", chosen.to_yaml())
-    record = RunRecord(folder, resume=resume is not None)
-    record.update("training", seconds={} if resume else {"prepare": seconds})
-    sitting = Sitting(reporter, resume=resume is not None, extended=bool(overrides or settings))
-    return _trainer(chosen)(folder, chosen, prepared, record, sitting)
+    with training_alone(folder):
+        write_text(folder / "config.yaml", chosen.to_yaml())
+        record = RunRecord(folder, resume=resume is not None)
+        record.update("training", seconds={} if resume else {"prepare": seconds})
+        sitting = Sitting(reporter, resume=resume is not None, extended=bool(overrides or settings))
+        return _trainer(chosen)(folder, chosen, prepared, record, sitting)
 
 
 def _trainer(config: Config) -> Train:
