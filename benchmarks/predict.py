@@ -57,7 +57,7 @@ def make(folder: Path, share: float) -> None:
         load_bundle,
         save_bundle,
     )
-    from limner.export.formats import write_model
+    from limner.exporting.formats import write_model
     from limner.images import read_image, write_image
     from limner.models import create_model
 

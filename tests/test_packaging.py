@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import pkgutil
 import re
 import subprocess
 import sys
@@ -89,6 +90,10 @@ class TestImport:
         for name in limner.__all__:
             assert getattr(limner, name) is not None
         assert set(limner.__all__) <= set(dir(limner))
+
+    def test_no_package_takes_the_name_of_a_verb(self):
+        # Python binds a package's name when something of it is imported, over what the front door has there.
+        assert {module.name for module in pkgutil.iter_modules(limner.__path__)}.isdisjoint(limner.__all__)
 
     def test_unknown_name_is_an_attribute_error(self):
         with pytest.raises(AttributeError, match="no attribute 'trian'"):

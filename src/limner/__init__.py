@@ -30,13 +30,17 @@ if TYPE_CHECKING:
     from limner.evaluation.compare import compare
     from limner.evaluation.report import write_report as report
     from limner.examples import write_example as sample
-    from limner.export.reader import ExportedModel
+    from limner.exporting.reader import ExportedModel
     from limner.inference.prediction import Prediction
     from limner.inference.predictor import Predictor
     from limner.serving.client import Client
+    from limner.workflow.calibrate import calibrate
     from limner.workflow.card import card
     from limner.workflow.check import check
+    from limner.workflow.compose import compose_data as compose
+    from limner.workflow.convert import convert
     from limner.workflow.evaluate import evaluate
+    from limner.workflow.explain import explain
     from limner.workflow.export import export
     from limner.workflow.load import load
     from limner.workflow.predict import predict
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     from limner.workflow.shard import shard
     from limner.workflow.show import show
     from limner.workflow.split import split
+    from limner.workflow.traces import traces
     from limner.workflow.train import train
     from limner.workflow.verify import verify
 
@@ -63,10 +68,14 @@ __all__ = [
     "Run",
     "TrainingError",
     "__version__",
+    "calibrate",
     "card",
     "check",
     "compare",
+    "compose",
+    "convert",
     "evaluate",
+    "explain",
     "export",
     "load",
     "predict",
@@ -76,20 +85,25 @@ __all__ = [
     "shard",
     "show",
     "split",
+    "traces",
     "train",
     "verify",
 ]
 
 _HOMES = {
     "Client": ("limner.serving.client", "Client"),
-    "ExportedModel": ("limner.export.reader", "ExportedModel"),
+    "ExportedModel": ("limner.exporting.reader", "ExportedModel"),
     "Prediction": ("limner.inference.prediction", "Prediction"),
     "Predictor": ("limner.inference.predictor", "Predictor"),
     "Run": ("limner.workflow.run", "Run"),
+    "calibrate": ("limner.workflow.calibrate", "calibrate"),
     "card": ("limner.workflow.card", "card"),
     "check": ("limner.workflow.check", "check"),
     "compare": ("limner.evaluation.compare", "compare"),
+    "compose": ("limner.workflow.compose", "compose_data"),
+    "convert": ("limner.workflow.convert", "convert"),
     "evaluate": ("limner.workflow.evaluate", "evaluate"),
+    "explain": ("limner.workflow.explain", "explain"),
     "export": ("limner.workflow.export", "export"),
     "load": ("limner.workflow.load", "load"),
     "predict": ("limner.workflow.predict", "predict"),
@@ -99,6 +113,7 @@ _HOMES = {
     "show": ("limner.workflow.show", "show"),
     "shard": ("limner.workflow.shard", "shard"),
     "split": ("limner.workflow.split", "split"),
+    "traces": ("limner.workflow.traces", "traces"),
     "train": ("limner.workflow.train", "train"),
     "verify": ("limner.workflow.verify", "verify"),
 }

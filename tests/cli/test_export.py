@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import limner as package
-from limner.export import proof
+from limner.exporting import proof
 from limner.images import read_image
 
 pytest.importorskip("onnx")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from limner.bundle import load_bundle, save_bundle
-from limner.export import proof
+from limner.exporting import proof
 from limner.images import read_mask
 
 pytest.importorskip("onnx")

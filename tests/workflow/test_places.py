@@ -19,7 +19,7 @@ def test_predicting_with_a_unet_starts_without_what_it_does_not_need(every_task,
     bundle, picture = every_task("unet", channels=1), min((cells / "images").iterdir())
     code = (
         f"import sys, limner; limner.predict({str(bundle)!r}, {str(picture)!r}, out={str(tmp_path / 'out')!r})\n"
-        "print([m for m in ('torch._dynamo', 'limner.export.proof', 'scipy.spatial') if m in sys.modules])"
+        "print([m for m in ('torch._dynamo', 'limner.exporting.proof', 'scipy.spatial') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -22,9 +22,9 @@ from limner.data.labels import LabelMap
 from limner.data.prepare import prepare_to_score
 from limner.data.samples import image_location, image_locations
 from limner.errors import DataError, OutputError
-from limner.export.formats import check_format, describe_file, write_model
-from limner.export.proof import Proof, ProofError, prove
-from limner.export.reader import DESCRIPTION, EXPORT, PROOF, SUFFIXES, ExportedModel
+from limner.exporting.formats import check_format, describe_file, write_model
+from limner.exporting.proof import Proof, ProofError, prove
+from limner.exporting.reader import DESCRIPTION, EXPORT, PROOF, SUFFIXES, ExportedModel
 from limner.files import output_error
 from limner.inference.hardware import has_fast_bf16
 from limner.inference.inputs import read_input
@@ -73,7 +73,7 @@ def export(
 
     The graph takes pixels as stored, `batch height width channels` of any size, and gives for each target
     probabilities, or numbers in its unit, `batch classes height width`. Up to 20 validation pictures go through the
-    predictor and through the file; if they differ by more than `limner.export.proof` allows, no file is left.
+    predictor and through the file; if they differ by more than `limner.exporting.proof` allows, no file is left.
 
     Args:
         model: Run folder or bundle.

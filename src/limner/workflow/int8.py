@@ -13,7 +13,7 @@ import torch
 
 from limner.bundle import load_bundle
 from limner.errors import ConfigError, LimnerError, first_line
-from limner.export.proof import DICE_LIMIT, ProofError, prove
+from limner.exporting.proof import DICE_LIMIT, ProofError, prove
 from limner.inference.engines import choose_engine, int8_engines
 from limner.inference.graphs import bundle_graphs, int8_graphs, keep_int8_graphs
 from limner.inference.predictor import Predictor
@@ -38,7 +38,7 @@ def prepare_int8(path: Path, *, engine: str | None = None, progress: Progress = 
         `Proof.to_dict`.
 
     Raises:
-        ProofError: It loses as much Dice as `limner.export.proof.DICE_LIMIT`, or more.
+        ProofError: It loses as much Dice as `limner.exporting.proof.DICE_LIMIT`, or more.
         ConfigError: There are no training pictures; ONNX Runtime cannot put the network into int8.
         MissingExtra: A package of the extra `export` is not installed.
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from limner.errors import ConfigError
-from limner.export.reader import SUFFIXES, ExportedModel
+from limner.exporting.reader import SUFFIXES, ExportedModel
 
 if TYPE_CHECKING:
     from limner.inference.predicting import Predicting

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from limner.bundle import bundle_digest
 from limner.errors import ConfigError
-from limner.export.engine import file_predictor
-from limner.export.reader import SUFFIXES
+from limner.exporting.engine import file_predictor
+from limner.exporting.reader import SUFFIXES
 from limner.images import hash_file
 from limner.inference.predicting import Predicting
 from limner.inference.predictor import Predictor

@@ -23,7 +23,7 @@ from limner.config import Config, change
 from limner.data.catalog import spread
 from limner.data.prepare import Prepared
 from limner.evaluation.run_folder import CHECK_NAME
-from limner.export.proof import ProofError
+from limner.exporting.proof import ProofError
 from limner.files import write_text
 from limner.inference.scoring import score
 from limner.models import Summary, summarize

@@ -1,6 +1,6 @@
 """From an exported file's probabilities to what the predictor makes of a network's logits, with NumPy alone.
 
-Layer: export. Imports no torch. The twin of `limner.inference.answers`, held to it by tests.
+Layer: exporting. Imports no torch. The twin of `limner.inference.answers`, held to it by tests.
 """
 
 from __future__ import annotations

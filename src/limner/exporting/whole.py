@@ -1,6 +1,6 @@
 """A bundle as one module: stored pixels in, probabilities or numbers in the unit out, at the pixels' size.
 
-Layer: export. Whatever else a program would have to know is inside: normalisation, padding, activation, the mean of
+Layer: exporting. Whatever else a program would have to know is inside: normalisation, padding, activation, the mean of
 several members, temperature.
 """
 

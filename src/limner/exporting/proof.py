@@ -1,6 +1,6 @@
 """The proof of an export: the file and the predictor on the same pictures, and the limits they must keep.
 
-Layer: export.
+Layer: exporting.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from limner.bundle import TargetSpec
 from limner.data.catalog import Catalog
 from limner.data.labels import LabelMap
 from limner.errors import LimnerError
-from limner.export.reader import ExportedModel
+from limner.exporting.reader import ExportedModel
 from limner.inference.inputs import split_parts
 from limner.inference.predicting import Predicting
 from limner.inference.prediction import Prediction

@@ -1,6 +1,6 @@
 """A model as a file: ONNX, OpenVINO or TorchScript, in float32, bf16 or int8.
 
-Layer: export.
+Layer: exporting.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 from limner.bundle import Bundle
 from limner.errors import ConfigError, first_line
-from limner.export.reader import SUFFIXES
-from limner.export.script import describe_script, write_script
-from limner.export.whole import StoredToAnswers
+from limner.exporting.reader import SUFFIXES
+from limner.exporting.script import describe_script, write_script
+from limner.exporting.whole import StoredToAnswers
 from limner.inference.graphs import example_pixels, write_graph
 from limner.inference.quantising import Pixels, quantized
 from limner.inference.runtimes import import_extra

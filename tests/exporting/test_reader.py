@@ -11,8 +11,8 @@ import pytest
 import limner
 from limner.bundle import load_bundle
 from limner.errors import BundleError, ConfigError, DataError
-from limner.export.formats import check_format, write_model
-from limner.export.reader import ExportedModel
+from limner.exporting.formats import check_format, write_model
+from limner.exporting.reader import ExportedModel
 from limner.inference.predictor import Predictor
 
 NEEDS = {"onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino"), "torchscript": ()}

@@ -1,6 +1,6 @@
 """Uses an exported file: pictures of any size in, masks and probabilities out.
 
-Layer: export. Imports no torch, unless the file is TorchScript.
+Layer: exporting. Imports no torch, unless the file is TorchScript.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from limner.bundle import BundleMeta, parse_meta
 from limner.errors import BundleError, LimnerError, ResourceError, first_line
-from limner.export.answers import decide, resize, to_logits, to_probs
+from limner.exporting.answers import decide, resize, to_logits, to_probs
 from limner.inference.inputs import Given, ModelInput, read_input, stack_padded
 from limner.inference.postprocess import tidy
 from limner.inference.prediction import Prediction
@@ -152,7 +152,7 @@ def _open(path: Path, threads: int) -> tuple[Runtime, dict[str, str]]:
             return exact, exact.metadata
         return OpenVino(path, threads=threads, precision="bf16"), exact.metadata
     if kind == "torchscript":
-        from limner.export.script import TorchScript
+        from limner.exporting.script import TorchScript
 
         script = TorchScript(path)
         return script, script.metadata

@@ -7,8 +7,8 @@ import pytest
 
 import limner
 from limner.bundle import load_bundle
-from limner.export.engine import file_predictor
-from limner.export.formats import write_model
+from limner.exporting.engine import file_predictor
+from limner.exporting.formats import write_model
 
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt"}
 

@@ -1,6 +1,6 @@
 """TorchScript files: written, read and run.
 
-Layer: export. torch calls TorchScript deprecated; it is what its C++ library and mobile programs still load.
+Layer: exporting. torch calls TorchScript deprecated; it is what its C++ library and mobile programs still load.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from limner.bundle import parse_meta
 from limner.errors import BundleError, first_line
-from limner.export.reader import DESCRIPTION, EXPORT, PROOF
+from limner.exporting.reader import DESCRIPTION, EXPORT, PROOF
 from limner.inference.runtimes import OutOfMemory, Planes
 
 _JIT: Any = torch.jit  # its functions have no annotations

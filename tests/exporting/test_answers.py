@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from limner.bundle import TargetSpec
-from limner.export.answers import decide, resize, to_logits, to_probs
+from limner.exporting.answers import decide, resize, to_logits, to_probs
 from limner.inference import answers
 from limner.inference.result import resize_planes
 

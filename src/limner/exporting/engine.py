@@ -1,6 +1,6 @@
 """An exported file as an engine of the predictor: the same tiles, views, doubts and outputs as of a bundle.
 
-Layer: export.
+Layer: exporting.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Shaped
 from torch import nn
 
-from limner.export.answers import to_logits
-from limner.export.reader import ExportedModel
+from limner.exporting.answers import to_logits
+from limner.exporting.reader import ExportedModel
 from limner.inference.engines import GraphEngine
 from limner.inference.predictor import Predictor
 from limner.inference.runtimes import Planes

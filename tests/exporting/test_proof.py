@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from limner.bundle import TargetSpec
-from limner.export.proof import Proof, TargetProof, _Tally
+from limner.exporting.proof import Proof, TargetProof, _Tally
 from limner.inference.prediction import Prediction
 
 
