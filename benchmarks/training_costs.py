@@ -11,6 +11,11 @@ one process a point:
 - classes: a step of 4 pictures of 256² with 2 to 128 classes, of ids that overlap in no pixel;
 - workers: batches of a warm cache from Limner's one thread, and from PyTorch's DataLoader with 0 to 4 worker processes
   over the same files.
+
+`--share` measures instead how much of the machine's own rate of bf16 convolutions a whole training step of the classic
+U-Net (64 to 512) reaches, at 128² and batch 8 and at 512² and batch 1: augmentation, loss, optimiser and moving average
+are in its time, and only the multiplications of its convolutions are counted. The machine's rate is that of the fastest
+of three 3×3 convolutions, forward and backward, alone, in the layout that is faster.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +36,12 @@ COUNTS = (100, 400, 1600, 3200)
 CLASSES = (2, 8, 32, 128)
 WORKERS = (0, 1, 2, 4)
 STEPS = 8
+SMALL, CLASSIC = (16, 32, 64, 128, 256), (64, 128, 256, 512)
+CONVOLUTIONS = ((64, 256), (128, 128), (256, 64))
+"""Channels and side of those that the machine's rate is measured with."""
 
 
-def step_seconds(size: int, batch: int, classes: int) -> float:
+def step_seconds(size: int, batch: int, classes: int, conv_sizes: Sequence[int] = SMALL) -> float:
     """Median of some steps of `limner train`'s module on random pictures in memory."""
     import torch
 
@@ -48,7 +57,7 @@ def step_seconds(size: int, batch: int, classes: int) -> float:
     task: Task = "binary" if classes == 2 else "multiclass"
     loss = "bce+dice" if classes == 2 else "ce+dice"
     outputs = 1 if classes == 2 else classes
-    model = create_model("unet", in_channels=3, out_channels={"mask": outputs}, conv_sizes=[16, 32, 64, 128, 256])
+    model = create_model("unet", in_channels=3, out_channels={"mask": outputs}, conv_sizes=list(conv_sizes))
     module = SegmentationModule(
         model,
         lambda epoch: Objective({"mask": create_loss(loss, task=task)}),
@@ -81,6 +90,48 @@ def step_seconds(size: int, batch: int, classes: int) -> float:
         module.follow()
         seconds.append(time.perf_counter() - begun)
     return statistics.median(seconds[2:])
+
+
+def convolution_rate() -> float:
+    """Most bf16 FLOP/s of a 3×3 convolution on this machine, forward and backward."""
+    import torch
+
+    best = 0.0
+    for channels, side in CONVOLUTIONS:
+        for layout in (torch.contiguous_format, torch.channels_last):
+            convolution = torch.nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+            convolution = convolution.to(torch.bfloat16, memory_format=layout)
+            images = torch.randn(4, channels, side, side, dtype=torch.bfloat16).contiguous(memory_format=layout)
+            images.requires_grad_()
+            seconds = []
+            for _ in range(STEPS):
+                begun = time.perf_counter()
+                result = convolution(images)
+                result.backward(torch.ones_like(result))
+                seconds.append(time.perf_counter() - begun)
+            work = 3 * 2 * 9 * channels**2 * side**2 * 4
+            best = max(best, work / statistics.median(seconds[2:]))
+    return best
+
+
+def step_work(size: int, batch: int) -> int:
+    """FLOP of forward and backward of the classic U-Net, by torch's own count."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from limner.models import create_model
+
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        network = create_model("unet", in_channels=3, out_channels=1, conv_sizes=list(CLASSIC))
+        network(torch.empty(batch, 3, size, size))["mask"].sum().backward()
+    return int(counter.get_total_flops())
+
+
+def share(size: int, batch: int) -> tuple[float, float]:
+    """FLOP/s of a whole step, and of the machine."""
+    before = convolution_rate()
+    reached = step_work(size, batch) / step_seconds(size, batch, 2, CLASSIC)
+    return reached, max(before, convolution_rate())
 
 
 def start_and_epoch(count: int) -> tuple[float, float]:
@@ -136,6 +187,8 @@ def one(what: str, number: int) -> Any:
         keep_large_blocks()
     if what == "size":
         return step_seconds(number, 1, 2)
+    if what == "share":
+        return share(number, 8 if number == 128 else 1)
     if what == "classes":
         return step_seconds(256, 4, number)
     return loader_rate(number) if what == "workers" else start_and_epoch(number)
@@ -182,10 +235,16 @@ def draw(found: dict[str, dict[int, Any]], out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".svg"))
+    parser.add_argument("--share", action="store_true", help="of the machine's rate of convolutions")
     parser.add_argument("--one", nargs=2, metavar=("WHAT", "NUMBER"))
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(one(arguments.one[0], int(arguments.one[1]))))
+        return
+    if arguments.share:
+        for size in (128, 512):
+            reached, rate = measure("share", size)
+            print(f"{size}²: {reached / 1e9:.0f} of {rate / 1e9:.0f} GFLOP/s, {reached / rate:.0%}", flush=True)
         return
     points = {"size": SIZES, "count": COUNTS, "classes": CLASSES, "workers": (-1, *WORKERS)}
     found: dict[str, dict[int, Any]] = {}
