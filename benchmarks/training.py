@@ -101,11 +101,14 @@ def limner(case: Case, folder: Path, out: Path, steps: Steps) -> None:
 
     keep_large_blocks()
     import limner
+    from limner.training import callbacks
     from limner.training.progress import Silent
 
     class Watch(Silent):
         def step(self, state: object, loss: float) -> None:
             steps.mark()
+
+    callbacks._REPORT_EVERY = -1.0  # each step, not one a second
 
     name, kwargs = NETWORKS[case.network]
     limner.train(
