@@ -222,6 +222,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--sides", nargs="*", default=list(SIDES))
     parser.add_argument("--only", nargs="*", default=["steps", "epoch", "parts"], choices=["steps", "epoch", "parts"])
+    parser.add_argument("--networks", nargs="*", default=list(NETWORKS), help="whose steps are measured")
     parser.add_argument("--one", nargs=4, metavar=("SIDE", "CASE", "FOLDER", "OUT"))
     arguments = parser.parse_args()
     if arguments.one:
@@ -238,7 +239,7 @@ def main() -> None:
         if "steps" in arguments.only:
             print("\nstep, images/s\n\n| network | picture | batch | " + " | ".join(pythons) + " |")
             print("|---|---|--:|" + "--:|" * len(pythons), flush=True)
-            for case in STEPS:
+            for case in (case for case in STEPS if case.network in arguments.networks):
                 found = measure_all(pythons, case, draw_pictures(folder, case), arguments.rounds)
                 plain = found["plain loop"].step
                 cells = (f"{item.step:.3g} ({item.step / plain:.2f}×)" for item in found.values())
