@@ -108,7 +108,7 @@ def limner(case: Case, folder: Path, out: Path, steps: Steps) -> None:
         def step(self, state: object, loss: float) -> None:
             steps.mark()
 
-    callbacks._REPORT_EVERY = -1.0  # each step, not one a second
+    callbacks.REPORT_EVERY = -1.0  # each step, not one a second
 
     name, kwargs = NETWORKS[case.network]
     limner.train(

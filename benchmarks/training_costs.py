@@ -140,7 +140,7 @@ def start_and_epoch(count: int) -> tuple[float, float]:
     from limner.training import callbacks
     from limner.training.progress import Silent
 
-    callbacks._REPORT_EVERY = -1.0  # each step, not one a second
+    callbacks.REPORT_EVERY = -1.0  # each step, not one a second
     moments: list[float] = []
 
     class Watch(Silent):

@@ -28,7 +28,8 @@ from limner.training.signals import Interruption
 from limner.training.state import TrainingState
 from limner.training.validation import Validation
 
-_REPORT_EVERY = 1.0
+REPORT_EVERY = 1.0
+"""Seconds between two reports of steps: reading the loss waits for the device."""
 
 
 class Clock(pl.Callback):
@@ -75,9 +76,8 @@ class Clock(pl.Callback):
         state.seconds += now - self._mark
         state.train_seconds += now - self._mark
         self._mark = now
-        if now - self._last_report > _REPORT_EVERY:
+        if now - self._last_report > REPORT_EVERY:
             self._last_report = now
-            # Reading the value waits for the device, so it is done once a second, not every step.
             self._loss = float(loss) if math.isnan(self._loss) else 0.8 * self._loss + 0.2 * float(loss)
             self._reporter.step(state, self._loss)
 
