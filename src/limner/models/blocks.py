@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limner.errors import ConfigError, did_you_mean
+from limner.models.cpu_gradients import upsample_bilinear
 
 CONVOLUTIONS: dict[int, type[nn.Conv2d | nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
 BATCH_NORMS: dict[int, type[nn.BatchNorm2d | nn.BatchNorm3d]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
@@ -63,6 +64,14 @@ class DoubleConv(nn.Module):
         return functional.relu(self.second_norm(self.second(features)), inplace=True)
 
 
+class UpsampleBilinear(nn.Module):
+    """Doubles the size by interpolation."""
+
+    def forward(self, features: Float[Tensor, "batch channels _ _"]) -> Float[Tensor, "batch channels _ _"]:
+        """Features of twice the size."""
+        return upsample_bilinear(features)
+
+
 class Up(nn.Module):
     """Doubles the size of coarse features, joins the skip connection, and convolves.
 
@@ -87,7 +96,7 @@ class Up(nn.Module):
             self.up = nn.ConvTranspose2d(coarse, skip, 2, stride=2)
             joined = 2 * skip
         else:
-            self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+            self.up = UpsampleBilinear()
             joined = coarse + skip
         self.convs = DoubleConv(joined, out_channels, middle=joined // 2, norm=norm, dropout=dropout)
 

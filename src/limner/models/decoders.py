@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from limner.errors import ConfigError
 from limner.models.blocks import DoubleConv, check_choice, initialize_weights, make_dropout
+from limner.models.cpu_gradients import upsample_bilinear
 
 DECODERS = ("unet", "pix2pix")
 _FIRST_STD = 0.02
@@ -91,8 +92,7 @@ class UNetBlock(nn.Module):
 
     def forward(self, features: Float[Tensor, "batch coarse _ _"], skip: Tensor | None) -> Tensor:
         """Features of twice the size, `width` channels."""
-        features = functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
-        result: Tensor = self.convs(_join(features, skip))
+        result: Tensor = self.convs(_join(upsample_bilinear(features), skip))
         return result
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limner.errors import ConfigError
+from limner.models.cpu_gradients import widen_depthwise
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Encoder(nn.Module):
         if _hides_tensors(self.network):
             with torch.device("cpu"):
                 self.network, self.options, form = _build(name, in_channels, options or {})
+        widen_depthwise(self.network)
         self.strides, self.channels = form.strides, form.channels
         self._form = form
         self.input_mean, self.input_std = _statistics(name, in_channels)

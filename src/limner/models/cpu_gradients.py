@@ -1,0 +1,71 @@
+"""What makes gradients on a CPU several times as fast, and leaves answers as they are.
+
+Layer: models. Both are about kernels of oneDNN and torch 2.15 that are slow backwards (`benchmarks/training.md`).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+_QUICK_KERNEL = 3
+
+
+def upsample_bilinear(features: Float[Tensor, "batch channels _ _"]) -> Float[Tensor, "batch channels _ _"]:
+    """Features of twice the size, by interpolation.
+
+    The gradient that comes from a join of features is a part of a larger tensor; torch takes four times as long to
+    interpolate such a one backwards as to copy it and interpolate the copy.
+    """
+    doubled: Tensor = functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+    if doubled.requires_grad and doubled.device.type == "cpu":
+        doubled.register_hook(_dense)
+    return doubled
+
+
+def widen_depthwise(network: nn.Module) -> None:
+    """See to it that depthwise convolutions whose bf16 gradients are slow compute in float32 where these are needed.
+
+    Those are the ones of a stride or of more than 3×3 taps: backwards, oneDNN computes them 3 to 28 times as fast in
+    float32. Without gradients, on other devices and outside autocast they are what they were.
+    """
+    for module in network.modules():
+        if (
+            isinstance(module, nn.Conv2d)
+            and module.groups == module.in_channels > 1
+            and (max(module.stride) > 1 or max(module.kernel_size) > _QUICK_KERNEL)
+        ):
+            module.__class__ = _widened(type(module))
+
+
+class _Widened(nn.Module):
+    """Put before a kind of convolution."""
+
+    weight: nn.Parameter
+
+    def forward(self, features: Tensor) -> Tensor:
+        learned = torch.is_grad_enabled() and (features.requires_grad or self.weight.requires_grad)
+        if not (learned and features.device.type == "cpu" and torch.is_autocast_enabled("cpu")):
+            return self._convolve(features)
+        with torch.autocast("cpu", enabled=False):
+            return self._convolve(features.float()).to(torch.get_autocast_dtype("cpu"))
+
+    def _convolve(self, features: Tensor) -> Tensor:
+        result: Tensor = super().forward(features)  # type: ignore[misc]
+        return result
+
+
+@cache
+def _widened(kind: type[nn.Module]) -> Any:
+    # The name stays, which summaries show.
+    return kind if issubclass(kind, _Widened) else type(kind.__name__, (_Widened, kind), {})
+
+
+def _dense(gradient: Tensor) -> Tensor:
+    is_last = gradient.stride(1) == 1
+    return gradient.contiguous(memory_format=torch.channels_last if is_last else torch.contiguous_format)
