@@ -1,8 +1,8 @@
 """`limner serve` under load: errors, lost and swapped answers, memory, latency and throughput, beside other servers.
 
-    python benchmarks/serve.py [--seconds 60] [--clients 32] [--peer-python PYTHON]
+    python benchmarks/serve.py [--seconds 60] [--clients 32] [--side 256] [--widths 8 16 32] [--peer-python PYTHON]
 
-Makes a model (an untrained U-Net, widths 8 to 32, float32), predicts each of its pictures offline, and lets clients
+Makes a model (an untrained U-Net, float32), predicts each of its pictures offline, and lets clients
 ask for random ones all the time. Each answer is compared with the offline prediction of that picture. `--peer-python`
 is an interpreter that has litserve; without it LitServe is left out.
 """
@@ -33,7 +33,7 @@ from limner.bundle import BundleMeta, DataSpec, InputSpec, ModelSpec, TargetSpec
 from limner.models import create_model
 from limner.serving.client import _form
 
-_PICTURES, _SIDE = 48, 256
+_PICTURES = 48
 _NEAR = 0.002  # share of pixels that another batch size may decide otherwise
 
 
@@ -41,12 +41,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--side", type=int, default=256, help="of the pictures")
+    parser.add_argument("--widths", type=int, nargs="+", default=[8, 16, 32], help="of the network")
     parser.add_argument("--peer-python", default="")
     parser.add_argument("--alone", action="store_true", help="without other servers")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        bundle, pictures, expected = _prepare(folder)
+        bundle, pictures, expected = _prepare(folder, asked.side, asked.widths)
         print(f"cores {os.cpu_count()}, load before {os.getloadavg()[0]:.1f}, {asked.clients} clients")
         print(f"engine alone: {_engine(bundle, pictures, asked.seconds / 6)}", flush=True)
         _load(
@@ -89,11 +91,11 @@ def main() -> None:
         print(f"load after {os.getloadavg()[0]:.1f}")
 
 
-def _prepare(folder: Path) -> tuple[Path, list[bytes], list[np.ndarray]]:
-    data = Path(limner.sample("cells", folder / "cells", count=_PICTURES))
+def _prepare(folder: Path, side: int, widths: list[int]) -> tuple[Path, list[bytes], list[np.ndarray]]:
+    data = Path(limner.sample("cells", folder / "cells", count=_PICTURES, size=(side, side)))
     bundle = folder / "model.safetensors"
     torch.manual_seed(7)
-    kwargs: dict[str, Any] = {"conv_sizes": [8, 16, 32], "in_channels": 1, "out_channels": {"mask": 1}}
+    kwargs: dict[str, Any] = {"conv_sizes": widths, "in_channels": 1, "out_channels": {"mask": 1}}
     network = create_model("unet", **kwargs)
     meta = BundleMeta(
         model=ModelSpec(name="unet", kwargs=kwargs),
@@ -107,7 +109,7 @@ def _prepare(folder: Path) -> tuple[Path, list[bytes], list[np.ndarray]]:
     files = sorted((data / "images").iterdir())
     predictor = limner.load(bundle, device="cpu")
     expected = [predictor.predict(file).mask for file in files]
-    assert expected[0].shape == (_SIDE, _SIDE)
+    assert expected[0].shape == (side, side)
     assert len({mask.tobytes() for mask in expected}) == len(files)
     return bundle, [file.read_bytes() for file in files], expected
 
@@ -143,7 +145,8 @@ def _engine(bundle: Path, pictures: list[bytes], seconds: float) -> str:
 def _load(name, folder, command, path, pictures, expected, clients, seconds) -> None:
     port = _free_port()
     log = (folder / "log").open("w")
-    server = subprocess.Popen([word.format(port=port) for word in command], stdout=log, stderr=log)
+    command = [word.format(port=port) for word in command]
+    server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
         _wait(port)
         ask = multiprocessing.get_context("fork").Process
@@ -163,7 +166,11 @@ def _load(name, folder, command, path, pictures, expected, clients, seconds) -> 
         process.join()
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(60)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:  # LitServe's main process does not end by it
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
     right = [took for status, took in answers if status == "right"]
     counts = {kind: sum(status == kind for status, _ in answers) for kind in ("right", "wrong", "503", "error")}
     p50, p99 = np.percentile(right, (50, 99)) * 1000

@@ -69,9 +69,9 @@ class Api(litserve_package.LitAPI if litserve_package else object):  # type: ign
         """Of a worker."""
         self.network = Network(sys.argv[2])
 
-    async def decode_request(self, request: Request) -> np.ndarray:
+    def decode_request(self, request: Request) -> np.ndarray:
         """Pixels of a request."""
-        return self.network.read(await request["image"].read())
+        return self.network.read(request["image"].file.read())
 
     def batch(self, inputs):
         """As they are."""
