@@ -241,6 +241,8 @@ _FILE = {"type": "string", "format": "binary"}
 _MODEL = {"type": "string", "description": "Name of the model; by default the first."}
 _SPACING = {"type": "string", "description": "Size of a pixel in mm, as 0.5, or 0.8,0.5 for row and column."}
 _PAGE = {"type": "string", "description": "Of a file of several pages, from 0."}
+_IN_FORM = {"type": ["string", "number"]}
+"""What a number is in a form: the text that it is written as."""
 
 
 def predict_body() -> dict[str, Any]:
@@ -250,8 +252,7 @@ def predict_body() -> dict[str, Any]:
     encoded = {"type": "string", "contentEncoding": "base64", "description": "The picture's file in base64."}
     parts = {"type": "object", "additionalProperties": encoded, "description": "By input, where there are several."}
     fields = {"model": _MODEL, "spacing": _SPACING, "page": _PAGE}
-    # In a form a number is the text that it is written as.
-    in_form = fields | {name: fields[name] | {"type": ["string", "number"]} for name in ("spacing", "page")}
+    in_form = fields | {name: fields[name] | _IN_FORM for name in ("spacing", "page")}
     return {
         "required": True,
         "content": {
@@ -284,8 +285,7 @@ def batch_body() -> dict[str, Any]:
         "multilabel targets a plane for each class of an image, then those of the next.",
     }
     target = {"type": "string", "description": "Of these masks; by default mask, or the model's first."}
-    spacing = _SPACING | {"type": ["string", "number"]}  # likewise
-    return _many({"answers": words, "model": _MODEL, "spacing": spacing, "masks": masks, "target": target})
+    return _many({"answers": words, "model": _MODEL, "spacing": _SPACING | _IN_FORM, "masks": masks, "target": target})
 
 
 def rank_body() -> dict[str, Any]:
