@@ -28,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ COUNTS = (100, 400, 1600, 3200)
 CLASSES = (2, 8, 32, 128)
 WORKERS = (0, 1, 2, 4)
 STEPS = 8
+ROUNDS = 3
 SMALL, CLASSIC = (16, 32, 64, 128, 256), (64, 128, 256, 512)
 CONVOLUTIONS = ((64, 256), (128, 128), (256, 64))
 """Channels and side of those that the machine's rate is measured with."""
@@ -127,11 +129,13 @@ def step_work(size: int, batch: int) -> int:
     return int(counter.get_total_flops())
 
 
-def share(size: int, batch: int) -> tuple[float, float]:
-    """FLOP/s of a whole step, and of the machine."""
-    before = convolution_rate()
-    reached = step_work(size, batch) / step_seconds(size, batch, 2, CLASSIC)
-    return reached, max(before, convolution_rate())
+def share(size: int, batch: int) -> list[tuple[float, float]]:
+    """FLOP/s of a whole step, and of the machine just before and after, in several rounds: both drift."""
+    work, rates, reached = step_work(size, batch), [convolution_rate()], []
+    for _ in range(ROUNDS):
+        reached.append(work / step_seconds(size, batch, 2, CLASSIC))
+        rates.append(convolution_rate())
+    return [(one, (before + after) / 2) for one, (before, after) in zip(reached, pairwise(rates), strict=True)]
 
 
 def start_and_epoch(count: int) -> tuple[float, float]:
@@ -245,8 +249,8 @@ def main() -> None:
         return
     if arguments.share:
         for size in (128, 512):
-            reached, rate = measure("share", size)
-            print(f"{size}²: {reached / 1e9:.0f} of {rate / 1e9:.0f} GFLOP/s, {reached / rate:.0%}", flush=True)
+            for reached, rate in measure("share", size):
+                print(f"{size}²: {reached / 1e9:.0f} of {rate / 1e9:.0f} GFLOP/s, {reached / rate:.0%}", flush=True)
         return
     points = {"size": SIZES, "count": COUNTS, "classes": CLASSES, "workers": (-1, *WORKERS)}
     found: dict[str, dict[int, Any]] = {}
