@@ -102,7 +102,7 @@ def convolution_rate() -> float:
     for channels, side in CONVOLUTIONS:
         for layout in (torch.contiguous_format, torch.channels_last):
             convolution = torch.nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-            convolution = convolution.to(torch.bfloat16, memory_format=layout)
+            convolution = convolution.bfloat16().to(memory_format=layout)
             images = torch.randn(4, channels, side, side, dtype=torch.bfloat16).contiguous(memory_format=layout)
             images.requires_grad_()
             seconds = []

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from limner.models.encoders import Encoder
 from limner.models.cpu_gradients import upsample_bilinear, widen_depthwise
+from limner.models.encoders import Encoder
 
 
 @pytest.fixture

@@ -5,9 +5,6 @@ Layer: models. Both are about kernels of oneDNN and torch 2.15 that are slow bac
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -24,7 +21,7 @@ def upsample_bilinear(features: Float[Tensor, "batch channels _ _"]) -> Float[Te
     """
     doubled: Tensor = functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
     if doubled.requires_grad and doubled.device.type == "cpu":
-        doubled.register_hook(_dense)
+        doubled.register_hook(_dense)  # type: ignore[no-untyped-call]
     return doubled
 
 
@@ -40,7 +37,7 @@ def widen_depthwise(network: nn.Module) -> None:
             and module.groups == module.in_channels > 1
             and (max(module.stride) > 1 or max(module.kernel_size) > _QUICK_KERNEL)
         ):
-            module.__class__ = _widened(type(module))
+            module.__class__ = _widened(type(module))  # type: ignore[assignment]
 
 
 class _Widened(nn.Module):
@@ -56,14 +53,20 @@ class _Widened(nn.Module):
             return self._convolve(features.float()).to(torch.get_autocast_dtype("cpu"))
 
     def _convolve(self, features: Tensor) -> Tensor:
-        result: Tensor = super().forward(features)  # type: ignore[misc]
+        result: Tensor = super().forward(features)
         return result
 
 
-@cache
-def _widened(kind: type[nn.Module]) -> Any:
-    # The name stays, which summaries show.
-    return kind if issubclass(kind, _Widened) else type(kind.__name__, (_Widened, kind), {})
+_WIDENED: dict[type[nn.Module], type[nn.Module]] = {}
+"""By kind of convolution, the kind that it becomes."""
+
+
+def _widened(kind: type[nn.Module]) -> type[nn.Module]:
+    if issubclass(kind, _Widened):
+        return kind
+    if kind not in _WIDENED:
+        _WIDENED[kind] = type(kind.__name__, (_Widened, kind), {})  # summaries show the name, which stays
+    return _WIDENED[kind]
 
 
 def _dense(gradient: Tensor) -> Tensor:
