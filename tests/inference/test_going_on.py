@@ -195,6 +195,30 @@ def test_shards_share_the_work(place, predictor, tmp_path) -> None:
     assert found == expected
 
 
+def test_one_call_goes_on_with_what_shards_have_left(place, predictor, tmp_path) -> None:
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    wanted = Wanted(flag_below=0.645)
+    for number in (1, 3):
+        predict_folder(predictor, [place], out, wanted, shard=Shard(number, 3))
+    next(path for path in out.rglob("*.png")).unlink()
+    result = predict_folder(predictor, [place], out, wanted, resume=True)
+    assert (result.predicted, result.resumed) == (5, 7)
+    predict_folder(predictor, [place], whole, wanted)
+    expected, found = contents(whole), contents(out)
+    assert all(found[name] == expected[name] for name in expected)
+    assert found.keys() - expected.keys() == {"doubts-1-of-3.csv", "doubts-3-of-3.csv"}
+
+
+def test_shards_of_different_calls_are_not_joined(place, predictor, tmp_path) -> None:
+    out = tmp_path / "out"
+    for number, model in ((1, "a"), (2, "b")):
+        predict_folder(predictor, [place], out, made={"model": model}, shard=Shard(number, 3))
+    before = contents(out)
+    with pytest.raises(OutputError, match="different settings"):
+        predict_folder(predictor, [place], out, made={"model": "a"}, resume=True)
+    assert contents(out) == before
+
+
 def test_more_shards_than_pictures_leave_some_without_work(place, predictor, tmp_path) -> None:
     wanted = Wanted(flag_below=0.5)
     result = predict_folder(predictor, [place / "1.png"], tmp_path / "out", wanted, shard=Shard(2, 2))

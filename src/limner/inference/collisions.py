@@ -53,7 +53,8 @@ def check_results(
         raise OutputError(
             f"new names in '{to.folder}'",
             f"{len(existing)} results are already there",
-            "Choose another place, go on with what is missing (--resume), or allow overwriting (--overwrite).",
+            "Choose another place, repeat the call that wrote them with --resume added, or allow overwriting "
+            "(--overwrite).",
             details=shorten(existing),
         )
 

@@ -17,7 +17,7 @@ from limner.images import read_info
 from limner.inference.collisions import check_results
 from limner.inference.delivery import Copies, copied, delivery_to, normal_place
 from limner.inference.destinations import Destinations, result_place
-from limner.inference.journal import Journal, Record, is_there
+from limner.inference.journal import Journal, Record, is_there, join_shards
 from limner.inference.outputs import huge_outputs, volume_name
 from limner.inference.pipeline import APART, EMPTY, STRANGE, TILES, Failure, Job, Outcome
 from limner.inference.predicting import Predicting
@@ -169,6 +169,8 @@ def predict_places(
         there = to.presence()
         if delivery is not None and resume and there(to.journal):
             delivery.fetch(to.journal)
+        if resume and delivery is None and shard.count == 1 and not is_there(to.journal):
+            join_shards(to.journal, [one for one in shard.files(to.journal) if is_there(one)])
         going_on = resume and is_there(to.journal)
         to = replace(to, replacing=overwrite or going_on)
         check_results(

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from limner.errors import OutputError
-from limner.files import output_error
+from limner.files import output_error, write_bytes
 
 Record: TypeAlias = dict[str, Any]
 """One line."""
@@ -159,6 +159,30 @@ class Journal:
                 "another " + ", ".join(f"{name} ({before.get(name)}, now {now.get(name)})" for name in changed),
                 "Repeat the first call with --resume added, or predict into another folder.",
             )
+
+
+def join_shards(path: Path, shards: Sequence[Path]) -> None:
+    """Begin a journal with the lines of those that shards have left: what they finished need not be done again.
+
+    Args:
+        path: The file, which is not there yet.
+        shards: Their journals, of which there may be none.
+
+    Raises:
+        OutputError: They were not made with the same, or are no journals; the file cannot be written.
+    """
+    lines: list[bytes] = []
+    for shard in shards:
+        head, *rest = shard.read_bytes().splitlines(keepends=True)
+        if lines and head != lines[0]:
+            raise OutputError(
+                f"shards of one call in '{path.parent}'",
+                f"'{shards[0].name}' and '{shard.name}' were made with different settings",
+                "Repeat the call of each shard with --resume added, or predict into another folder.",
+            )
+        lines += [*([] if lines else [head]), *(line for line in rest if _parsed(line) is not None)]
+    if lines:
+        write_bytes(path, b"".join(lines))
 
 
 def is_there(path: Path) -> bool:

@@ -59,6 +59,13 @@ class Shard:
         """
         return path if self.count == 1 else path.with_name(f"{path.stem}-{self.number}-of-{self.count}{path.suffix}")
 
+    @staticmethod
+    def files(path: Path) -> list[Path]:
+        """Those that parts of any number have written in place of one, in order."""
+        stem, suffix = re.escape(path.stem), re.escape(path.suffix)
+        of_part = re.compile(rf"{stem}-[0-9]+-of-[0-9]+{suffix}")
+        return sorted(one for one in path.parent.glob("*") if of_part.fullmatch(one.name))
+
 
 def parse_shard(text: str) -> Shard:
     """The shard of a text such as `3/8`.

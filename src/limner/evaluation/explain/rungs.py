@@ -377,4 +377,6 @@ def _ranges(meta: BundleMeta) -> Float64[np.ndarray, "2 numbers"] | None:
 
 
 def _times(shrinks: float) -> str:
+    if abs(shrinks - 1) < 0.05:
+        return "as large"
     return f"{shrinks:.2g} times smaller" if shrinks >= 1 else f"{1 / shrinks:.2g} times larger"
