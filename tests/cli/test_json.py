@@ -12,6 +12,7 @@ Limner = Callable[..., Any]
 Small = Callable[..., list[str]]
 
 
+@pytest.mark.slow
 def test_results(limner: Limner, small: Small, data: Path, cells: Path, run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     commands: dict[str, list[object]] = {

@@ -181,6 +181,7 @@ def test_a_class_that_training_lacks_is_noted(limner: Limner, small: Small, draw
     assert "No training sample holds class 2." in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_splits_are_kept_when_samples_are_added(limner: Limner, small: Small, draw: Draw, tmp_path: Path) -> None:
     data = tmp_path / "data"
     write_pairs(draw(8), f"{data}/images/{{}}.png", f"{data}/masks/{{}}.png")

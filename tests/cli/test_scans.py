@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from limner.bundle import load_bundle
 from limner.images import read_mask
@@ -17,6 +18,7 @@ from limner.images import read_mask
 Limner = Callable[..., Any]
 
 
+@pytest.mark.slow
 def test_volumes_end_to_end(
     limner: Limner, small: Callable[..., list[str]], scans: Any, draw: Any, tmp_path: Path
 ) -> None:

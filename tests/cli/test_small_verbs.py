@@ -47,6 +47,7 @@ def test_report_is_drawn_again(limner: Limner, refused: Refused, run: Path, tmp_
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.slow
 def test_samples_that_the_hint_trains_on(limner: Limner, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "my data"
     # Splits that share neither backgrounds nor foregrounds need three of each.

@@ -65,6 +65,7 @@ def test_shares_and_seeds(limner, cars, tmp_path):
     assert sum(row["split"] == "val" for row in rows(first)) == 32
 
 
+@pytest.mark.slow
 def test_training_takes_the_table_as_it_is(limner, small, cars, tmp_path):
     limner("split", cars, "--val", 16, "--test", 16, "-o", tmp_path / "samples.csv")
     limner("train", tmp_path / "samples.csv", "-o", tmp_path / "run", *small())

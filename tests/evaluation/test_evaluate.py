@@ -122,6 +122,7 @@ def test_distances_are_in_mm_where_the_size_of_a_pixel_is_known(bright, make_cat
         evaluate(bright, catalog, label_maps, tmp_path / "c")
 
 
+@pytest.mark.slow
 def test_intervals_are_over_groups_where_images_have_them(bright, make_catalog, tmp_path):
     pairs = [((0, 20), (0, 20 + number)) for number in range(20)]
     alone = evaluate(bright, make_catalog(pairs), {"mask": LABEL_MAP}, tmp_path).summary

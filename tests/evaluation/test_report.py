@@ -372,6 +372,7 @@ def test_without_the_files_of_layers_the_panels_are_shown(make_run, draw_cases, 
     assert "Zoom" not in page.text
 
 
+@pytest.mark.slow
 def test_a_page_of_500_images_is_less_than_10_mb(make_run, draw_cases):
     run = make_run(images=500, epochs=300)
     draw_cases(run, images=500, size=(512, 512), noise=True)  # nothing takes more bytes than noise

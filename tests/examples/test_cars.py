@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 
 import numpy as np
+import pytest
 
 from limner.examples import write_example
 from limner.examples.car_shapes import draw_car
@@ -47,6 +48,7 @@ def test_a_car_has_sixteen_pictures_and_the_next_ones_show_other_cars():
     assert {view for car, view in shown if car == 5} == set(range(1, 17))
 
 
+@pytest.mark.slow
 def test_every_part_is_there_and_a_car_is_whole_and_within_the_picture():
     for seed in range(6):
         car = draw_car(np.random.default_rng(seed))

@@ -62,6 +62,7 @@ def test_the_command_lists_and_prints_them(limner):
     assert printed.out == recipe_path("lesion").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_run_keeps_where_its_settings_come_from(limner, cells, tmp_path: Path):
     small = ["size=[32,32]", "conv_sizes=[2,4,4,4,4]", "steps_per_epoch=1", "batch=2", "epochs=1", "device=cpu"]
 

@@ -143,6 +143,7 @@ def test_the_cache_changes_nothing(cells: Path, small_train: Train, tmp_path: Pa
     ],
     ids=lambda settings: ",".join(settings),
 )
+@pytest.mark.slow
 def test_settings_train(cells: Path, small_train: Train, tmp_path: Path, settings: dict[str, object]) -> None:
     run = small_train(cells, tmp_path / "run", settings={"training.epochs": 1} | settings)
     assert run.summary is not None
@@ -173,6 +174,7 @@ def test_a_pretrained_encoder_trains_with_the_intensities_it_wants(
     assert not small_train(None, resume=run.folder, settings={**settings, "training.epochs": 2}).interrupted
 
 
+@pytest.mark.slow
 def test_a_time_budget_ends_the_training_with_a_model(cells: Path, small_train: Train, tmp_path: Path) -> None:
     run = small_train(cells, tmp_path / "run", settings={"training.epochs": None, "training.time": "3s"})
     record = json.loads((run.folder / "run.json").read_text())
@@ -183,6 +185,7 @@ def test_a_time_budget_ends_the_training_with_a_model(cells: Path, small_train: 
     assert len(rates) < 3 or rates[-1] < max(rates), "the schedule has run down when the time is over"
 
 
+@pytest.mark.slow
 def test_patience_ends_a_training_that_no_longer_improves(cells: Path, small_train: Train, tmp_path: Path) -> None:
     settings = {"training.epochs": 50, "training.patience": 2, "training.lr": 1e-12, "training.ema": 0.0}
     run = small_train(cells, tmp_path / "run", settings=settings)
@@ -231,6 +234,7 @@ class Listening(Silent):
         self.notes.append(text)
 
 
+@pytest.mark.slow
 def test_objects_that_resizing_makes_very_small_are_said(cells: Path, small_train: Train, tmp_path: Path) -> None:
     settings = {"training.epochs": 1, "data.fit": "resize", "data.size": [8, 8]}
     small_train(cells, tmp_path / "run", settings=settings, reporter=(reporter := Listening()))

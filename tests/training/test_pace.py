@@ -78,6 +78,7 @@ class StopInFirstEpoch(Silent):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_kept_when_a_run_goes_on(cells: Path, small_train: Train, tmp_path: Path) -> None:
     clock = {"training.epochs": None, "training.steps_per_epoch": None, "training.time": "3s"}
     stopped = small_train(cells, tmp_path / "run", settings=clock, reporter=StopInFirstEpoch())

@@ -83,6 +83,7 @@ def test_shuffled_pairs_are_learned_by_heart_and_found_all_the_same(shuffled: Pa
     assert "look shuffled" in explain(cause, learning, plan)
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_too_high_is_named(many: Path) -> None:
     config, data, plan = prepared(many, lr=30.0)
     learning, cause = try_to_learn(config, data, plan, [], seconds=60.0)

@@ -39,6 +39,7 @@ def test_smoothing_is_unbiased_from_the_first_loss() -> None:
     assert smoothed([1.0, 2.0]) == pytest.approx([1.0, (0.8 * 0.2 * 1 + 0.2 * 2) / 0.36])
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_found_is_that_of_the_run(cells: Path, small_train: Train, tmp_path: Path) -> None:
     settings = {
         "training.lr": "find",

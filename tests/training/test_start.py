@@ -69,6 +69,7 @@ def test_architecture_scale_classes_and_splits_come_from_the_bundle(
     assert before.data.hash[:16] in run.report.read_text()
 
 
+@pytest.mark.slow
 def test_what_is_started_goes_on_without_its_source(
     trained: Run, cells: Path, small_train: Train, tmp_path: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_what_is_started_goes_on_without_its_source(
         small_train(None, resume=run.folder, start_from=trained.folder)
 
 
+@pytest.mark.slow
 def test_without_data_the_run_goes_on_with_its_own(trained: Run, small_train: Train, tmp_path: Path) -> None:
     run = small_train(None, tmp_path / "run", start_from=trained.folder, settings=STILL)
     catalogs = [Catalog.load(folder / "samples.csv") for folder in (trained.folder, run.folder)]
