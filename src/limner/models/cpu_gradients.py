@@ -20,7 +20,8 @@ def upsample_bilinear(features: Float[Tensor, "batch channels _ _"]) -> Float[Te
     interpolate such a one backwards as to copy it and interpolate the copy.
     """
     doubled: Tensor = functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
-    if doubled.requires_grad and doubled.device.type == "cpu":
+    # A compiler lays tensors out itself, and takes no hooks.
+    if doubled.requires_grad and doubled.device.type == "cpu" and not torch.compiler.is_compiling():
         doubled.register_hook(_dense)  # type: ignore[no-untyped-call]
     return doubled
 
