@@ -22,7 +22,7 @@ def test_training_in_the_background_leads_to_a_new_model(show, pictures, tmp_pat
     page.wait_for_selector("#training-text:has-text('epoch 1 of 1')", timeout=150_000)
     page.wait_for_selector("#use:visible", timeout=150_000)
     page.click("#use")
-    page.wait_for_function("document.getElementById('model').value !== 'cells'")
+    page.wait_for_function("() => document.getElementById('model').value !== 'cells'")
     page.wait_for_selector(":nth-match(#list li[data-state=ready], 8)")
     assert page.locator("#model option").count() == 2
 
