@@ -174,14 +174,14 @@ def loader_rate(workers: int) -> float:
     from training_parts import load_limner, rate_of
     from training_peers import Pairs, pairs
 
-    import limner
-    from training import EPOCH, Case
+    from training import EPOCH, Case, draw_pictures
 
+    case = Case(EPOCH.network, 128, 8, 200, 1)
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(limner.sample("cells", Path(folder) / "cells", count=204, size=(128, 128)))
+        place = draw_pictures(Path(folder), case)
         if workers < 0:
-            return float(load_limner(place, Case(EPOCH.network, 128, 8, 200, 1)))
-        data = Pairs([(image, mask) for image, mask in pairs(place, 200)])
+            return float(load_limner(place, case))
+        data = Pairs(pairs(place, case.count))
         return float(rate_of(lambda: torch.utils.data.DataLoader(data, 8, shuffle=True, num_workers=workers), 200))
 
 
