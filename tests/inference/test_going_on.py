@@ -214,7 +214,7 @@ def test_shards_of_different_calls_are_not_joined(place, predictor, tmp_path) ->
     for number, model in ((1, "a"), (2, "b")):
         predict_folder(predictor, [place], out, made={"model": model}, shard=Shard(number, 3))
     before = contents(out)
-    with pytest.raises(OutputError, match="different settings"):
+    with pytest.raises(OutputError, match=r"another model \(b, now a\)"):
         predict_folder(predictor, [place], out, made={"model": "a"}, resume=True)
     assert contents(out) == before
 

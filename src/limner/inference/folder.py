@@ -17,7 +17,7 @@ from limner.images import read_info
 from limner.inference.collisions import check_results
 from limner.inference.delivery import Copies, copied, delivery_to, normal_place
 from limner.inference.destinations import Destinations, result_place
-from limner.inference.journal import Journal, Record, is_there, join_shards
+from limner.inference.journal import Journal, Record, is_there
 from limner.inference.outputs import huge_outputs, volume_name
 from limner.inference.pipeline import APART, EMPTY, STRANGE, TILES, Failure, Job, Outcome
 from limner.inference.predicting import Predicting
@@ -169,10 +169,9 @@ def predict_places(
         there = to.presence()
         if delivery is not None and resume and there(to.journal):
             delivery.fetch(to.journal)
-        if resume and delivery is None and shard.count == 1 and not is_there(to.journal):
-            join_shards(to.journal, [one for one in shard.files(to.journal) if is_there(one)])
+        shards = list(filter(is_there, shard.files(to.journal))) if resume and shard.count == 1 else []
         going_on = resume and is_there(to.journal)
-        to = replace(to, replacing=overwrite or going_on)
+        to = replace(to, replacing=overwrite or going_on or bool(shards))
         check_results(
             to,
             lambda: to.files(tasks, apart=wanted.flag_below is not None),
@@ -180,8 +179,9 @@ def predict_places(
             None if to.replacing else there,
         )
         names = [task.result for task in tasks]
+        made = {**(made or {}), **wanted.judged()}
         with (
-            Journal.open(to.journal, names, {**(made or {}), **wanted.judged()}, resume=going_on) as journal,
+            Journal.open(to.journal, names, made, resume=going_on, others=shards) as journal,
             copied(delivery, to.journal) as copies,
         ):
             tally = _Tally(Written(to, names))

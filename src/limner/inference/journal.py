@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from limner.errors import OutputError
-from limner.files import output_error, write_bytes
+from limner.files import output_error
 
 Record: TypeAlias = dict[str, Any]
 """One line."""
@@ -45,7 +45,9 @@ class Journal:
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, path: Path, names: Sequence[str], made: Mapping[str, Any], *, resume: bool) -> Iterator[Journal]:
+    def open(
+        cls, path: Path, names: Sequence[str], made: Mapping[str, Any], *, resume: bool, others: Sequence[Path] = ()
+    ) -> Iterator[Journal]:
         """Begin a journal, or go on with the one that is there.
 
         Args:
@@ -53,10 +55,14 @@ class Journal:
             names: Of the results of all pictures, in order.
             made: What they are made with, as JSON has it.
             resume: Whether to go on, see `is_there`; else it begins anew.
+            others: Further ones to go on with, whose lines are taken over.
 
         Raises:
-            OutputError: The file cannot be written, or its results were made with something else.
+            OutputError: The file cannot be written, or its results or those of others were made with something else.
         """
+        for other in others:
+            with other.open("rb") as stream:
+                _check(other, _parsed(stream.readline()), made)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not resume:
@@ -70,6 +76,8 @@ class Journal:
                 journal._read(made)
             else:
                 journal._write({"format": _FORMAT, "made": dict(made)})
+            for other in others:
+                journal._take_over(other)
             yield journal
         finally:
             os.close(descriptor)
@@ -119,8 +127,21 @@ class Journal:
             raise output_error(self._path, error) from error
         return end - len(line)
 
+    def _take_over(self, other: Path) -> None:
+        """Add the lines of another journal that this one has not."""
+        places = self._places()
+        with other.open("rb") as stream:
+            for line in stream:
+                record = _parsed(line) or {}
+                place = places.get(record.pop(_NAME, None))
+                if place is not None and not self.has(place):
+                    self.add(place, record)
+
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self._names)}
+
     def _read(self, made: Mapping[str, Any]) -> None:
-        places = {name: place for place, name in enumerate(self._names)}
+        places = self._places()
         size = os.fstat(self._descriptor).st_size
         with os.fdopen(os.dup(self._descriptor), "rb") as stream:
             stream.seek(0)
@@ -128,7 +149,7 @@ class Journal:
             for number, line in enumerate(stream):
                 record = _parsed(line)
                 if number == 0:
-                    self._check(record, made)
+                    _check(self._path, record, made)
                 elif record is not None and record.get(_NAME) in places:
                     self._offsets[places[record[_NAME]]] = offset
                 offset += len(line)
@@ -141,48 +162,6 @@ class Journal:
             os.write(self._descriptor, b"\n")
         except OSError as error:
             raise output_error(self._path, error) from error
-
-    def _check(self, head: Record | None, made: Mapping[str, Any]) -> None:
-        if head is None or head.get("format") != _FORMAT or not isinstance(head.get("made"), dict):
-            raise OutputError(
-                f"a record of finished pictures in '{self._path}'",
-                "something else, or one of another version",
-                "Predict into another folder, or leave --resume out and add --overwrite.",
-            )
-        # Through JSON, as the other has come.
-        now = json.loads(json.dumps(dict(made)))
-        before = head["made"]
-        changed = [name for name in now if name in before and before[name] != now[name]]
-        if changed:
-            raise OutputError(
-                f"the same call as the one that wrote to '{self._path.parent}'",
-                "another " + ", ".join(f"{name} ({before.get(name)}, now {now.get(name)})" for name in changed),
-                "Repeat the first call with --resume added, or predict into another folder.",
-            )
-
-
-def join_shards(path: Path, shards: Sequence[Path]) -> None:
-    """Begin a journal with the lines of those that shards have left: what they finished need not be done again.
-
-    Args:
-        path: The file, which is not there yet.
-        shards: Their journals, of which there may be none.
-
-    Raises:
-        OutputError: They were not made with the same, or are no journals; the file cannot be written.
-    """
-    lines: list[bytes] = []
-    for shard in shards:
-        head, *rest = shard.read_bytes().splitlines(keepends=True)
-        if lines and head != lines[0]:
-            raise OutputError(
-                f"shards of one call in '{path.parent}'",
-                f"'{shards[0].name}' and '{shard.name}' were made with different settings",
-                "Repeat the call of each shard with --resume added, or predict into another folder.",
-            )
-        lines += [*([] if lines else [head]), *(line for line in rest if _parsed(line) is not None)]
-    if lines:
-        write_bytes(path, b"".join(lines))
 
 
 def is_there(path: Path) -> bool:
@@ -201,3 +180,23 @@ def _parsed(line: bytes) -> Record | None:
     except ValueError:
         return None
     return record if isinstance(record, dict) and line.endswith(b"\n") else None
+
+
+def _check(path: Path, head: Record | None, made: Mapping[str, Any]) -> None:
+    """Refuse a journal that is none, or of results that were made with something else."""
+    if head is None or head.get("format") != _FORMAT or not isinstance(head.get("made"), dict):
+        raise OutputError(
+            f"a record of finished pictures in '{path}'",
+            "something else, or one of another version",
+            "Predict into another folder, or leave --resume out and add --overwrite.",
+        )
+    # Through JSON, as the other has come.
+    now = json.loads(json.dumps(dict(made)))
+    before = head["made"]
+    changed = [name for name in now if name in before and before[name] != now[name]]
+    if changed:
+        raise OutputError(
+            f"the same call as the one that wrote to '{path.parent}'",
+            "another " + ", ".join(f"{name} ({before.get(name)}, now {now.get(name)})" for name in changed),
+            "Repeat the first call with --resume added, or predict into another folder.",
+        )
