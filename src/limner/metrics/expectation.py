@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from jaxtyping import Float64
 
 FEWEST = 20
@@ -45,15 +46,13 @@ def compare_expectation(expected: Float64[np.ndarray, " images"], real: Float64[
         >>> found.n, round(found.spearman, 3), round(found.error, 3)
         (3, 1.0, 0.2)
     """
-    from scipy import stats  # takes half a second, which predicting need not wait for
-
     known = ~np.isnan(expected) & ~np.isnan(real)
     expected, real = expected[known], real[known]
     n = len(real)
     if not n:
         return Expectation(0, np.nan, np.nan, np.nan, np.nan)
     ranked = n > 2 and np.ptp(expected) > 0 and np.ptp(real) > 0
-    spearman = float(stats.spearmanr(expected, real).statistic) if ranked else np.nan
+    spearman = float(scipy.stats.spearmanr(expected, real).statistic) if ranked else np.nan
     return Expectation(n, spearman, float(expected.mean()), float(real.mean()), float(np.abs(expected - real).mean()))
 
 
@@ -72,14 +71,12 @@ def fit_curve(
     Returns:
         The points; none of fewer than `FEWEST` pairs.
     """
-    from scipy import optimize
-
     if len(promised) < FEWEST:
         return []
     order = np.argsort(promised, kind="stable")
     parts = np.array_split(order, min(_MOST_KNOTS, len(order) // _PER_KNOT))
     x = np.array([promised[part].mean() for part in parts])
-    y = optimize.isotonic_regression([real[part].mean() for part in parts]).x
+    y = scipy.optimize.isotonic_regression([real[part].mean() for part in parts]).x
     points = [(0.0, 0.0)]
     for promise, found in zip(x, y, strict=True):
         last, height = points[-1]
